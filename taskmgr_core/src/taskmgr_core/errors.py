@@ -1,0 +1,117 @@
+"""The errors of the platform, one tree under ``TaskmgrError``.
+
+A message names the bad value, what was allowed and what to do.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, nearest
+
+__all__ = [
+    "ArtifactError",
+    "ConflictError",
+    "EnvironmentBuildError",
+    "InvalidPipelineError",
+    "InvalidValueError",
+    "NotFoundError",
+    "Problem",
+    "PublishError",
+    "RunnerError",
+    "SettingsError",
+    "StoreError",
+    "TaskmgrError",
+    "nearest",
+]
+
+
+class SettingsError(TaskmgrError):
+    """A setting has a value that it cannot have."""
+
+
+class NotFoundError(TaskmgrError):
+    """A name or id that is not known; the message has the nearest one."""
+
+    @classmethod
+    def named(cls, kind: str, name: str, known: Iterable[str]) -> "NotFoundError":
+        """``no task 'x'; did you mean 'y'?``"""
+        return cls(f"no {kind} {name!r}; {nearest(name, known)}")
+
+
+class ConflictError(TaskmgrError):
+    """Something else is stored there already."""
+
+
+class PublishError(TaskmgrError):
+    """A plugin or pipeline cannot be published as it is."""
+
+
+class EnvironmentBuildError(TaskmgrError):
+    """The virtualenv of a task version could not be built."""
+
+
+class ArtifactError(TaskmgrError):
+    """An artifact is absent, or its content is not what its digest says."""
+
+
+class StoreError(TaskmgrError):
+    """The metadata store cannot be read or written: damaged, full, in the way."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing that is wrong, and where.
+
+    Attributes:
+        place: as in ``steps[2].inputs.faces``.
+        message: what is wrong and what would be right.
+    """
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class InvalidPipelineError(TaskmgrError):
+    """A pipeline that cannot run, with every problem at once.
+
+    Arguments:
+        name: the pipeline's name.
+        problems: all that is wrong with it.
+    """
+
+    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  {each}" for each in self.problems)
+        super().__init__(f"the pipeline {name!r} cannot run:{lines}")
+
+
+class RunnerError(TaskmgrError):
+    """An attempt failed.
+
+    Arguments:
+        message: what happened.
+        code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
+            ``timeout``, ``memory``, ``cancelled`` or ``environment``.
+        traceback: the task's own, or empty.
+        retryable: whether another attempt may go better.
+        details: further facts, such as the exit status.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        code: str,
+        *,
+        traceback: str = "",
+        retryable: bool = True,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.traceback = traceback
+        self.retryable = retryable
+        self.details = dict(details or {})

@@ -1,0 +1,223 @@
+"""The metadata store: what every implementation promises.
+
+One contract suite runs over all implementations. Every method is one
+operation: it is carried out as a whole or not at all, and what it has returned
+from is durable where it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+import attrs
+
+from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.specs import (
+    Claim,
+    Edge,
+    FieldValue,
+    LogLine,
+    Outcome,
+    PipelineSpec,
+    Run,
+    RunStatus,
+    Step,
+    TaskVersion,
+    Worker,
+)
+
+
+@attrs.frozen
+class Progress:
+    """What a recorded outcome led to.
+
+    Attributes:
+        recorded: False when the claim was no longer held and nothing was recorded.
+        ready: the ids of steps that are ready now.
+        run_status: the run's status now.
+    """
+
+    recorded: bool
+    ready: tuple[str, ...] = ()
+    run_status: RunStatus = "running"
+
+
+@attrs.frozen
+class RunFilter:
+    """Which runs to list, newest first.
+
+    Attributes:
+        status: only these statuses; None for all.
+        name: only runs of this pipeline or task.
+        before: only runs with smaller ids: the last id of the page before.
+        limit: how many at most.
+    """
+
+    status: RunStatus | None = None
+    name: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+@attrs.frozen
+class ValueUse:
+    """A recorded value found by its digest."""
+
+    run: str
+    value: FieldValue
+
+
+class MetadataStore(Protocol):
+    """Tasks, pipelines, runs, steps, values, edges, workers and logs."""
+
+    def initialize(self) -> None:
+        """Create what is not there yet: tables, indexes. Safe to call again."""
+
+    def close(self) -> None:
+        """Release connections; nothing recorded is lost."""
+
+    # tasks and pipelines
+
+    def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
+        """Record the task versions of one release. Durable.
+
+        Returns:
+            False when exactly these are there already.
+
+        Raises:
+            ConflictError: the same version of one is there with another wheel,
+                lock or model, or a task of that name belongs to another distribution.
+        """
+
+    def version(self, task: str, version: str | None = None) -> TaskVersion:
+        """One version of a task; the latest published when None.
+
+        Raises:
+            NotFoundError: with the nearest name or the known versions.
+        """
+
+    def latest_versions(self) -> list[TaskVersion]:
+        """The latest published version of every task, by name."""
+
+    def versions(self, task: str) -> list[TaskVersion]:
+        """Every version of a task, the latest published first.
+
+        Raises:
+            NotFoundError: with the nearest name.
+        """
+
+    def put_pipeline(self, pipeline: PipelineSpec) -> bool:
+        """Record a pipeline under its name. Durable. False when nothing changed."""
+
+    def pipeline(self, name: str) -> PipelineSpec:
+        """A pipeline.
+
+        Raises:
+            NotFoundError: with the nearest name.
+        """
+
+    def pipelines(self) -> list[PipelineSpec]:
+        """Every pipeline, by name."""
+
+    # runs
+
+    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
+        """Record a run, its steps and its inputs. Durable."""
+
+    def run(self, run_id: str) -> Run:
+        """A run, by its id or an unambiguous beginning or end of it.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+
+    def runs(self, wanted: RunFilter) -> list[Run]:
+        """Runs, newest first."""
+
+    def steps(self, run_id: str) -> list[Step]:
+        """The steps of a run, in the graph's order."""
+
+    def request_cancel(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Record that a run is to be cancelled, and what follows. Durable."""
+
+    # claims
+
+    def claim(
+        self, worker: str, queues: Collection[str], now: float, tasks_busy: Collection[str] = ()
+    ) -> Claim | None:
+        """Claim the next step that is due: highest priority, then longest ready.
+
+        Arguments:
+            worker: the worker's id.
+            queues: the queues it serves; empty for all.
+            now: UTC seconds.
+            tasks_busy: tasks that this worker cannot take now.
+
+        Returns:
+            The claim, or None when nothing is due. No two workers get the same attempt.
+        """
+
+    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+        """Record what came of an attempt, if the claim is still held. Durable.
+
+        The values, the edges, the step's status and everything that ``decide``
+        says follows from it are recorded together.
+        """
+
+    def next_due(self, queues: Collection[str], now: float) -> float | None:
+        """Seconds until a delayed step is due; None when there is none."""
+
+    def release_lost(
+        self, silent_since: float, attempts: int, decide: Decide, now: float
+    ) -> list[Step]:
+        """Make the steps of silent workers ready again.
+
+        Arguments:
+            silent_since: workers whose last beat is older are lost.
+            attempts: a step lost with that many workers fails, quarantined.
+            decide: the engine.
+            now: UTC seconds.
+
+        Returns:
+            The steps that were released, as they were.
+        """
+
+    def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Carry out what the engine says for the recorded state."""
+
+    # lineage
+
+    def values(self, run_id: str, ports: Collection[str] | None = None) -> list[FieldValue]:
+        """The recorded values of a run (of these ports, when given)."""
+
+    def edges(self, run_id: str) -> list[Edge]:
+        """The lineage edges of a run."""
+
+    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
+        """Values, of any run, that are or contain what has this digest, newest run first."""
+
+    # workers
+
+    def beat(self, worker: Worker) -> None:
+        """Record that a worker lives."""
+
+    def remove_worker(self, worker_id: str) -> None:
+        """Record that a worker has stopped."""
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has not said that it stopped."""
+
+    def cancelled_claims(self, worker_id: str) -> list[Step]:
+        """The steps that this worker runs and whose run is to be cancelled, or that it lost."""
+
+    # logs
+
+    def append_log(self, lines: Sequence[LogLine]) -> None:
+        """Record lines; their ``number`` is given by the store."""
+
+    def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Lines of a run with greater numbers, in order."""
+
+    def summary(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """For each run, how many of its steps have each status."""

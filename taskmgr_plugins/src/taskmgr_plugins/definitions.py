@@ -1,0 +1,220 @@
+"""What a task declares, read off its annotations: names, fields with schemas, options."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, get_type_hints
+
+import attrs
+
+from taskmgr_plugins.errors import TaskDefinitionError
+from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY, Schema, class_fields, schema_of
+from taskmgr_plugins.tasks import MLTask, Options, options_of
+
+SINGLE_OUTPUT = "result"
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+@attrs.frozen
+class FieldDefinition:
+    """One input or output.
+
+    Attributes:
+        name: the parameter's or attribute's name.
+        annotation: its type as written.
+        schema: the JSON Schema of its values.
+        default: the value used when none is given; ``attrs.NOTHING`` if required.
+    """
+
+    name: str
+    annotation: Any = attrs.field(repr=False)
+    schema: Schema
+    default: Any = attrs.NOTHING
+
+    def document(self) -> dict[str, Any]:
+        """The field as JSON."""
+        required = self.default is attrs.NOTHING
+        optional = {} if required else {"default": self.default}
+        return {"name": self.name, "schema": self.schema, "required": required, **optional}
+
+
+@attrs.frozen
+class TaskDefinition:
+    """A task as the platform sees it.
+
+    Attributes:
+        announced: the class or function.
+        options: queue, timeout, ... with the name filled in.
+        description: the first paragraph of its docstring.
+        inputs: its inputs in order.
+        outputs: its outputs in order.
+        output_class: the attrs class whose fields are the outputs; None when
+            the task's value is itself the only output, ``result``.
+    """
+
+    announced: Any
+    options: Options
+    description: str
+    inputs: tuple[FieldDefinition, ...]
+    outputs: tuple[FieldDefinition, ...]
+    output_class: type | None
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return str(self.options.name)
+
+    def document(self) -> dict[str, Any]:
+        """The definition as JSON, as it is registered."""
+        return {
+            **attrs.asdict(self.options),
+            "description": self.description,
+            "inputs": [each.document() for each in self.inputs],
+            "outputs": [each.document() for each in self.outputs],
+        }
+
+
+def define(announced: Any) -> TaskDefinition:
+    """Read a ``Task`` class or a ``@task`` function.
+
+    Raises:
+        TaskDefinitionError: with the place and what is allowed.
+    """
+    options = _checked(options_of(announced))
+    taking, giving = _methods(announced, str(options.name))
+    inputs = _inputs(taking, str(options.name), bound=isinstance(announced, type))
+    outputs, output_class = _outputs(giving, str(options.name))
+    _check_places([*inputs, *outputs], inputs, str(options.name))
+    documentation = inspect.getdoc(announced) or ""
+    return TaskDefinition(
+        announced=announced,
+        options=options,
+        description=" ".join(documentation.split("\n\n")[0].split()),
+        inputs=inputs,
+        outputs=outputs,
+        output_class=output_class,
+    )
+
+
+def _checked(options: Options) -> Options:
+    name = options.name
+    if not _NAME.match(str(name)):
+        raise TaskDefinitionError(
+            f"task name {name!r}: allowed are lower-case letters, digits and _, a letter first"
+        )
+    if not 0 <= options.priority <= 9:
+        raise TaskDefinitionError(f"task {name}: priority {options.priority}: allowed is 0 to 9")
+    for option in ("timeout", "memory_mb"):
+        if getattr(options, option) <= 0:
+            raise TaskDefinitionError(
+                f"task {name}: {option} {getattr(options, option)}: it must be above 0"
+            )
+    if options.retries < 0:
+        raise TaskDefinitionError(f"task {name}: retries {options.retries}: allowed is 0 or more")
+    return options
+
+
+def _methods(announced: Any, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The callable whose parameters are the inputs, and the one whose result is the output."""
+    if not isinstance(announced, type):
+        return announced, announced
+    main = "predict" if issubclass(announced, MLTask) else "run"
+    if not hasattr(announced, main):
+        raise TaskDefinitionError(
+            f"task {name}: {announced.__name__} has no method {main}; write "
+            f"'def {main}(self, ...) -> ...'"
+        )
+    taking = getattr(announced, "preprocess_input", getattr(announced, main))
+    giving = getattr(announced, "postprocess", getattr(announced, main))
+    return taking, giving
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise TaskDefinitionError(
+            f"task {name}: the annotations of {function.__name__} cannot be read: {error}"
+        ) from error
+
+
+def _inputs(function: Callable[..., Any], name: str, *, bound: bool) -> tuple[FieldDefinition, ...]:
+    hints = _hints(function, name)
+    parameters = list(inspect.signature(function).parameters.values())[1 if bound else 0 :]
+    return tuple(_input(each, hints, f"task {name}, input {each.name}") for each in parameters)
+
+
+def _input(parameter: inspect.Parameter, hints: dict[str, Any], place: str) -> FieldDefinition:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise TaskDefinitionError(f"{place}: * and ** are not allowed; name each input")
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise TaskDefinitionError(f"{place}: inputs are passed by name; remove the '/'")
+    if parameter.name not in hints:
+        raise TaskDefinitionError(f"{place} has no annotation; write '{parameter.name}: <type>'")
+    annotation = hints[parameter.name]
+    default = attrs.NOTHING if parameter.default is parameter.empty else parameter.default
+    return _field(parameter.name, annotation, default, place)
+
+
+def _outputs(
+    function: Callable[..., Any], name: str
+) -> tuple[tuple[FieldDefinition, ...], type | None]:
+    annotation = _hints(function, name).get("return")
+    if annotation is None or annotation is type(None):
+        raise TaskDefinitionError(
+            f"task {name}: {function.__name__} declares no result; write '-> <type>'"
+        )
+    place = f"task {name}, output"
+    if isinstance(annotation, type) and attrs.has(annotation) and not _is_value(annotation):
+        fields = tuple(
+            _field(each.name, each.type, attrs.NOTHING, f"{place} {each.name}")
+            for each in class_fields(annotation)
+        )
+        return fields, annotation
+    return (_field(SINGLE_OUTPUT, annotation, attrs.NOTHING, place),), None
+
+
+def _is_value(annotation: type) -> bool:
+    """Whether an attrs class is one value (``Box``, ``Points``), not a record of outputs."""
+    return TYPE_KEY in schema_of(annotation)
+
+
+def _field(name: str, annotation: Any, default: Any, place: str) -> FieldDefinition:
+    schema = schema_of(annotation, place)
+    if default is not attrs.NOTHING:
+        try:
+            default = json.loads(json.dumps(default, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise TaskDefinitionError(
+                f"{place}: the default {default!r} is not a JSON value ({error})"
+            ) from error
+    return FieldDefinition(name=name, annotation=annotation, schema=schema, default=default)
+
+
+def _check_places(
+    fields: Sequence[FieldDefinition], inputs: Sequence[FieldDefinition], name: str
+) -> None:
+    """Every ``On("x")`` names an ``Image`` input of the task."""
+    images = {each.name for each in inputs if each.schema.get(TYPE_KEY) == "Image"}
+    for field in fields:
+        for wanted in _images_named(field.schema):
+            if wanted not in images:
+                raise TaskDefinitionError(
+                    f"task {name}, {field.name}: On({wanted!r}) must name an Image input of the "
+                    f"task; there are {sorted(images) or 'none'}"
+                )
+
+
+def _images_named(schema: Any) -> typing.Iterator[str]:
+    if isinstance(schema, dict):
+        if ON_KEY in schema:
+            yield str(schema[ON_KEY])
+        for each in schema.values():
+            yield from _images_named(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _images_named(each)

@@ -1,0 +1,205 @@
+"""Find one plugin by its distribution, and run its tasks in this process."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import time
+from collections.abc import Awaitable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pluggy
+
+from taskmgr_plugins import hookspecs
+from taskmgr_plugins.converter import ValueConverter
+from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition, define
+from taskmgr_plugins.errors import InvalidValueError, TaskDefinitionError, nearest
+from taskmgr_plugins.tasks import MLTask
+
+
+@attrs.frozen
+class InstalledTask:
+    """A task that an installed distribution announces, found without importing it."""
+
+    task: str
+    distribution: str
+    version: str
+    module: str
+
+
+def installed_tasks() -> list[InstalledTask]:
+    """The tasks of every installed plugin, from the entry points alone."""
+    found = [
+        InstalledTask(
+            task=point.name,
+            distribution=point.dist.name if point.dist else "",
+            version=point.dist.version if point.dist else "",
+            module=point.module,
+        )
+        for point in importlib.metadata.entry_points(group=hookspecs.ENTRY_POINT_GROUP)
+    ]
+    return sorted(found, key=lambda each: each.task)
+
+
+def load_plugin(distribution: str) -> dict[str, TaskDefinition]:
+    """Import the plugin of a distribution and ask it for its tasks.
+
+    Arguments:
+        distribution: the name of the installed distribution.
+
+    Returns:
+        The definition of each task, by name.
+
+    Raises:
+        TaskDefinitionError: no entry points, a doubled name, or names that
+            differ from the entry points'.
+        Exception: whatever the plugin's import raises.
+    """
+    points = [
+        point
+        for point in importlib.metadata.distribution(distribution).entry_points
+        if point.group == hookspecs.ENTRY_POINT_GROUP
+    ]
+    if not points:
+        raise TaskDefinitionError(
+            f"{distribution} announces no task; add to its pyproject.toml: "
+            f'[project.entry-points."{hookspecs.ENTRY_POINT_GROUP}"] <task> = "<module>"'
+        )
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for module in sorted({point.module for point in points}):
+        manager.register(importlib.import_module(module))
+    announced = [each for tasks in manager.hook.taskmgr_tasks() for each in tasks]
+    return _by_name([define(each) for each in announced], {point.name for point in points})
+
+
+def _by_name(definitions: list[TaskDefinition], entered: set[str]) -> dict[str, TaskDefinition]:
+    found: dict[str, TaskDefinition] = {}
+    for definition in definitions:
+        if definition.name in found:
+            raise TaskDefinitionError(f"the task {definition.name!r} is announced twice")
+        found[definition.name] = definition
+    for name in sorted(entered - set(found)):
+        raise TaskDefinitionError(
+            f"the entry point {name!r} has no task: the hook taskmgr_tasks announces "
+            f"{sorted(found) or 'none'}; {nearest(name, found)}"
+        )
+    for name in sorted(set(found) - entered):
+        raise TaskDefinitionError(
+            f"the task {name!r} has no entry point; add it to "
+            f'[project.entry-points."{hookspecs.ENTRY_POINT_GROUP}"] in pyproject.toml'
+        )
+    return found
+
+
+class LoadedTask:
+    """A task ready to be called: constructed, its model loaded.
+
+    Arguments:
+        definition: what it declares.
+        models: where its weights lie, by name.
+        converter: turns JSON into values and back.
+    """
+
+    def __init__(
+        self,
+        definition: TaskDefinition,
+        models: Mapping[str, str],
+        converter: ValueConverter,
+    ) -> None:
+        self._definition = definition
+        self._converter = converter
+        self._loop: Any = None
+        self._instance: Any = None
+        if isinstance(definition.announced, type):
+            self._instance = definition.announced()
+            self._instance._model_paths = {name: Path(path) for name, path in models.items()}
+        if isinstance(self._instance, MLTask):
+            self._settled(self._instance.load_model())
+
+    def call(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+        """One call.
+
+        Arguments:
+            inputs: the JSON of each input; one that is not given has its default.
+
+        Returns:
+            The JSON of each output, and the seconds that each stage took.
+
+        Raises:
+            InvalidValueError: an input or output does not fit its annotation.
+            Exception: whatever the task raises.
+        """
+        started = time.perf_counter()
+        arguments = self._arguments(inputs)
+        converted = time.perf_counter()
+        value = self._compute(arguments)
+        computed = time.perf_counter()
+        outputs = self._outputs(value)
+        seconds = {
+            "inputs": converted - started,
+            "compute": computed - converted,
+            "outputs": time.perf_counter() - computed,
+        }
+        return outputs, seconds
+
+    def _arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        known = {field.name: field for field in self._definition.inputs}
+        for name in inputs:
+            if name not in known:
+                raise InvalidValueError(f"there is no input {name!r}; {nearest(name, known)}")
+        for name, field in known.items():
+            if name not in inputs and field.default is attrs.NOTHING:
+                raise InvalidValueError(f"the input {name!r} is missing")
+        return {
+            name: self._converter.structure(inputs.get(name, field.default), field.annotation, name)
+            for name, field in known.items()
+        }
+
+    def _compute(self, arguments: dict[str, Any]) -> Any:
+        instance = self._instance
+        if instance is None:
+            return self._settled(self._definition.announced(**arguments))
+        if not isinstance(instance, MLTask):
+            return self._settled(instance.run(**arguments))
+        if hasattr(instance, "preprocess_input"):
+            prepared = self._settled(instance.preprocess_input(**arguments))
+            predicted = self._settled(instance.predict(prepared))
+        else:
+            predicted = self._settled(instance.predict(**arguments))
+        if hasattr(instance, "postprocess"):
+            return self._settled(instance.postprocess(predicted))
+        return predicted
+
+    def _outputs(self, value: Any) -> dict[str, Any]:
+        wanted = self._definition.output_class
+        if wanted is None:
+            (field,) = self._definition.outputs
+            return {SINGLE_OUTPUT: self._converter.unstructure(value, field.annotation, field.name)}
+        if not isinstance(value, wanted):
+            raise InvalidValueError(
+                f"the task returned {type(value).__name__}, not the {wanted.__name__} it declares"
+            )
+        return {
+            field.name: self._converter.unstructure(
+                getattr(value, field.name), field.annotation, field.name
+            )
+            for field in self._definition.outputs
+        }
+
+    def _settled(self, value: Any) -> Any:
+        """The value, or what it comes to when it is awaitable."""
+        if not inspect.isawaitable(value):
+            return value
+        if self._loop is None:
+            import asyncio
+
+            self._loop = asyncio.Runner()
+        return self._loop.run(_awaited(value))
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value

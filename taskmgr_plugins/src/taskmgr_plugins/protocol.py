@@ -1,0 +1,111 @@
+"""The frames between a worker and its runner process.
+
+A frame is a length (4 bytes, big endian) and that many bytes of JSON, an
+object with a ``kind``. The frames travel over pipes of their own, so that
+nothing which a task prints can get between them.
+
+A worker sends ``describe`` (list the tasks), ``load`` (get a task ready) and
+``call`` (one attempt). The runner answers ``hello`` once, then one frame for
+each: ``described``, ``loaded``, ``result`` or ``error``. The end of the
+worker's pipe, or of the lifeline, ends the runner.
+"""
+
+import json
+import os
+import struct
+from typing import Any
+
+from taskmgr_plugins.errors import ProtocolError
+
+VERSION = 1
+MAXIMUM_FRAME_BYTES = 256 * 1024 * 1024
+
+_LENGTH = struct.Struct(">I")
+Frame = dict[str, Any]
+
+
+def encode(frame: Frame) -> bytes:
+    """A frame as bytes.
+
+    Raises:
+        ValueError: it holds a NaN or an infinity.
+        ProtocolError: it is larger than a frame may be.
+    """
+    body = json.dumps(frame, allow_nan=False, separators=(",", ":")).encode()
+    if len(body) > MAXIMUM_FRAME_BYTES:
+        raise ProtocolError(
+            f"a frame of {len(body)} bytes is more than the {MAXIMUM_FRAME_BYTES} allowed; "
+            "pass large values as File, Image or Array"
+        )
+    return _LENGTH.pack(len(body)) + body
+
+
+class Decoder:
+    """Puts frames together from bytes as they arrive."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, received: bytes) -> list[Frame]:
+        """Take in bytes; return the frames that are complete now.
+
+        Raises:
+            ProtocolError: what arrived is no frame.
+        """
+        self._pending += received
+        frames = []
+        while len(self._pending) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._pending)
+            if length > MAXIMUM_FRAME_BYTES:
+                raise ProtocolError(f"a frame announces {length} bytes; it is garbled")
+            end = _LENGTH.size + length
+            if len(self._pending) < end:
+                break
+            frames.append(_decoded(bytes(self._pending[_LENGTH.size : end])))
+            del self._pending[:end]
+        return frames
+
+
+def read_frame(descriptor: int) -> Frame | None:
+    """Read one frame, blocking; None at the end of the pipe.
+
+    Raises:
+        ProtocolError: the pipe ended inside a frame, or it is garbled.
+    """
+    header = _read_exactly(descriptor, _LENGTH.size)
+    if header is None:
+        return None
+    (length,) = _LENGTH.unpack(header)
+    body = _read_exactly(descriptor, length)
+    if body is None:
+        raise ProtocolError(f"the pipe ended before the {length} bytes that were announced")
+    return _decoded(body)
+
+
+def write_frame(descriptor: int, frame: Frame) -> None:
+    """Write one frame, blocking."""
+    remaining = memoryview(encode(frame))
+    while remaining:
+        remaining = remaining[os.write(descriptor, remaining) :]
+
+
+def _read_exactly(descriptor: int, count: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < count:
+        part = os.read(descriptor, min(count - len(parts), 1 << 20))
+        if not part:
+            if parts:
+                raise ProtocolError(f"the pipe ended after {len(parts)} of {count} bytes")
+            return None
+        parts += part
+    return bytes(parts)
+
+
+def _decoded(body: bytes) -> Frame:
+    try:
+        frame = json.loads(body)
+    except ValueError as error:
+        raise ProtocolError(f"a frame is not JSON: {error}") from error
+    if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
+        raise ProtocolError("a frame must be an object with a kind")
+    return frame

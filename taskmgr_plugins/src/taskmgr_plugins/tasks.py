@@ -1,0 +1,176 @@
+"""How a task is written: ``Task``, ``MLTask`` and ``@task``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, ParamSpec, TypeVar, overload
+
+import attrs
+
+from taskmgr_plugins.errors import TaskDefinitionError, nearest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OPTIONS_ATTRIBUTE = "__taskmgr_options__"
+
+
+@attrs.frozen
+class Model:
+    """Weights that a task needs: stored once by digest beside the wheel, not inside it.
+
+    Attributes:
+        name: the file's name in the plugin's ``models`` folder, and the name
+            for ``Task.model_path``.
+        sha256: the file's digest, 64 hexadecimal digits.
+        licence: an SPDX identifier.
+        source: where the file comes from.
+    """
+
+    name: str
+    sha256: str
+    licence: str
+    source: str
+
+
+@attrs.frozen
+class Options:
+    """What a task asks of the platform, beside its inputs and outputs.
+
+    Attributes:
+        name: the task's name, a lower-case identifier.
+        queue: which workers may take it.
+        timeout: seconds until an attempt is killed.
+        priority: 0 to 9, higher first.
+        memory_mb: megabytes of resident memory until an attempt is killed.
+        retries: further attempts after one that failed.
+        models: the weights it needs.
+    """
+
+    name: str | None = None
+    queue: str = "default"
+    timeout: float = 60
+    priority: int = 5
+    memory_mb: int = 2048
+    retries: int = 0
+    models: tuple[Model, ...] = ()
+
+
+class Task:
+    """A task as a class: write ``run``, annotate what goes in and what comes out.
+
+    The class attributes are those of ``Options``. An instance lives as long as
+    its runner process and serves one call at a time.
+    """
+
+    name: ClassVar[str | None] = None
+    queue: ClassVar[str] = "default"
+    timeout: ClassVar[float] = 60
+    priority: ClassVar[int] = 5
+    memory_mb: ClassVar[int] = 2048
+    retries: ClassVar[int] = 0
+    models: ClassVar[tuple[Model, ...]] = ()
+
+    run: Callable[..., Any]
+    _model_paths: Mapping[str, Path]
+
+    def model_path(self, name: str) -> Path:
+        """Where the declared weights lie on this machine.
+
+        Arguments:
+            name: the ``name`` of one of the task's ``models``.
+
+        Raises:
+            TaskDefinitionError: no such model is declared.
+        """
+        paths: Mapping[str, Path] = getattr(self, "_model_paths", {})
+        if name not in paths:
+            raise TaskDefinitionError(
+                f"task {task_name(type(self))!r} asks for the model {name!r}, "
+                f"which it does not declare; {nearest(name, paths)}"
+            )
+        return paths[name]
+
+
+class MLTask(Task):
+    """A task with a model: ``load_model`` once a process, then ``predict`` for each call.
+
+    ``preprocess_input`` and ``postprocess`` are optional. The inputs are those
+    of ``preprocess_input`` where it is written (its result is ``predict``'s only
+    argument), else those of ``predict``. The outputs are ``postprocess``'s where
+    it is written, else ``predict``'s.
+    """
+
+    preprocess_input: Callable[..., Any]
+    predict: Callable[..., Any]
+    postprocess: Callable[..., Any]
+
+    def load_model(self) -> Any:
+        """Load what every call needs. May be ``async``."""
+
+
+@overload
+def task(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    name: str | None = None,
+    queue: str = "default",
+    timeout: float = 60,
+    priority: int = 5,
+    memory_mb: int = 2048,
+    retries: int = 0,
+    models: tuple[Model, ...] = (),
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def task(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
+    """Make a task of a plain function, with or without options.
+
+    The function stays what it was and can be called as before.
+
+    Arguments:
+        function: the function, when used without parentheses.
+        options: the attributes of ``Options``.
+    """
+
+    def mark(marked: Callable[P, R]) -> Callable[P, R]:
+        setattr(marked, OPTIONS_ATTRIBUTE, Options(**options))
+        return marked
+
+    return mark if function is None else mark(function)
+
+
+def options_of(announced: Any) -> Options:
+    """What a ``Task`` class or a ``@task`` function asks of the platform.
+
+    Raises:
+        TaskDefinitionError: it is neither.
+    """
+    if isinstance(announced, type) and issubclass(announced, Task):
+        return Options(
+            name=task_name(announced),
+            queue=announced.queue,
+            timeout=announced.timeout,
+            priority=announced.priority,
+            memory_mb=announced.memory_mb,
+            retries=announced.retries,
+            models=tuple(announced.models),
+        )
+    options = getattr(announced, OPTIONS_ATTRIBUTE, None)
+    if isinstance(options, Options):
+        return attrs.evolve(options, name=options.name or announced.__name__)
+    raise TaskDefinitionError(
+        f"taskmgr_tasks returned {announced!r}; "
+        "allowed are classes derived from Task and functions marked with @task"
+    )
+
+
+def task_name(task_class: type[Task]) -> str:
+    """The declared name, or the class's own in snake case: ``FaceDetection``, face_detection."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", task_class.__name__)
+    return task_class.name or words.lower()
