@@ -392,6 +392,36 @@ class Run:
 
 
 @attrs.frozen
+class RunSummary:
+    """A run as lists show it, without its graph.
+
+    Attributes:
+        steps: status -> how many of its steps have it.
+        others: as in ``Run``.
+    """
+
+    id: str
+    name: str
+    kind: Literal["pipeline", "task"]
+    status: RunStatus
+    created_at: float
+    finished_at: float | None
+    cancel_requested: bool
+    failure: Failure | None
+    steps: Mapping[str, int]
+
+
+@attrs.frozen
+class Hold:
+    """A step that the store says a worker holds."""
+
+    run: str
+    step: str
+    attempt: int
+    cancel_requested: bool
+
+
+@attrs.frozen
 class Claim:
     """A worker's hold on one attempt of a step: the fencing token.
 

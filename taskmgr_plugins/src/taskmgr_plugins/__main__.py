@@ -82,11 +82,10 @@ class RunnerProcess:
 def _error_frame(error: BaseException) -> Frame:
     """What went wrong, with the task's own part of the traceback."""
     own = {str(Path(__file__)), str(Path(__file__).with_name("host.py"))}
-    frames = traceback.extract_tb(error.__traceback__)
-    while frames and frames[0].filename in own:
-        frames.pop(0)
-    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
-    text = "".join(lines + traceback.format_exception_only(error)) if frames else ""
+    told = traceback.TracebackException.from_exception(error)
+    while told.stack and told.stack[0].filename in own:
+        told.stack.pop(0)
+    text = "".join(told.format()) if told.stack else ""
     message = str(error) or type(error).__name__
     if isinstance(error, SystemExit):
         message = f"the task called sys.exit({error.code!r}); return a value or raise an error"
@@ -124,7 +123,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # the task closed it
+        except (AttributeError, OSError, ValueError):  # the task closed or replaced it
             continue
 
 
@@ -159,7 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
         _flush()
         try:
             protocol.write_frame(given.frames_out, answer)
-        except (TaskmgrError, ValueError) as error:
+        except (TaskmgrError, TypeError, ValueError) as error:
             protocol.write_frame(given.frames_out, _error_frame(error))
 
 

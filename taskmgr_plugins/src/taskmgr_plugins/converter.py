@@ -13,21 +13,25 @@ import base64
 import io
 import json
 import math
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import typing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
 import cattrs
 from cattrs import transform_error
 from cattrs.v import format_exception
 
+from taskmgr_plugins import strict_types
 from taskmgr_plugins.errors import InvalidValueError, TaskmgrError
 from taskmgr_plugins.fields import Array, File, Image, Points
+from taskmgr_plugins.strict_types import is_numpy_array, shown, type_name
 
 INLINE_ARRAY_BYTES = 16 * 1024
 NPY = "application/x-npy"
+JSON = "application/json"
 
 
 class ValueConverter:
@@ -43,8 +47,8 @@ class ValueConverter:
         self.folder = folder
         self._written = 0
         self._converter = cattrs.Converter(detailed_validation=True)
-        self._register_scalars()
-        self._register_files()
+        strict_types.register(self._converter)
+        self._register_fields()
 
     def structure(self, document: Any, annotation: Any, place: str) -> Any:
         """JSON to a value of the annotated type.
@@ -57,59 +61,57 @@ class ValueConverter:
         Raises:
             InvalidValueError: with the place of each fault inside the value.
         """
+        annotation = strict_types.bare(annotation)
         try:
-            return self._converter.structure(self._loaded(document), annotation)
-        except TaskmgrError as error:
-            raise InvalidValueError(f"{place}: {error}") from error
+            return self._converter.structure(self._loaded(document, annotation), annotation)
         except Exception as error:  # cattrs raises groups of anything
-            raise InvalidValueError(
-                "; ".join(transform_error(error, path=place, format_exception=_say))
-            ) from error
+            lines = transform_error(error, path=place, format_exception=_say)
+            raise InvalidValueError("; ".join(map(_placed, lines))) from error
 
     def unstructure(self, value: Any, annotation: Any, place: str) -> Any:
         """A value of the annotated type to JSON; files go into the working folder.
 
         Raises:
-            InvalidValueError: the value is not of that type, or not finite.
+            InvalidValueError: the value is not of that type, or no JSON can stand
+                for it (a NaN, bytes, ...); with the place inside the value.
         """
+        annotation = strict_types.bare(annotation)
         try:
             document = self._converter.unstructure(value, unstructure_as=annotation)
-        except TaskmgrError as error:
-            raise InvalidValueError(f"{place}: {error}") from error
-        except (AttributeError, TypeError, ValueError, KeyError) as error:
-            raise InvalidValueError(
-                f"{place}: {_shown(value)} is not {_type_name(annotation)} ({error})"
-            ) from error
-        for inner, number in non_finite(document, place):
-            raise InvalidValueError(f"{inner}: {number} is not a finite number, as JSON needs it")
+        except Exception as error:
+            inner, message = self._fault(value, annotation, place, error)
+            raise InvalidValueError(f"{inner}: {message}") from error
+        for inner, message in _not_json(document, place):
+            raise InvalidValueError(f"{inner}: {message}")
         return document
 
-    def _loaded(self, document: Any) -> Any:
+    def _fault(self, value: Any, annotation: Any, place: str, error: Exception) -> tuple[str, str]:
+        """The innermost part that cannot be converted: its place, and why."""
+        for inner, part, wanted in strict_types.parts(value, annotation):
+            try:
+                self._converter.unstructure(part, unstructure_as=wanted)
+            except Exception as cause:  # noqa: BLE001 - a value's own code may raise anything
+                return self._fault(part, wanted, place + inner, cause)
+        if isinstance(error, TaskmgrError):
+            return place, str(error)
+        return place, f"{shown(value)} is not {type_name(annotation)} ({error})"
+
+    def _loaded(self, document: Any, annotation: Any) -> Any:
         """The document itself, read from its file where it was large."""
-        if isinstance(document, dict) and document.get("media_type") == "application/json":
+        large = isinstance(document, dict) and "$artifact" in document
+        if large and document.get("media_type") == JSON and not _takes_file(annotation):
             return json.loads(self._path(document).read_bytes())
         return document
 
     def _path(self, document: Any) -> Path:
         if not isinstance(document, Mapping) or "$artifact" not in document:
-            raise InvalidValueError(f"{_shown(document)} is no reference to an artifact")
+            raise InvalidValueError(f"{shown(document)} is no reference to an artifact")
         digest = str(document["$artifact"])
         if digest not in self.paths:
             raise InvalidValueError(f"the artifact {digest} was not handed over")
         return Path(self.paths[digest])
 
-    def _register_scalars(self) -> None:
-        converter = self._converter
-        for scalar, allowed in ((bool, bool), (int, int), (float, (int, float)), (str, str)):
-            converter.register_structure_hook(scalar, _strict(scalar, allowed))
-            converter.register_unstructure_hook(scalar, _plain)
-        converter.register_structure_hook(Points, lambda rows, _: Points(rows))
-        converter.register_unstructure_hook(
-            Points, lambda value: [list(row) for row in value.coordinates]
-        )
-        converter.register_unstructure_hook_func(_is_numpy_scalar, _plain)
-
-    def _register_files(self) -> None:
+    def _register_fields(self) -> None:
         converter = self._converter
         for file_type in (File, Image):
             converter.register_structure_hook(
@@ -119,7 +121,13 @@ class ValueConverter:
             converter.register_unstructure_hook(file_type, self._write_file)
         converter.register_structure_hook(Array, lambda document, _: self._read_array(document))
         converter.register_unstructure_hook(Array, self._write_array)
-        converter.register_unstructure_hook_func(_is_numpy_array, self._write_array)
+        converter.register_unstructure_hook_func(is_numpy_array, self._write_array)
+        converter.register_structure_hook(
+            Points, lambda rows, _: Points(converter.structure(rows, list[tuple[float, float]]))
+        )
+        converter.register_unstructure_hook(
+            Points, lambda value: [list(row) for row in value.coordinates]
+        )
 
     def _read_array(self, document: Any) -> Any:
         import numpy
@@ -134,10 +142,12 @@ class ValueConverter:
         import numpy
 
         array = numpy.asarray(value)
-        if array.dtype.hasobject:
-            raise InvalidValueError(f"an array of dtype {array.dtype} cannot be passed on")
         shape, dtype = list(array.shape), array.dtype.str
-        if array.nbytes <= INLINE_ARRAY_BYTES:
+        described = numpy.lib.format.dtype_to_descr(array.dtype)
+        if array.dtype.hasobject or numpy.lib.format.descr_to_dtype(described) != array.dtype:
+            raise InvalidValueError(f"an array of dtype {array.dtype} cannot be passed on")
+        # The short name of a structured dtype leaves its fields out.
+        if array.nbytes <= INLINE_ARRAY_BYTES and array.dtype.names is None:
             content = base64.b64encode(numpy.ascontiguousarray(array).tobytes()).decode()
             return {"$array": {"dtype": dtype, "shape": shape, "base64": content}}
         buffer = io.BytesIO()
@@ -147,7 +157,7 @@ class ValueConverter:
 
     def _write_file(self, value: File) -> dict[str, Any]:
         if not isinstance(value, File):
-            raise InvalidValueError(f"{_shown(value)} is no File or Image")
+            raise InvalidValueError(f"{shown(value)} is no File or Image")
         if value.in_memory:
             image = isinstance(value, Image)
             content = value.read_bytes()
@@ -202,49 +212,36 @@ def non_finite(document: Any, place: str) -> Iterator[tuple[str, float]]:
             yield from non_finite(each, f"{place}[{index}]")
 
 
-def _strict(scalar: type, allowed: Any) -> Callable[[Any, Any], Any]:
-    def structure(document: Any, _: Any) -> Any:
-        wrong_boolean = isinstance(document, bool) and scalar is not bool
-        if wrong_boolean or not isinstance(document, allowed):
-            raise InvalidValueError(f"{_shown(document)} is not of type {scalar.__name__}")
-        return scalar(document)
-
-    return structure
-
-
-def _plain(value: Any) -> Any:
-    """A numpy scalar as Python's own."""
-    return value.item() if hasattr(value, "item") else value
-
-
-def _is_numpy_scalar(candidate: Any) -> bool:
-    return (
-        getattr(candidate, "__module__", "") == "numpy"
-        and hasattr(candidate, "item")
-        and (not _is_numpy_array(candidate))
-    )
+def _not_json(document: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Every part that JSON has no word for: its place, and what is wrong with it."""
+    if isinstance(document, Mapping):
+        for key, each in document.items():
+            if not isinstance(key, str):
+                yield place, f"the key {shown(key)} is not a str, as JSON needs it"
+            yield from _not_json(each, f"{place}.{key}")
+    elif isinstance(document, list | tuple):
+        for index, each in enumerate(document):
+            yield from _not_json(each, f"{place}[{index}]")
+    elif isinstance(document, float) and not math.isfinite(document):
+        yield place, f"{document} is not a finite number, as JSON needs it"
+    elif not isinstance(document, str | int | float | None):
+        yield place, f"{shown(document)} is not a JSON value"
 
 
-def _is_numpy_array(candidate: Any) -> bool:
-    return getattr(candidate, "__module__", "") == "numpy" and getattr(
-        candidate, "__name__", ""
-    ) in ("ndarray", "memmap")
+def _takes_file(annotation: Any) -> bool:
+    members = typing.get_args(annotation) or (annotation,)
+    return any(isinstance(each, type) and issubclass(each, File) for each in members)
 
 
 def _say(error: BaseException, wanted: type | None) -> str:
-    if isinstance(error, TaskmgrError):
-        return str(error)
     if isinstance(error, KeyError):
         return "required field missing"
-    return str(format_exception(error, wanted))
+    if isinstance(error, TypeError | AttributeError):
+        return str(format_exception(error, wanted))
+    return str(error)
 
 
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
-def _type_name(annotation: Any) -> str:
-    if attrs.has(annotation) if isinstance(annotation, type) else False:
-        return f"a {annotation.__name__}"
-    return getattr(annotation, "__name__", None) or str(annotation)
+def _placed(line: str) -> str:
+    """cattrs says ``message @ faces_array[2].bbox.x``."""
+    message, _, place = line.rpartition(" @ ")
+    return re.sub(r"\['([^']*)'\]", r".\1", place) + f": {message}"

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import attrs
 
 from taskmgr_plugins.errors import TaskDefinitionError
+from taskmgr_plugins.fields import Box, Points
 from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY, Schema, class_fields, schema_of
 from taskmgr_plugins.tasks import MLTask, Options, options_of
 
@@ -106,16 +107,21 @@ def _checked(options: Options) -> Options:
         raise TaskDefinitionError(
             f"task name {name!r}: allowed are lower-case letters, digits and _, a letter first"
         )
-    if not 0 <= options.priority <= 9:
-        raise TaskDefinitionError(f"task {name}: priority {options.priority}: allowed is 0 to 9")
-    for option in ("timeout", "memory_mb"):
-        if getattr(options, option) <= 0:
-            raise TaskDefinitionError(
-                f"task {name}: {option} {getattr(options, option)}: it must be above 0"
-            )
-    if options.retries < 0:
-        raise TaskDefinitionError(f"task {name}: retries {options.retries}: allowed is 0 or more")
+    _check_option(options, "priority", int, "a whole number from 0 to 9", lambda it: 0 <= it <= 9)
+    _check_option(
+        options, "timeout", (int, float), "seconds above 0", lambda it: 0 < it < float("inf")
+    )
+    _check_option(options, "memory_mb", int, "whole megabytes above 0", lambda it: it > 0)
+    _check_option(options, "retries", int, "a whole number, 0 or more", lambda it: it >= 0)
     return options
+
+
+def _check_option(
+    options: Options, option: str, kind: Any, allowed: str, fits: Callable[[Any], bool]
+) -> None:
+    value = getattr(options, option)
+    if isinstance(value, bool) or not isinstance(value, kind) or not fits(value):
+        raise TaskDefinitionError(f"task {options.name}: {option} {value!r}: allowed is {allowed}")
 
 
 def _methods(announced: Any, name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -180,7 +186,7 @@ def _outputs(
 
 def _is_value(annotation: type) -> bool:
     """Whether an attrs class is one value (``Box``, ``Points``), not a record of outputs."""
-    return TYPE_KEY in schema_of(annotation)
+    return annotation in (Box, Points)
 
 
 def _field(name: str, annotation: Any, default: Any, place: str) -> FieldDefinition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import attrs
 
@@ -150,9 +150,12 @@ class Image(File):
 
         Raises:
             InvalidInputError: the file is no picture that can be decoded.
+            InvalidValueError: there is no such order.
         """
         from taskmgr_plugins import pixels
 
+        if order not in get_args(ColorOrder):
+            raise InvalidValueError(f"order {order!r}: allowed are 'bgr', 'rgb' and 'gray'")
         if self._array is not None:
             converted: NDArray[numpy.uint8] = pixels.convert(self._array, order)
             return converted

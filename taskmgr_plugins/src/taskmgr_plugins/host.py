@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import inspect
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,18 @@ def load_plugin(distribution: str) -> dict[str, TaskDefinition]:
     manager.add_hookspecs(hookspecs)
     for module in sorted({point.module for point in points}):
         manager.register(importlib.import_module(module))
-    announced = [each for tasks in manager.hook.taskmgr_tasks() for each in tasks]
-    return _by_name([define(each) for each in announced], {point.name for point in points})
+    definitions = [
+        define(each) for given in manager.hook.taskmgr_tasks() for each in _listed(given)
+    ]
+    return _by_name(definitions, {point.name for point in points})
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    if not isinstance(given, list | tuple):
+        raise TaskDefinitionError(
+            f"the hook taskmgr_tasks returned {given!r}; it must return a list of tasks"
+        )
+    return given
 
 
 def _by_name(definitions: list[TaskDefinition], entered: set[str]) -> dict[str, TaskDefinition]:
@@ -115,8 +125,11 @@ class LoadedTask:
         self._loop: Any = None
         self._instance: Any = None
         if isinstance(definition.announced, type):
-            self._instance = definition.announced()
+            # The paths come first, so that __init__ may load a model already.
+            made: Any = definition.announced
+            self._instance = made.__new__(made)
             self._instance._model_paths = {name: Path(path) for name, path in models.items()}
+            self._instance.__init__()
         if isinstance(self._instance, MLTask):
             self._settled(self._instance.load_model())
 

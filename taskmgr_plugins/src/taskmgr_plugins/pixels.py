@@ -52,17 +52,19 @@ def encode_png(pixels: Any) -> bytes:
 
     Arguments:
         pixels: uint8 or uint16, (height, width), BGR or BGRA.
+
+    Raises:
+        TaskmgrError: nothing that is installed can write it.
     """
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
     cv2 = _module("cv2")
     if cv2 is not None:
         return bytes(cv2.imencode(".png", pixels)[1].tobytes())
     pillow = _module("PIL.Image")
     if pillow is None:
         raise TaskmgrError(_no_decoder())
-    swapped = pixels if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
-    buffer = io.BytesIO()
-    pillow.fromarray(swapped).save(buffer, "PNG")
-    return buffer.getvalue()
+    return _encode_with_pillow(pillow, pixels)
 
 
 def _decode_with_opencv(cv2: ModuleType, content: bytes, order: str) -> Any:
@@ -88,12 +90,27 @@ def _decode_with_pillow(pillow: ModuleType, content: bytes, order: str) -> Any:
     try:
         with pillow.open(io.BytesIO(content)) as opened:
             upright = operations.exif_transpose(opened)
+            if upright.mode in ("F", "I") and opened.format == "TIFF":
+                return None  # 32 bits a pixel: measurements, no picture; nor does OpenCV take it
             if upright.mode.startswith("I"):  # 16 bits a pixel
                 upright = pillow.fromarray((numpy.asarray(upright) >> 8).astype(numpy.uint8))
-            found = numpy.asarray(upright.convert("L" if order == "gray" else "RGB"))
+            found = numpy.array(upright.convert("L" if order == "gray" else "RGB"))
     except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError):
         return None
     return found if order != "bgr" else numpy.ascontiguousarray(found[:, :, ::-1])
+
+
+def _encode_with_pillow(pillow: ModuleType, pixels: Any) -> bytes:
+    if pixels.ndim == 3:
+        if pixels.dtype.itemsize > 1:
+            raise TaskmgrError(
+                "Pillow cannot write a colour picture of uint16; add 'opencv-python-headless' "
+                "to the plugin's dependencies, or give uint8"
+            )
+        pixels = pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
+    buffer = io.BytesIO()
+    pillow.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _module(name: str) -> ModuleType | None:

@@ -55,9 +55,7 @@ class Decoder:
         self._pending += received
         frames = []
         while len(self._pending) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._pending)
-            if length > MAXIMUM_FRAME_BYTES:
-                raise ProtocolError(f"a frame announces {length} bytes; it is garbled")
+            length = _announced(self._pending)
             end = _LENGTH.size + length
             if len(self._pending) < end:
                 break
@@ -75,7 +73,7 @@ def read_frame(descriptor: int) -> Frame | None:
     header = _read_exactly(descriptor, _LENGTH.size)
     if header is None:
         return None
-    (length,) = _LENGTH.unpack(header)
+    length = _announced(header)
     body = _read_exactly(descriptor, length)
     if body is None:
         raise ProtocolError(f"the pipe ended before the {length} bytes that were announced")
@@ -101,10 +99,17 @@ def _read_exactly(descriptor: int, count: int) -> bytes | None:
     return bytes(parts)
 
 
+def _announced(header: bytes | bytearray) -> int:
+    length: int = _LENGTH.unpack_from(header)[0]
+    if length > MAXIMUM_FRAME_BYTES:
+        raise ProtocolError(f"a frame announces {length} bytes; it is garbled")
+    return length
+
+
 def _decoded(body: bytes) -> Frame:
     try:
         frame = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a frame is not JSON: {error}") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):
         raise ProtocolError("a frame must be an object with a kind")

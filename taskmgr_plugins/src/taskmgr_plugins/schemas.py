@@ -74,10 +74,11 @@ def _schema(annotation: Any, place: str, within: tuple[type, ...]) -> Schema:
         return _annotated(annotation, place, within)
     if annotation is Any:
         return {}
-    if annotation in _SCALARS:
-        return {"type": _SCALARS[annotation]}
+    for scalar, name in _SCALARS.items():  # an annotation may be unhashable
+        if annotation is scalar:
+            return {"type": name}
     if origin is Literal:
-        return {"enum": list(typing.get_args(annotation))}
+        return _choice(typing.get_args(annotation), place)
     if origin in (Union, types.UnionType):
         members = typing.get_args(annotation)
         return {"anyOf": [_schema(each, place, within) for each in members]}
@@ -104,7 +105,7 @@ def _class(annotation: type, place: str, within: tuple[type, ...]) -> Schema:
     if annotation is Points:
         return {TYPE_KEY: "Points", "type": "array", "items": _NUMBER_PAIR}
     if issubclass(annotation, enum.Enum):
-        return {"enum": [each.value for each in annotation]}
+        return _choice([each.value for each in annotation], place)
     if annotation in (list, tuple):
         return {"type": "array"}
     if annotation is dict:
@@ -112,6 +113,16 @@ def _class(annotation: type, place: str, within: tuple[type, ...]) -> Schema:
     if attrs.has(annotation):
         return _object(annotation, place, within)
     raise _not_allowed(annotation, place)
+
+
+def _choice(allowed: Sequence[Any], place: str) -> Schema:
+    for each in allowed:
+        if not isinstance(each, str | int | float | None) or isinstance(each, enum.Enum):
+            raise TaskDefinitionError(
+                f"{place}: {each!r} is not a JSON value; the members of an enum or a Literal "
+                "must be str, int, float, bool or None"
+            )
+    return {"enum": list(allowed)}
 
 
 def _object(annotation: type, place: str, within: tuple[type, ...]) -> Schema:
@@ -133,6 +144,10 @@ def _object(annotation: type, place: str, within: tuple[type, ...]) -> Schema:
 
 def _container(annotation: Any, origin: Any, place: str, within: tuple[type, ...]) -> Schema:
     arguments = typing.get_args(annotation)
+    if not arguments and origin in (list, tuple, Sequence):  # typing.List and the like, bare
+        return {"type": "array"}
+    if not arguments and origin in (dict, Mapping):
+        return {"type": "object"}
     if origin is tuple and arguments[-1:] != (...,):
         return {
             "type": "array",

@@ -7,7 +7,7 @@ from is durable where it says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import attrs
@@ -17,11 +17,13 @@ from taskmgr_core.specs import (
     Claim,
     Edge,
     FieldValue,
+    Hold,
     LogLine,
     Outcome,
     PipelineSpec,
     Run,
     RunStatus,
+    RunSummary,
     Step,
     TaskVersion,
     Worker,
@@ -126,13 +128,13 @@ class MetadataStore(Protocol):
         """Record a run, its steps and its inputs. Durable."""
 
     def run(self, run_id: str) -> Run:
-        """A run, by its id or an unambiguous beginning or end of it.
+        """A run, by its id, an unambiguous beginning of it, or its last eight characters.
 
         Raises:
-            NotFoundError: no such run.
+            NotFoundError: no such run, or several.
         """
 
-    def runs(self, wanted: RunFilter) -> list[Run]:
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""
 
     def steps(self, run_id: str) -> list[Step]:
@@ -143,16 +145,13 @@ class MetadataStore(Protocol):
 
     # claims
 
-    def claim(
-        self, worker: str, queues: Collection[str], now: float, tasks_busy: Collection[str] = ()
-    ) -> Claim | None:
+    def claim(self, worker: str, queues: Collection[str], now: float) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
         Arguments:
             worker: the worker's id.
             queues: the queues it serves; empty for all.
             now: UTC seconds.
-            tasks_busy: tasks that this worker cannot take now.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.
@@ -208,8 +207,8 @@ class MetadataStore(Protocol):
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped."""
 
-    def cancelled_claims(self, worker_id: str) -> list[Step]:
-        """The steps that this worker runs and whose run is to be cancelled, or that it lost."""
+    def holds(self, worker_id: str) -> list[Hold]:
+        """The steps that this worker holds; what it runs besides was taken from it."""
 
     # logs
 
@@ -218,6 +217,3 @@ class MetadataStore(Protocol):
 
     def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Lines of a run with greater numbers, in order."""
-
-    def summary(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """For each run, how many of its steps have each status."""

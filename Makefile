@@ -1,0 +1,61 @@
+# Everything a person runs here. Needs Python 3.11 or newer (with venv), git and make.
+# `make PYTHON=python3.12` picks the Python; ARGS are passed on to what is run.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+# Written last, so that a setup which was interrupted is done again.
+RUNTIME := .venv/.setup-runtime
+DEV := .venv/.setup-dev
+MEMBERS := taskmgr_plugins/pyproject.toml taskmgr_core/pyproject.toml
+
+.PHONY: help setup setup-dev demo test check bench chaos load lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+setup: $(RUNTIME) ## what is needed to use taskmgr
+	@echo "$(BIN)/taskmgr is ready"
+
+setup-dev: $(DEV) ## what is needed to work on taskmgr: tests, linters, types
+	@echo "$(BIN) is ready"
+
+$(RUNTIME): requirements/uv.txt requirements/runtime.txt $(MEMBERS) scripts/setup
+	@scripts/setup runtime
+	@touch $@
+
+$(DEV): requirements/uv.txt requirements/dev.txt $(MEMBERS) scripts/setup
+	@scripts/setup dev
+	@touch $@ $(RUNTIME)
+
+demo: $(RUNTIME) ## find faces in a picture: make demo [IMAGE=path]
+	@$(BIN)/taskmgr demo $${IMAGE:+--image "$$IMAGE"} $(ARGS)
+
+test: $(DEV) ## every test but chaos and load
+	$(BIN)/pytest -m "not chaos and not load" $(ARGS)
+
+check: $(DEV) ## format, lint, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+bench: $(DEV) ## measure, side by side with the usual ways
+	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(DEV) ## tests that kill processes on purpose
+	$(BIN)/pytest -m chaos $(ARGS)
+
+load: $(DEV) ## tests with many runs
+	$(BIN)/pytest -m load $(ARGS)
+
+lock: $(DEV) ## renew requirements/: make lock [ARGS=--upgrade]
+	scripts/lock $(ARGS)
+
+clean: ## remove .venv, caches and builds; the data of taskmgr stays
+	rm -rf .venv .tox .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,369 @@
+"""The Python client: what commands, screens and programs do, they do through it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import attrs
+import uuid_utils
+
+from taskmgr_core.errors import ConflictError, NotFoundError, TaskmgrError
+from taskmgr_core.inputs import InputReader
+from taskmgr_core.lineage import Trace, trace
+from taskmgr_core.orchestrator.compatibility import type_name
+from taskmgr_core.orchestrator.engine import MoveStep, RunState, decide
+from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
+from taskmgr_core.pipelines import load_pipeline
+from taskmgr_core.publishing import Published, Publisher
+from taskmgr_core.queue.base import Queue
+from taskmgr_core.results import assemble
+from taskmgr_core.specs import (
+    FINAL_RUN_STATUSES,
+    Graph,
+    LogLine,
+    PipelineSpec,
+    Run,
+    RunDetail,
+    RunSummary,
+    Step,
+    StepStatus,
+    TaskVersion,
+    Worker,
+)
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.stores.metadata import MetadataStore, RunFilter
+from taskmgr_core.summary import processing_summary
+from taskmgr_core.values import fetched, recorded
+
+LOG_PAGE = 1000
+LOOK_SECONDS = 0.25
+
+
+class RunningWorker(Protocol):
+    """A worker of this process."""
+
+    def start(self) -> None:
+        """Begin to claim."""
+
+    def stop(self, *, grace: float | None = None) -> None:
+        """Leave."""
+
+
+class RunTimeoutError(TaskmgrError):
+    """A run did not end in the time that was waited for it; it goes on."""
+
+
+@attrs.define
+class Client:
+    """Publishes, submits, waits, looks up. Made by ``wiring.connect``.
+
+    With no worker alive that serves a run, waiting for it starts one in this
+    process; it stays, its models loaded, until the client is closed.
+
+    Attributes:
+        metadata: the truth.
+        artifacts: the bytes.
+        queue: wakes workers and waiters.
+        reader: turns what users hand in into documents.
+        publisher: publishes plugins.
+        make_worker: makes a worker of this process.
+        lost_after: seconds without a beat until a worker counts as lost.
+    """
+
+    metadata: MetadataStore
+    artifacts: ArtifactStore
+    queue: Queue
+    reader: InputReader
+    publisher: Publisher
+    make_worker: Callable[[], RunningWorker]
+    lost_after: float
+    _worker: RunningWorker | None = attrs.field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(grace=None if error is None else 0)
+
+    def close(self, *, grace: float | None = None) -> None:
+        """Stop the worker of this process, if there is one, and let go of the stores.
+
+        Arguments:
+            grace: seconds that running steps get to end; None for as long as they take.
+        """
+        if self._worker is not None:
+            self._worker.stop(grace=grace)
+            self._worker = None
+        self.queue.close()
+        self.metadata.close()
+
+    # publishing and looking up
+
+    def publish(self, path: Path, progress: Callable[[str], None] = lambda _: None) -> Published:
+        """Publish a plugin; see ``Publisher.publish``."""
+        return self.publisher.publish(path, progress)
+
+    def publish_pipeline(self, path: Path) -> tuple[PipelineSpec, bool]:
+        """Check a pipeline file against the published tasks and record it.
+
+        Returns:
+            The pipeline, and whether anything changed.
+
+        Raises:
+            InvalidPipelineError, InvalidDocumentError: with every problem.
+            ConflictError: a task has the same name.
+        """
+        spec = load_pipeline(path)
+        compile_pipeline(spec, self.metadata.version)
+        if any(each.name == spec.pipeline for each in self.metadata.latest_versions()):
+            raise ConflictError(
+                f"{spec.pipeline!r} is the name of a task already; name the pipeline differently"
+            )
+        return spec, self.metadata.put_pipeline(spec)
+
+    def tasks(self) -> list[TaskVersion]:
+        """The latest version of every published task."""
+        return self.metadata.latest_versions()
+
+    def pipelines(self) -> list[PipelineSpec]:
+        """Every published pipeline."""
+        return self.metadata.pipelines()
+
+    def graph(self, what: str | PipelineSpec, version: str | None = None) -> Graph:
+        """The compiled graph of a pipeline or of a single task.
+
+        Arguments:
+            what: a name, or a pipeline that need not be published.
+            version: of a task; the latest when None.
+
+        Raises:
+            NotFoundError: with the nearest name.
+            InvalidPipelineError: with every problem.
+        """
+        if isinstance(what, PipelineSpec):
+            return compile_pipeline(what, self.metadata.version)
+        pipelines = {each.pipeline: each for each in self.metadata.pipelines()}
+        if what in pipelines:
+            return compile_pipeline(pipelines[what], self.metadata.version)
+        tasks = {each.name for each in self.metadata.latest_versions()}
+        if what not in tasks:
+            raise NotFoundError.named("task or pipeline", what, [*tasks, *pipelines])
+        return compile_task(self.metadata.version(what, version))
+
+    # runs
+
+    def submit(
+        self,
+        what: str | PipelineSpec,
+        inputs: Mapping[str, Any],
+        version: str | None = None,
+    ) -> str:
+        """Check the inputs, record a run and wake the workers.
+
+        Arguments:
+            what: the name of a pipeline or task, or a pipeline.
+            inputs: name -> value; see ``InputReader.read``.
+            version: of a task; the latest when None.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
+        """
+        graph = self.graph(what, version)
+        documents = self.reader.read(graph, inputs)
+        is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
+        now = time.time()
+        run = Run(
+            id=str(uuid_utils.uuid7()),
+            name=graph.name,
+            kind="task" if is_task else "pipeline",
+            graph=graph,
+            status="running",
+            created_at=now,
+        )
+        values = [
+            recorded(name, document, type_name(graph.schemas[name]), "")
+            for name, document in documents.items()
+        ]
+        steps = _first_steps(run, now)
+        self.metadata.create_run(run, steps, values)
+        self.queue.announce(run.id, [step.id for step in steps if step.status == "ready"])
+        return run.id
+
+    def run(
+        self,
+        what: str | PipelineSpec,
+        inputs: Mapping[str, Any],
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
+    ) -> RunDetail:
+        """Submit, wait, and give everything that is recorded of the run.
+
+        Raises:
+            RunTimeoutError: it did not end in time.
+        """
+        run_id = self.submit(what, inputs, version)
+        self.wait(run_id, timeout)
+        return self.detail(run_id)
+
+    def wait(
+        self,
+        run_id: str,
+        timeout: float | None = None,
+        on_change: Callable[[Run, list[Step]], None] = lambda _run, _steps: None,
+    ) -> Run:
+        """Wait for a run to end.
+
+        Arguments:
+            run_id: the run.
+            timeout: seconds; None for as long as it takes.
+            on_change: told whenever something may have changed.
+
+        Raises:
+            RunTimeoutError: it did not end in time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            seen = self.queue.changes()
+            run = self.metadata.run(run_id)
+            on_change(run, self.metadata.steps(run.id))
+            if run.status in FINAL_RUN_STATUSES:
+                return run
+            if deadline is not None and time.monotonic() >= deadline:
+                raise RunTimeoutError(
+                    f"run {run.id} has not ended within {timeout:g} s; it goes on: "
+                    f"`taskmgr show {run.id}`"
+                )
+            self._ensure_worker(run.graph)
+            self.queue.wait(seen, LOOK_SECONDS)
+
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
+        """Runs, newest first."""
+        return self.metadata.runs(wanted)
+
+    def detail(self, run_id: str) -> RunDetail:
+        """Everything that is recorded of a run, its result put together.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        run = self.metadata.run(run_id)
+        steps = tuple(self.metadata.steps(run.id))
+        values = tuple(self.metadata.values(run.id))
+        edges = tuple(self.metadata.edges(run.id))
+        result: dict[str, Any] | None = None
+        if run.status == "succeeded":
+            documents = {
+                value.port: fetched(value.document, self.artifacts)
+                for value in values
+                if not value.source
+            }
+            result = assemble(run.graph, documents)
+            if run.kind == "pipeline":
+                result["processing_summary"] = processing_summary(run, steps, edges)
+        return RunDetail(run, steps, values, edges, result)
+
+    def cancel(self, run_id: str) -> Run:
+        """Ask for a run to be cancelled; durable when it returns. A run that has ended stays.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        run = self.metadata.run(run_id)
+        self.metadata.request_cancel(run.id, decide, time.time())
+        self.queue.announce(run.id, ())
+        return self.metadata.run(run.id)
+
+    def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:
+        """The lines of a run's log; with ``follow`` until it ends.
+
+        Raises:
+            NotFoundError: no such run.
+        """
+        run = self.metadata.run(run_id)
+        last = 0
+        while True:
+            ended = run.status in FINAL_RUN_STATUSES
+            while page := self.metadata.log(run.id, last, LOG_PAGE):
+                yield from page
+                last = page[-1].number
+            if ended or not follow:
+                return
+            self.queue.wait(self.queue.changes(), LOOK_SECONDS)
+            run = self.metadata.run(run.id)
+
+    # lineage and workers
+
+    def trace(self, file_or_digest: str | Path) -> list[Trace]:
+        """Where a file's content, or a value's digest, turned up, newest run first.
+
+        Raises:
+            NotFoundError: it is neither a file nor a digest, or turned up nowhere.
+        """
+        digest = self._digest(str(file_or_digest))
+        found = trace(self.metadata, digest)
+        if not found:
+            raise NotFoundError(f"no recorded value is, or contains, {file_or_digest} ({digest})")
+        return found
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has not said that it stopped, lost ones included."""
+        return self.metadata.workers()
+
+    def alive(self, worker: Worker) -> bool:
+        """Whether a worker's last beat is recent."""
+        return worker.heartbeat >= time.time() - self.lost_after
+
+    def _ensure_worker(self, graph: Graph) -> None:
+        """Start a worker here when none that is alive serves the run's queues."""
+        if self._worker is not None:
+            return
+        served = [set(each.queues) for each in self.workers() if self.alive(each)]
+        for step in graph.steps:
+            if not any(not queues or step.queue in queues for queues in served):
+                self._worker = self.make_worker()
+                self._worker.start()
+                return
+
+    def _digest(self, text: str) -> str:
+        path = self.reader.working / Path(text).expanduser()
+        if path.is_file():
+            with path.open("rb") as opened:
+                return "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
+        if text.startswith("sha256:"):
+            return text
+        raise NotFoundError(f"{text!r} is neither a file nor a digest (sha256:...)")
+
+
+def _first_steps(run: Run, now: float) -> list[Step]:
+    """The steps of a new run, those without sources ready."""
+    pending: dict[str, StepStatus] = dict.fromkeys((each.id for each in run.graph.steps), "pending")
+    after = {each.id: each.after for each in run.graph.steps}
+    moves = decide(RunState(after=after, steps=pending))
+    ready = {move.step for move in moves if isinstance(move, MoveStep)}
+    return [
+        Step(
+            run=run.id,
+            id=each.id,
+            task=each.task,
+            version=each.version,
+            queue=each.queue,
+            priority=each.priority,
+            status="ready" if each.id in ready else "pending",
+            ready_at=now if each.id in ready else None,
+        )
+        for each in run.graph.steps
+    ]

@@ -1,0 +1,289 @@
+"""One virtualenv for each release: built once on a node, used at once from then on.
+
+``<folder>/<distribution>-<16 digits>`` is an environment; its record, written
+last, says what it was built from. Beside them, under names with a dot, lie the
+locks, the wheels under their real names, what is being built and what is being
+removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+from filelock import FileLock, Timeout
+
+from taskmgr_core.environment_builder import RECORD, EnvironmentBuilder, fingerprint_of
+from taskmgr_core.errors import EnvironmentBuildError
+from taskmgr_core.specs import Release
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.uv import Uv
+
+SPARE_SECONDS = 60.0
+
+OnProgress = Callable[[str], None]
+
+
+def _say_nothing(_: str) -> None:
+    """Take a line of progress and keep it to oneself."""
+
+
+def _absolute(path: Path) -> Path:
+    """A runner works in another folder than we do."""
+    return path.absolute()
+
+
+@attrs.frozen
+class Environment:
+    """A built virtualenv.
+
+    Attributes:
+        path: its folder.
+        fingerprint: what it was built from, 64 hexadecimal digits.
+        release: the release it was asked for.
+    """
+
+    path: Path
+    fingerprint: str
+    release: Release
+    _use_lock: Path = attrs.field(repr=False)
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.path / "bin" / "python"
+
+    def intact(self) -> bool:
+        """Whether it was finished, is what its fingerprint says and has its Python."""
+        record = read_record(self.path)
+        return record.get("fingerprint") == self.fingerprint and self.python.exists()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[Environment]:
+        """Keep it from being removed; a process that dies lets go of it.
+
+        Raises:
+            EnvironmentBuildError: it was removed before it could be held.
+        """
+        with _open_lock(self._use_lock) as opened:
+            fcntl.flock(opened, fcntl.LOCK_SH)
+            if not self.intact():
+                raise EnvironmentBuildError(
+                    f"the virtualenv {self.path} was removed meanwhile; try again, it is rebuilt"
+                )
+            yield self
+
+
+@attrs.frozen
+class EnvironmentInfo:
+    """An environment as lists show it.
+
+    Attributes:
+        size_bytes: the sizes of its files; those linked from uv's cache take no
+            room of their own.
+        last_used: UTC seconds since 1970.
+        in_use: whether some process holds it.
+    """
+
+    fingerprint: str
+    distribution: str
+    version: str
+    size_bytes: int
+    last_used: float
+    in_use: bool
+    path: Path
+
+
+@attrs.frozen
+class Environments:
+    """The environments of this node.
+
+    Attributes:
+        folder: where they lie.
+        artifacts: where wheels and locks come from.
+        uv: builds them.
+    """
+
+    folder: Path = attrs.field(converter=_absolute)
+    artifacts: ArtifactStore
+    uv: Uv
+
+    def ensure(self, release: Release, on_progress: OnProgress = _say_nothing) -> Environment:
+        """The environment of a release, built if it is not there or not intact.
+
+        Arguments:
+            release: what it is built from.
+            on_progress: gets a line when something takes time.
+
+        Raises:
+            EnvironmentBuildError: it cannot be built; the message names what does not match.
+            ArtifactError: the wheel, the lock or the SDK is absent or damaged in the store.
+        """
+        fingerprint = fingerprint_of(release, self.uv.interpreter(release.python))
+        name = f"{release.distribution}-{fingerprint[:16]}"
+        environment = Environment(self.folder / name, fingerprint, release, self._lock(name, "use"))
+        if not environment.intact():
+            with self._only_builder(name, on_progress):
+                if not environment.intact():
+                    self._build_reporting(environment, on_progress)
+        with contextlib.suppress(OSError):
+            os.utime(environment.path / RECORD)
+        return environment
+
+    def list(self) -> list[EnvironmentInfo]:
+        """Every environment, the least recently used first."""
+        found = [self._info(path) for path in self.folder.glob("[!.]*") if path.is_dir()]
+        return sorted(found, key=lambda each: each.last_used)
+
+    def gc(
+        self, maximum_bytes: int, *, spare_seconds: float = SPARE_SECONDS
+    ) -> tuple[EnvironmentInfo, ...]:
+        """Remove the least recently used until the rest is small enough.
+
+        Arguments:
+            maximum_bytes: what may stay.
+            spare_seconds: one used that recently stays: somebody may be about to hold it.
+
+        Returns:
+            Those that were removed; one that is held never is.
+        """
+        self._remove_leftovers()
+        found = self.list()
+        total = sum(each.size_bytes for each in found)
+        removed = []
+        for each in found:
+            recent = time.time() - each.last_used < spare_seconds
+            if total > maximum_bytes and not recent and self._remove(each.path):
+                total -= each.size_bytes
+                removed.append(each)
+        return tuple(removed)
+
+    def _build_reporting(self, environment: Environment, on_progress: OnProgress) -> None:
+        try:
+            self._build(environment, on_progress)
+        except OSError as error:
+            raise EnvironmentBuildError(
+                f"the virtualenv {environment.path} cannot be written: {error}; "
+                "nothing was kept of it"
+            ) from error
+
+    def _build(self, environment: Environment, on_progress: OnProgress) -> None:
+        if environment.path.exists():
+            on_progress(f"{environment.path.name} is damaged; it is built anew")
+            self._put_away(environment.path)
+        building = self._building(environment.path.name)
+        shutil.rmtree(building, ignore_errors=True)  # of a builder that was killed
+        building.mkdir(parents=True)
+        builder = EnvironmentBuilder(self.artifacts, self.uv, self.folder / ".wheels")
+        try:
+            # A folder of its own: an orphaned uv may still be writing into the last one.
+            temporary = Path(tempfile.mkdtemp(dir=building))
+            builder.build(environment.release, environment.fingerprint, temporary, on_progress)
+            temporary.replace(environment.path)
+            _sync_folder(self.folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _only_builder(self, name: str, on_progress: OnProgress) -> Iterator[None]:
+        lock = FileLock(self._lock(name, "build"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            on_progress(f"waiting: {name} is being built by another process")
+            lock.acquire(poll_interval=0.02)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _info(self, path: Path) -> EnvironmentInfo:
+        record = read_record(path)
+        with contextlib.suppress(OSError):
+            record["last_used"] = (path / RECORD).stat().st_mtime
+        return EnvironmentInfo(
+            fingerprint=str(record.get("fingerprint", "")),
+            distribution=str(record.get("distribution", path.name)),
+            version=str(record.get("version", "")),
+            size_bytes=int(record.get("size_bytes", 0)),
+            last_used=float(record.get("last_used", 0)),
+            in_use=self._in_use(path.name),
+            path=path,
+        )
+
+    def _in_use(self, name: str) -> bool:
+        with _open_lock(self._lock(name, "use")) as opened:
+            return not _lock_alone(opened)
+
+    def _remove(self, path: Path) -> bool:
+        """Remove an environment unless it is held."""
+        with _open_lock(self._lock(path.name, "use")) as opened:
+            if not _lock_alone(opened):
+                return False
+            self._put_away(path)
+        return True
+
+    def _put_away(self, path: Path) -> None:
+        """Out of sight in one step, then removed."""
+        removing = self.folder / ".removing"
+        removing.mkdir(exist_ok=True)
+        target = Path(tempfile.mkdtemp(dir=removing))
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(target / path.name)
+        shutil.rmtree(target, ignore_errors=True)
+
+    def _remove_leftovers(self) -> None:
+        """What killed processes left behind."""
+        shutil.rmtree(self.folder / ".removing", ignore_errors=True)
+        for building in self.folder.glob(".building/*"):
+            with (
+                contextlib.suppress(Timeout),
+                FileLock(self._lock(building.name, "build"), timeout=0),
+            ):
+                shutil.rmtree(building, ignore_errors=True)
+
+    def _building(self, name: str) -> Path:
+        return self.folder / ".building" / name
+
+    def _lock(self, name: str, kind: str) -> Path:
+        locks = self.folder / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return locks / f"{name}.{kind}"
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What an environment's record says; empty where there is none, or it is damaged."""
+    try:
+        record = json.loads((path / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    return path.open("ab")
+
+
+def _lock_alone(opened: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

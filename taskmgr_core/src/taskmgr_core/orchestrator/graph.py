@@ -1,0 +1,301 @@
+"""Compiles a pipeline as written into the graph that runs: everything checked, nothing started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
+from taskmgr_core.orchestrator.compatibility import problems_between, type_name
+from taskmgr_core.orchestrator.declared import problems_of_result
+from taskmgr_core.orchestrator.ordering import circles, ordered
+from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
+from taskmgr_core.orchestrator.validation import Validator
+from taskmgr_core.specs import (
+    FieldSpec,
+    Graph,
+    GraphStep,
+    PipelineSpec,
+    ResultSpec,
+    Source,
+    StepSpec,
+    TaskVersion,
+    input_port,
+    output_port,
+)
+from taskmgr_plugins.schemas import named_types
+
+Versions = Mapping[str, TaskVersion] | Callable[[str, str | None], TaskVersion]
+
+SINGLE_STEP = "001"
+
+_STEP_ID = re.compile(r"[A-Za-z0-9]+\Z")
+_PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_SHOWN_MISFITS = 3
+
+
+def compile_pipeline(spec: PipelineSpec, versions: Versions) -> Graph:
+    """Check a pipeline and fix what it runs.
+
+    Arguments:
+        spec: the pipeline as written.
+        versions: task name -> its version; or a function of a task's name and
+            a version (None for the current one), as ``MetadataStore.version``.
+
+    Returns:
+        The graph, with exact versions; the steps in topological order, and
+        otherwise as written.
+
+    Raises:
+        InvalidPipelineError: with every problem and its place.
+    """
+    compilation = _Compilation(spec, versions)
+    compilation.check_names(reserved=lambda name: port_step(name) is not None)
+    return compilation.graph()
+
+
+def compile_task(version: TaskVersion) -> Graph:
+    """The graph of a run of one task: its fields are the inputs and the result.
+
+    Raises:
+        InvalidPipelineError: a field has the name of a port.
+    """
+    task, step = version.task, SINGLE_STEP
+    mapping = {input_port(step, field.name): field.name for field in task.inputs}
+    spec = PipelineSpec(
+        pipeline=task.name,
+        inputs={field.name: field.schema for field in task.inputs},
+        steps=(StepSpec(id=step, task=task.name, inputs=mapping),),
+        result={field.name: output_port(step, field.name) for field in task.outputs},
+    )
+    compilation = _Compilation(spec, {task.name: version})
+    compilation.check_names(reserved=lambda name: port_step(name) == step)
+    return compilation.graph()
+
+
+class _Compilation:
+    """One pipeline on its way from what is written to what runs; gathers the problems."""
+
+    def __init__(self, spec: PipelineSpec, versions: Versions) -> None:
+        self._spec = spec
+        self._versions = versions
+        self._validator = Validator()
+        self._problems: list[Problem] = []
+        self._looked_up: dict[tuple[str, str | None], TaskVersion | str] = {}
+
+    def check_names(self, reserved: Callable[[str], bool]) -> None:
+        """Check the names of the pipeline and its inputs.
+
+        Arguments:
+            reserved: whether an input must not have a name, being a port's.
+        """
+        name = self._spec.pipeline
+        if not _PIPELINE_NAME.match(name):
+            self._report("pipeline", f"{name!r}: allowed are letters, digits, '_', '-' and '.'")
+        for each in self._spec.inputs:
+            if not each.isidentifier():
+                self._report(
+                    f"inputs.{each}",
+                    f"{each!r} is no name; allowed are letters, digits and '_', a letter first",
+                )
+            elif reserved(each):
+                self._report(f"inputs.{each}", f"{each!r} reads as the id of a port; rename it")
+
+    def graph(self) -> Graph:
+        """The graph, or every problem."""
+        spec, inputs = self._spec, self._input_schemas()
+        steps = self._placed_steps()
+        ports = Ports(inputs, steps)
+        sources = {step.id: self._sources(step, ports) for step in steps}
+        for cycle in ports.alias_cycles:
+            place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
+            self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
+        after = {step.id: self._after(step, sources[step.id], ports) for step in steps}
+        order = ordered(after)
+        for circle in circles(after, order):
+            self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
+        self._problems += problems_of_result(spec.result, ports.find_output)
+        if self._problems:
+            raise InvalidPipelineError(spec.pipeline, self._problems)
+        found = {step.id: step.version for step in steps if step.version}
+        return Graph(
+            name=spec.pipeline,
+            inputs={name: schema or {} for name, schema in inputs.items()},
+            optional=_optional(inputs, steps, sources),
+            schemas=ports.schemas(),
+            steps=tuple(
+                _graph_step(each, found[each], sources[each], after[each]) for each in order
+            ),
+            result=dict(spec.result) or _untaken(ports, sources),
+        )
+
+    def _report(self, place: str, message: str) -> None:
+        self._problems.append(Problem(place, message))
+
+    def _input_schemas(self) -> dict[str, Mapping[str, Any] | None]:
+        """The schema of each pipeline input; None for one that has none that can be used."""
+        known = named_types()
+        found: dict[str, Mapping[str, Any] | None] = {}
+        for name, given in self._spec.inputs.items():
+            found[name] = known.get(given) if isinstance(given, str) else given
+            if not isinstance(given, str):
+                wrong = self._validator.check_schema(given, f"inputs.{name}")
+                self._problems += wrong
+                found[name] = None if wrong else given
+            elif given not in known:
+                self._report(f"inputs.{name}", f"no type {given!r}; {nearest(given, known)}")
+        return found
+
+    def _placed_steps(self) -> list[PlacedStep]:
+        """The steps, without those whose id is taken."""
+        if not self._spec.steps:
+            self._report("steps", "there are none; a pipeline needs at least one")
+        found: dict[str, PlacedStep] = {}
+        for index, step in enumerate(self._spec.steps):
+            placed = PlacedStep(index, step, self._version(step, f"steps[{index}]"))
+            if not _STEP_ID.match(step.id):
+                self._report(
+                    f"{placed.place}.id", f"{step.id!r} is no id; allowed are letters and digits"
+                )
+            if step.id in found:
+                taken = found[step.id].place
+                self._report(f"{placed.place}.id", f"{step.id!r} is the id of {taken} already")
+            found.setdefault(step.id, placed)
+        return list(found.values())
+
+    def _version(self, step: StepSpec, place: str) -> TaskVersion | None:
+        found = self._look_up(step.task, step.version)
+        if not isinstance(found, str):
+            return found
+        task_known = step.version and not isinstance(self._look_up(step.task, None), str)
+        self._report(f"{place}.version" if task_known else f"{place}.task", found)
+        return None
+
+    def _look_up(self, task: str, version: str | None) -> TaskVersion | str:
+        """A version, or why there is none."""
+        key = (task, version)
+        if key not in self._looked_up:
+            try:
+                self._looked_up[key] = _version_of(self._versions, task, version)
+            except NotFoundError as error:
+                self._looked_up[key] = str(error)
+        return self._looked_up[key]
+
+    def _sources(self, step: PlacedStep, ports: Ports) -> dict[str, Source]:
+        """Where the value of each field comes from; what cannot be said is reported."""
+        fields = {input_port(step.id, field.name): field for field in step.inputs}
+        for port, reference in step.mapping.items():
+            if step.task is not None and port not in fields:
+                self._report(step.input_place(port), _no_port(port, step, fields))
+            problem = ports.problem_of(reference)
+            if problem is not None:
+                self._report(step.input_place(port), problem)
+        found: dict[str, Source] = {}
+        for port, field in fields.items():
+            if port not in step.mapping:
+                if field.required:
+                    self._report(step.input_place(port), _missing(step, field))
+                continue
+            source = ports.source(port)
+            if source is not None:
+                self._problems += self._misfits(source, field, ports, step.input_place(port))
+                found[field.name] = source
+        return found
+
+    def _misfits(
+        self, source: Source, field: FieldSpec, ports: Ports, place: str
+    ) -> Sequence[Problem]:
+        if not source.port:
+            return self._validator.validate(source.constant, field.schema, place)
+        schema = ports.schema(source.port)
+        if schema is None:
+            return ()
+        problems = problems_between(schema, field.schema)
+        if not problems:
+            return ()
+        given, wanted = type_name(schema), type_name(field.schema)
+        inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
+        detail = "; ".join(problems[:_SHOWN_MISFITS]) if inside else ""
+        message = f"{source.port} ({given}) does not fit {wanted}{inside}{detail}"
+        return (Problem(place, message),)
+
+    def _after(
+        self, step: PlacedStep, sources: Mapping[str, Source], ports: Ports
+    ) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for field, source in sources.items():
+            producer = ports.producer(source.port)
+            if producer == step.id:
+                place = step.input_place(input_port(step.id, field))
+                self._report(place, f"the step takes its own output {source.port}")
+            elif producer is not None:
+                found[producer] = None
+        return tuple(found)
+
+
+def _version_of(versions: Versions, task: str, version: str | None) -> TaskVersion:
+    if callable(versions):
+        return versions(task, version)
+    if task not in versions:
+        raise NotFoundError.named("task", task, versions)
+    found = versions[task]
+    if version is not None and version != found.version:
+        raise NotFoundError.named(f"version of task {task!r}:", version, [found.version])
+    return found
+
+
+def _no_port(port: str, step: PlacedStep, fields: Mapping[str, FieldSpec]) -> str:
+    full = input_port(step.id, port)
+    hint = f"did you mean {full!r}?" if full in fields else nearest(port, fields)
+    return f"{port!r} is no input of step {step.id!r} ({step.spec.task}); {hint}"
+
+
+def _missing(step: PlacedStep, field: FieldSpec) -> str:
+    return (
+        f"missing; {step.spec.task} needs {type_name(field.schema)}: name a pipeline input or "
+        'an output port, or write {"value": ...}'
+    )
+
+
+def _optional(
+    inputs: Mapping[str, Any],
+    steps: Sequence[PlacedStep],
+    sources: Mapping[str, Mapping[str, Source]],
+) -> tuple[str, ...]:
+    """The pipeline inputs of which every use has a default."""
+    needed = {
+        sources[step.id][field.name].port
+        for step in steps
+        for field in step.inputs
+        if field.required
+    }
+    return tuple(name for name in inputs if name not in needed)
+
+
+def _untaken(
+    ports: Ports, sources: Mapping[str, Mapping[str, Source]]
+) -> Mapping[str, str | ResultSpec]:
+    """The outputs that no step takes; all of them where each is taken."""
+    taken = {source.port for fields in sources.values() for source in fields.values()}
+    left = [port for port in ports.outputs if port not in taken]
+    return {port: port for port in left or ports.outputs}
+
+
+def _graph_step(
+    step_id: str, version: TaskVersion, sources: Mapping[str, Source], after: tuple[str, ...]
+) -> GraphStep:
+    task = version.task
+    return GraphStep(
+        id=step_id,
+        task=task.name,
+        version=version.version,
+        queue=task.queue,
+        priority=task.priority,
+        timeout=task.timeout,
+        memory_mb=task.memory_mb,
+        retries=task.retries,
+        inputs=dict(sources),
+        outputs=tuple(field.name for field in task.outputs),
+        after=after,
+    )

@@ -1,0 +1,43 @@
+"""The queue: what every implementation promises.
+
+A queue is transport only. What is ready is recorded in the metadata store; a
+message that is lost, doubled or late changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from taskmgr_core.specs import Claim
+
+
+class Queue(Protocol):
+    """Tells workers of ready steps, and waiting clients of changes."""
+
+    def announce(self, run_id: str, steps: Collection[str]) -> None:
+        """Say that steps have become ready, or (with none) that a run has changed."""
+
+    def take(self, worker: str, queues: Collection[str], timeout: float) -> Claim | None:
+        """Wait for a step that is due and claim it.
+
+        Arguments:
+            worker: the claiming worker's id.
+            queues: the queues that it serves; empty for all.
+            timeout: seconds to wait at most.
+
+        Returns:
+            The claim; None when the time is over or ``wake`` was called.
+        """
+
+    def changes(self) -> int:
+        """A number that grows with every change that this process has heard of."""
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """Wait until ``changes`` is above ``seen``, or the time is over; return it."""
+
+    def wake(self) -> None:
+        """End every wait in this process, for stopping."""
+
+    def close(self) -> None:
+        """Stop listening."""

@@ -1,0 +1,134 @@
+"""A bell that all processes on one folder hear: named pipes, one for each listener.
+
+Ringing writes a byte into every pipe of the folder; it costs some microseconds,
+needs no server and reaches a sleeping process at once. A listener that was
+killed leaves a pipe without a reader, which the next ringer removes. Where
+named pipes do not work, listeners find out by looking again after
+``FALLBACK_SECONDS``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import threading
+import time
+from pathlib import Path
+
+import uuid_utils
+
+FALLBACK_SECONDS = 0.5
+
+
+class Bell:
+    """Rings and hears. Threads of this process share one.
+
+    Arguments:
+        folder: where the pipes are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._changed = threading.Condition()
+        self._count = 0
+        self._pipe: Path | None = None
+        self._listener: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._descriptors: tuple[int, int] | None = None
+
+    def ring(self) -> None:
+        """Wake every waiter, here and in other processes."""
+        self._hear()
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self._folder):
+                own = self._pipe is not None and entry.name == self._pipe.name
+                if not own and not entry.name.startswith("."):
+                    _ring_pipe(Path(entry.path))
+
+    @property
+    def count(self) -> int:
+        """How often it has rung, as far as this process has heard."""
+        return self._count
+
+    def listen(self) -> None:
+        """Hear the rings of other processes from now on."""
+        with self._changed:
+            if self._listener is not None or self._stop.is_set():
+                return
+            hear = self._read if self._open_pipe() else self._look_again
+            self._listener = threading.Thread(target=hear, name="bell", daemon=True)
+            self._listener.start()
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """Wait until ``count`` is above ``seen``, or the time is over; return it."""
+        deadline = time.monotonic() + timeout
+        self.listen()
+        with self._changed:
+            while self._count <= seen:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._changed.wait(remaining)
+            return self._count
+
+    def close(self) -> None:
+        """Stop listening and remove the pipe."""
+        self._stop.set()
+        with self._changed:
+            listener, pipe, descriptors = self._listener, self._pipe, self._descriptors
+            self._listener = self._pipe = self._descriptors = None
+        if listener is not None and descriptors is not None:
+            os.write(descriptors[1], b"x")
+            listener.join()
+            for descriptor in descriptors:
+                os.close(descriptor)
+        if pipe is not None:
+            pipe.unlink(missing_ok=True)
+
+    def _hear(self) -> None:
+        with self._changed:
+            self._count += 1
+            self._changed.notify_all()
+
+    def _open_pipe(self) -> bool:
+        """Make the pipe; hidden until it has a reader, so that no ringer takes it for dead."""
+        name = f"{os.getpid()}-{uuid_utils.uuid7()}"
+        hidden, pipe = self._folder / f".{name}", self._folder / name
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.mkfifo(hidden, 0o600)
+            # Open for both, so that it never counts as closed while nobody writes.
+            self._descriptors = (
+                os.open(hidden, os.O_RDONLY | os.O_NONBLOCK),
+                os.open(hidden, os.O_WRONLY | os.O_NONBLOCK),
+            )
+            self._pipe = hidden.rename(pipe)
+        except (OSError, AttributeError):
+            return False
+        return True
+
+    def _read(self) -> None:
+        descriptor = self._descriptors[0] if self._descriptors else -1
+        while not self._stop.is_set():
+            select.select([descriptor], [], [])
+            with contextlib.suppress(BlockingIOError):
+                os.read(descriptor, 4096)
+            self._hear()
+
+    def _look_again(self) -> None:
+        while not self._stop.wait(FALLBACK_SECONDS):
+            self._hear()
+
+
+def _ring_pipe(pipe: Path) -> None:
+    try:
+        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # no reader: its process is gone
+            pipe.unlink(missing_ok=True)
+        return
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):  # full: it will wake anyway
+        os.write(descriptor, b"x")
+    os.close(descriptor)

@@ -1,0 +1,206 @@
+"""What the graph of a run shows: a card for the inputs, each step and the result, and the lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from taskmgr_core.report import svg
+from taskmgr_core.report.formats import duration, shortened
+from taskmgr_core.report.layout import Link, Node
+from taskmgr_core.specs import Graph, GraphStep, ResultSpec, Source, Step, input_port, output_port
+
+_HEADER = 46.0
+_SMALL_HEADER = 30.0
+_ROW = 20.0
+_FOOT = 8.0
+_NARROWEST, _WIDEST = 170.0, 320.0
+TITLE_ADVANCE, PORT_ADVANCE, SMALL_ADVANCE = 7.4, 6.7, 6.2
+INPUTS, RESULT = "inputs", "result"
+
+
+@attrs.frozen
+class Port:
+    """A port on a card.
+
+    Attributes:
+        id: the port's, or any id that is unique on its side of the card.
+        name: what is written.
+        title: what is said in full.
+        wired: False for an input that is a constant.
+    """
+
+    id: str
+    name: str
+    title: str
+    wired: bool = True
+
+
+@attrs.frozen
+class Card:
+    """What a card says; sizes are in pixels.
+
+    Attributes:
+        id: as the layout knows it.
+        column: from 0, left to right.
+        title, subtitle: its two lines; a card without status has one.
+        status: of the step, or empty.
+        time: at the end of the second line.
+        left, right: the ports on either side.
+    """
+
+    id: str
+    column: int
+    title: str
+    subtitle: str = ""
+    status: str = ""
+    time: str = ""
+    left: tuple[Port, ...] = ()
+    right: tuple[Port, ...] = ()
+
+    @property
+    def header(self) -> float:
+        """The height above the ports."""
+        return _HEADER if self.status else _SMALL_HEADER
+
+    @property
+    def height(self) -> float:
+        """Header, ports and foot."""
+        return self.header + _ROW * max(len(self.left), len(self.right)) + _FOOT
+
+    @property
+    def width(self) -> float:
+        """As wide as its texts, within bounds."""
+        head = svg.columns(shortened(self.title, 60)) * TITLE_ADVANCE + (38 if self.status else 24)
+        small = (svg.columns(self.subtitle) + svg.columns(self.time)) * SMALL_ADVANCE + 62
+        rows = [name_columns(left) + name_columns(right) for left, right in self.rows()]
+        ports = max(rows, default=0) * PORT_ADVANCE + 44
+        return max(_NARROWEST, min(_WIDEST, max(head, small if self.status else 0, ports)))
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """The names of the ports that stand side by side."""
+        for index in range(max(len(self.left), len(self.right))):
+            left = self.left[index].name if index < len(self.left) else ""
+            right = self.right[index].name if index < len(self.right) else ""
+            yield left, right
+
+    def node(self) -> Node:
+        """The card as the layout knows it."""
+        return Node(
+            self.id,
+            self.column,
+            self.width,
+            self.height,
+            {port.id: self.pin(index) for index, port in enumerate(self.left)},
+            {port.id: self.pin(index) for index, port in enumerate(self.right)},
+        )
+
+    def pin(self, index: int) -> float:
+        """How far below the card's upper edge the port of that row is."""
+        return self.header + _ROW * (index + 0.5)
+
+
+def cards_of(graph: Graph, states: Mapping[str, Step], result: bool) -> dict[str, Card]:
+    """By the id that the layout uses: pipeline inputs, steps, the result."""
+    depths = _depths(graph)
+    cards = {}
+    if graph.inputs:
+        ports = tuple(Port(name, name, f"pipeline input {name}") for name in graph.inputs)
+        cards[INPUTS] = Card(INPUTS, 0, "Inputs", right=ports)
+    for step in graph.steps:
+        card = _step_card(step, states.get(step.id), depths[step.id])
+        cards[card.id] = card
+    if result and graph.result:
+        last = max(depths.values(), default=0) + 1
+        cards[RESULT] = Card(RESULT, last, "Result", left=tuple(_result_ports(graph)))
+    first = min((card.column for card in cards.values()), default=0)
+    return {name: attrs.evolve(card, column=card.column - first) for name, card in cards.items()}
+
+
+def _step_id(step: str) -> str:
+    return f"step {step}"
+
+
+def _depths(graph: Graph) -> dict[str, int]:
+    """The column of each step: one more than the last it waits for."""
+    depths: dict[str, int] = {}
+    for step in graph.steps:
+        depths[step.id] = 1 + max((depths.get(earlier, 0) for earlier in step.after), default=0)
+    return depths
+
+
+def _step_card(step: GraphStep, state: Step | None, column: int) -> Card:
+    status = state.status if state else "pending"
+    return Card(
+        id=_step_id(step.id),
+        column=column,
+        title=step.task,
+        subtitle=f"{step.id} · {step.version}",
+        status=status,
+        time=_time(state),
+        left=tuple(_input(step.id, name, source) for name, source in step.inputs.items()),
+        right=tuple(
+            Port(output_port(step.id, name), name, output_port(step.id, name))
+            for name in step.outputs
+        ),
+    )
+
+
+def _time(state: Step | None) -> str:
+    """How long it took; what became of it where it did not succeed."""
+    if state is None:
+        return ""
+    words: list[str] = [] if state.status == "succeeded" else [state.status]
+    if state.started_at is not None and state.finished_at is not None:
+        words.append(duration(state.finished_at - state.started_at))
+    return " · ".join(words)
+
+
+def _input(step: str, field: str, source: Source) -> Port:
+    port = input_port(step, field)
+    if source.port:
+        return Port(port, field, port)
+    constant = json.dumps(source.constant, ensure_ascii=False)
+    return Port(port, f"{field} = {shortened(constant, 24)}", f"{port} = {constant}", wired=False)
+
+
+def _result_ports(graph: Graph) -> Iterator[Port]:
+    for name, declared in graph.result.items():
+        if isinstance(declared, ResultSpec):
+            for inner, port in declared.ports.items():
+                title = f"{name}: {inner}, joined on {declared.join}: {port}"
+                yield Port(json.dumps([name, inner]), f"{name}.{inner}", title)
+        else:
+            yield Port(json.dumps([name]), name, f"{name}: {declared}")
+
+
+def links_of(graph: Graph, cards: Mapping[str, Card]) -> list[Link]:
+    """Every line, where both of its ends have a card."""
+    owners = {port.id: card.id for card in cards.values() for port in card.right}
+    wanted = [
+        (source.port, _step_id(step.id), input_port(step.id, field))
+        for step in graph.steps
+        for field, source in step.inputs.items()
+    ]
+    if RESULT in cards:
+        wanted += [(port, RESULT, pin) for port, pin in _result_sources(graph)]
+    return [
+        Link(owners[port], port, target, pin)
+        for port, target, pin in wanted
+        if port in owners and cards[owners[port]].column < cards[target].column
+    ]
+
+
+def _result_sources(graph: Graph) -> Iterator[tuple[str, str]]:
+    for name, declared in graph.result.items():
+        if isinstance(declared, ResultSpec):
+            for inner, port in declared.ports.items():
+                yield port, json.dumps([name, inner])
+        else:
+            yield declared, json.dumps([name])
+
+
+def name_columns(name: str) -> int:
+    return svg.columns(shortened(name, 60))

@@ -1,0 +1,209 @@
+"""One table of settings: name, default, help, environment variable.
+
+A value comes from the environment (``TASKMGR_<NAME>``), else from the
+configuration file, else from the table. The environment is read once, by
+``load``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import platformdirs
+
+from taskmgr_core.errors import SettingsError, nearest
+
+HOME_FOLDER = ".taskmgr"
+PREFIX = "TASKMGR_"
+
+
+def _setting(default: Any, text: str, check: Callable[[Any], str | None] = lambda _: None) -> Any:
+    return attrs.field(default=default, metadata={"help": text, "check": check})
+
+
+def _at_least(minimum: float) -> Callable[[Any], str | None]:
+    return lambda value: None if value >= minimum else f"it must be at least {minimum:g}"
+
+
+@attrs.frozen
+class Settings:
+    """Every setting of the platform. Sizes are in MB (1,000,000 bytes), times in seconds."""
+
+    home: Path = _setting(  # noqa: RUF009 - attrs fields, frozen like the class
+        Path(),
+        "Folder of everything that taskmgr keeps. Default: the nearest .taskmgr in this folder or "
+        "one above it, else the user's data folder.",
+    )
+    slots: int = _setting(
+        0, "Steps that a worker runs at once; 0 for the number of CPU cores.", _at_least(0)
+    )
+    warm_runners: int = _setting(
+        8, "Idle runner processes that a worker keeps, models loaded.", _at_least(0)
+    )
+    heartbeat: float = _setting(2.0, "Seconds between the beats of a worker.", _at_least(0.05))
+    lost_after: float = _setting(
+        6.0, "Seconds without a beat until a worker counts as lost.", _at_least(0.1)
+    )
+    lost_attempts: int = _setting(
+        3, "Workers that may be lost over one step before it is quarantined.", _at_least(1)
+    )
+    retry_delay: float = _setting(
+        1.0, "Seconds before the first retry of a step; doubled each time.", _at_least(0)
+    )
+    inline_bytes: int = _setting(
+        65_536, "A field value with more bytes of JSON is stored as a file.", _at_least(256)
+    )
+    log_bytes: int = _setting(
+        1_000_000, "Bytes of output that are kept of one attempt.", _at_least(0)
+    )
+    image_megapixels: int = _setting(
+        200, "Pictures with more million pixels are refused.", _at_least(1)
+    )
+    environments_mb: int = _setting(
+        20_000, "Size that `taskmgr env gc` brings the virtualenvs down to.", _at_least(0)
+    )
+
+    @property
+    def database(self) -> Path:
+        """The metadata database."""
+        return self.home / "metadata.sqlite3"
+
+    @property
+    def slots_or_cores(self) -> int:
+        """How many steps to run at once."""
+        return self.slots or os.cpu_count() or 1
+
+
+@attrs.frozen
+class Source:
+    """A setting with its value and where that came from.
+
+    Attributes:
+        name: the setting's name, and its key in the configuration file.
+        variable: its environment variable.
+        value: as it is in force.
+        origin: ``environment``, the configuration file's path, or ``default``.
+        help: what it means.
+    """
+
+    name: str
+    variable: str
+    value: Any
+    origin: str
+    help: str
+
+
+def load(environ: Mapping[str, str], working: Path, home: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Arguments:
+        environ: the process's environment.
+        working: the folder from which the nearest ``.taskmgr`` is looked for.
+        home: overrides the setting ``home``.
+
+    Raises:
+        SettingsError: with the place of the value that is wrong.
+    """
+    return Settings(**{each.name: each.value for each in explain(environ, working, home)})
+
+
+def explain(environ: Mapping[str, str], working: Path, home: Path | None = None) -> list[Source]:
+    """Every setting with its value and where that came from, checked.
+
+    Raises:
+        SettingsError: with the place of the value that is wrong.
+    """
+    home_source = _home(environ, working, home)
+    found = [home_source, *_others(environ, Path(home_source.value) / "config.toml")]
+    _check_together({each.name: each.value for each in found})
+    return found
+
+
+def _home(environ: Mapping[str, str], working: Path, home: Path | None) -> Source:
+    field = attrs.fields(Settings).home
+    variable = PREFIX + "HOME"
+    if home is not None:
+        value, origin = home.absolute(), "command line"
+    elif environ.get(variable):
+        value, origin = (working / Path(environ[variable]).expanduser()).absolute(), "environment"
+    else:
+        value, origin = _nearest_home(working) or _user_home(), "default"
+    return Source("home", variable, value, origin, field.metadata["help"])
+
+
+def _nearest_home(working: Path) -> Path | None:
+    candidates = (folder / HOME_FOLDER for folder in (working, *working.parents))
+    return next((each for each in candidates if each.is_dir()), None)
+
+
+def _user_home() -> Path:
+    return Path(platformdirs.user_data_dir("taskmgr", appauthor=False))
+
+
+def _others(environ: Mapping[str, str], file: Path) -> list[Source]:
+    configured = _read(file)
+    fields = {each.name: each for each in attrs.fields(Settings) if each.name != "home"}
+    for name in configured:
+        if name not in fields:
+            raise SettingsError(f"{file}: unknown setting {name!r}; {nearest(name, fields)}")
+    found = []
+    for name, field in fields.items():
+        variable = PREFIX + name.upper()
+        if environ.get(variable):
+            value, origin = _parsed(environ[variable], field, variable), "environment"
+        elif name in configured:
+            value, origin = _typed(configured[name], field, f"{file}: {name}"), str(file)
+        else:
+            value, origin = field.default, "default"
+        place = variable if origin == "environment" else f"{file}: {name}"
+        if (wrong := field.metadata["check"](value)) is not None:
+            raise SettingsError(f"{place}: {value!r} is not allowed; {wrong}")
+        found.append(Source(name, variable, value, origin, field.metadata["help"]))
+    return found
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _parsed(text: str, field: attrs.Attribute[Any], place: str) -> Any:
+    """A setting from an environment variable's text."""
+    kind: type = type(field.default)
+    try:
+        return kind(text)
+    except ValueError:
+        raise SettingsError(f"{place}: {text!r} is not {_article(kind)}") from None
+
+
+def _typed(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
+    """A setting from the configuration file."""
+    kind = type(field.default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise SettingsError(f"{place}: {value!r} is not {_article(kind)}")
+    return value
+
+
+def _article(kind: type) -> str:
+    return {int: "a whole number", float: "a number"}.get(kind, "a text")
+
+
+def _check_together(values: Mapping[str, Any]) -> None:
+    if values["lost_after"] < 2 * values["heartbeat"]:
+        raise SettingsError(
+            f"lost_after is {values['lost_after']:g} s and heartbeat {values['heartbeat']:g} s: "
+            "lost_after must be at least twice the heartbeat, or living workers count as lost"
+        )

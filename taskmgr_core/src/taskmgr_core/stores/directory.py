@@ -1,0 +1,184 @@
+"""The artifact store in a folder: one read-only file for each digest."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from taskmgr_core.errors import ArtifactError
+from taskmgr_core.specs import StoredFile
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_BLOCK = 1 << 20
+_Stamp = tuple[int, int, int]
+
+
+@attrs.define
+class DirectoryArtifacts:
+    """Files under ``<folder>/ab/abcdef...``, written aside, synced, then renamed in.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    folder: Path
+    _verified: dict[str, _Stamp] = attrs.field(factory=dict, init=False, repr=False)
+
+    def initialize(self) -> None:
+        """Create the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, path: Path, name: str = "") -> StoredFile:
+        """Store a copy of a file's content.
+
+        Raises:
+            ArtifactError: it cannot be read, or the store cannot be written.
+        """
+        try:
+            with path.open("rb") as opened:
+                return self._put(opened, name or path.name)
+        except OSError as error:
+            raise ArtifactError(
+                f"{path} could not be stored: {error.strerror or error}; nothing was kept of it"
+            ) from error
+
+    def put_bytes(self, content: bytes, name: str = "") -> StoredFile:
+        """Store bytes.
+
+        Raises:
+            ArtifactError: the store cannot be written.
+        """
+        try:
+            return self._put(io.BytesIO(content), name)
+        except OSError as error:
+            raise ArtifactError(
+                f"{name or 'a value'} ({len(content)} bytes) could not be stored: "
+                f"{error.strerror or error}; nothing was kept of it"
+            ) from error
+
+    def local_path(self, digest: str) -> Path:
+        """The file itself, verified once for each change of the file.
+
+        Raises:
+            ArtifactError: absent, or not what the digest says.
+        """
+        path = self._path(digest)
+        try:
+            stamp = _stamp(path)
+            if self._verified.get(digest) != stamp:
+                self._verify(path, digest)
+                self._verified[digest] = stamp
+        except FileNotFoundError:
+            raise ArtifactError(
+                f"the artifact {digest} is not in the store {self.folder}"
+            ) from None
+        except OSError as error:
+            raise ArtifactError(f"the artifact {digest} cannot be read: {error}") from error
+        return path
+
+    def read(self, digest: str) -> bytes:
+        """The content, verified.
+
+        Raises:
+            ArtifactError: absent, or not what the digest says.
+        """
+        return self.local_path(digest).read_bytes()
+
+    def exists(self, digest: str) -> bool:
+        """Whether it is stored."""
+        return self._path(digest).is_file()
+
+    def digests(self) -> Iterator[str]:
+        """Every digest in the store."""
+        for path in self.folder.glob("??/*"):
+            digest = f"sha256:{path.name}"
+            if _DIGEST.match(digest):
+                yield digest
+
+    def remove(self, digest: str) -> None:
+        """Remove it, if it is there."""
+        self._path(digest).unlink(missing_ok=True)
+
+    def _path(self, digest: str) -> Path:
+        if not _DIGEST.match(digest):
+            raise ArtifactError(
+                f"{digest!r} is no digest; it must be 'sha256:' and 64 hexadecimal digits"
+            )
+        name = digest.removeprefix("sha256:")
+        return self.folder / name[:2] / name
+
+    def _put(self, source: IO[bytes], name: str) -> StoredFile:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=self.folder)
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                digest, size = _copy(source, target)
+                target.flush()
+                if not self._same_content(digest, size):
+                    os.fsync(target.fileno())
+                    os.fchmod(target.fileno(), 0o444)
+                    self._move_in(Path(temporary), self._path(digest))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(temporary).unlink()
+        return StoredFile(name=name, digest=digest, size=size)
+
+    def _same_content(self, digest: str, size: int) -> bool:
+        """Whether it is there and whole; a damaged one is replaced."""
+        path = self._path(digest)
+        try:
+            if path.stat().st_size != size:
+                return False
+            self.local_path(digest)
+        except (OSError, ArtifactError):
+            return False
+        return True
+
+    def _move_in(self, temporary: Path, path: Path) -> None:
+        """A rename is only durable once its folder is synced."""
+        new_folder = not path.parent.exists()
+        path.parent.mkdir(exist_ok=True)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+        if new_folder:
+            _sync_folder(self.folder)
+
+    def _verify(self, path: Path, digest: str) -> None:
+        with path.open("rb") as opened:
+            found = "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
+        if found != digest:
+            raise ArtifactError(
+                f"the artifact {digest} is damaged: {path} has the content of {found}; "
+                "store it again (a published wheel, lock or model: publish again)"
+            )
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while block := source.read(_BLOCK):
+        digest.update(block)
+        target.write(block)
+        size += len(block)
+    return "sha256:" + digest.hexdigest(), size
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

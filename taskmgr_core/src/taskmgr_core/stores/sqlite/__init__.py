@@ -1,0 +1,185 @@
+"""The metadata store in one SQLite file; its steps are also the embedded queue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.specs import (
+    Claim,
+    Edge,
+    FieldValue,
+    Hold,
+    LogLine,
+    Outcome,
+    PipelineSpec,
+    Run,
+    RunSummary,
+    Step,
+    TaskVersion,
+    Worker,
+)
+from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
+from taskmgr_core.stores.sqlite import catalog, claims, lineage, runs, workers
+from taskmgr_core.stores.sqlite.database import Database
+
+
+class SqliteMetadata:
+    """Implements ``MetadataStore``; what each method promises stands there.
+
+    Arguments:
+        path: the database file.
+
+    Raises:
+        StoreError: from every method: damaged, full, locked for too long.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+
+    def initialize(self) -> None:
+        """Create tables and indexes."""
+        self._database.initialize()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
+        """Record the task versions of one release."""
+        with self._database.durable() as connection:
+            return catalog.add_versions(connection, versions)
+
+    def version(self, task: str, version: str | None = None) -> TaskVersion:
+        """One version of a task, or the latest."""
+        with self._database.reading() as connection:
+            return catalog.version(connection, task, version)
+
+    def versions(self, task: str) -> list[TaskVersion]:
+        """Every version of a task."""
+        with self._database.reading() as connection:
+            return catalog.versions(connection, task)
+
+    def latest_versions(self) -> list[TaskVersion]:
+        """The latest version of every task."""
+        with self._database.reading() as connection:
+            return catalog.latest_versions(connection)
+
+    def put_pipeline(self, pipeline: PipelineSpec) -> bool:
+        """Record a pipeline."""
+        with self._database.durable() as connection:
+            return catalog.put_pipeline(connection, pipeline)
+
+    def pipeline(self, name: str) -> PipelineSpec:
+        """A pipeline."""
+        with self._database.reading() as connection:
+            return catalog.pipeline(connection, name)
+
+    def pipelines(self) -> list[PipelineSpec]:
+        """Every pipeline."""
+        with self._database.reading() as connection:
+            return catalog.pipelines(connection)
+
+    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
+        """Record a run."""
+        with self._database.durable() as connection:
+            runs.create(connection, run, steps, values)
+
+    def run(self, run_id: str) -> Run:
+        """A run."""
+        with self._database.reading() as connection:
+            return runs.get(connection, run_id)
+
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
+        """Runs, newest first."""
+        with self._database.reading() as connection:
+            return runs.listing(connection, wanted)
+
+    def steps(self, run_id: str) -> list[Step]:
+        """The steps of a run."""
+        with self._database.reading() as connection:
+            return runs.steps(connection, run_id)
+
+    def request_cancel(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Record that a run is to be cancelled."""
+        with self._database.durable() as connection:
+            return runs.request_cancel(connection, run_id, decide, now)
+
+    def claim(self, worker: str, queues: Collection[str], now: float) -> Claim | None:
+        """Claim the next step that is due; looking for one takes no write lock."""
+        with self._database.reading() as connection:
+            if not claims.anything_due(connection, queues, now):
+                return None
+        with self._database.quick() as connection:
+            return claims.claim(connection, worker, queues, now)
+
+    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+        """Record what came of an attempt."""
+        with self._database.durable() as connection:
+            return claims.finish(connection, claim, outcome, decide, now)
+
+    def next_due(self, queues: Collection[str], now: float) -> float | None:
+        """Seconds until a delayed step is due."""
+        with self._database.reading() as connection:
+            return claims.next_due(connection, queues, now)
+
+    def release_lost(
+        self, silent_since: float, attempts: int, decide: Decide, now: float
+    ) -> list[Step]:
+        """Make the steps of silent workers ready again."""
+        with self._database.reading() as connection:
+            if not claims.anything_lost(connection, silent_since):
+                return []
+        with self._database.durable() as connection:
+            return claims.release_lost(connection, silent_since, attempts, decide, now)
+
+    def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Carry out what the engine says for the recorded state."""
+        with self._database.durable() as connection:
+            return runs.advance(connection, run_id, decide, now)
+
+    def holds(self, worker_id: str) -> list[Hold]:
+        """The steps that a worker holds."""
+        with self._database.reading() as connection:
+            return claims.holds(connection, worker_id)
+
+    def values(self, run_id: str, ports: Collection[str] | None = None) -> list[FieldValue]:
+        """The recorded values of a run."""
+        with self._database.reading() as connection:
+            return lineage.values(connection, run_id, ports)
+
+    def edges(self, run_id: str) -> list[Edge]:
+        """The lineage edges of a run."""
+        with self._database.reading() as connection:
+            return lineage.edges(connection, run_id)
+
+    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
+        """Values that are, or contain, what has this digest."""
+        with self._database.reading() as connection:
+            return lineage.uses(connection, digest, limit)
+
+    def beat(self, worker: Worker) -> None:
+        """Record that a worker lives."""
+        with self._database.quick() as connection:
+            workers.beat(connection, worker)
+
+    def remove_worker(self, worker_id: str) -> None:
+        """Record that a worker has stopped."""
+        with self._database.quick() as connection:
+            workers.remove(connection, worker_id)
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has not said that it stopped."""
+        with self._database.reading() as connection:
+            return workers.listing(connection)
+
+    def append_log(self, lines: Sequence[LogLine]) -> None:
+        """Record lines."""
+        with self._database.quick() as connection:
+            workers.append_log(connection, lines)
+
+    def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Lines of a run."""
+        with self._database.reading() as connection:
+            return workers.log(connection, run_id, after, limit)

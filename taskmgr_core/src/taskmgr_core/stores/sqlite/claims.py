@@ -1,0 +1,207 @@
+"""Claiming steps, recording outcomes under the fencing token, taking back what was lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection
+
+import attrs
+
+from taskmgr_core import documents
+from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, Step
+from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.stores.sqlite import lineage, runs
+
+_DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
+_IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
+
+_LOST = (
+    "SELECT steps.* FROM steps LEFT JOIN workers ON workers.id = steps.worker"
+    " WHERE steps.status = 'running' AND (workers.id IS NULL OR workers.heartbeat < ?)"
+)
+
+
+def claim(
+    connection: sqlite3.Connection, worker: str, queues: Collection[str], now: float
+) -> Claim | None:
+    """See ``MetadataStore.claim``."""
+    while (row := _next(connection, queues, now)) is not None:
+        try:
+            return _claimed(connection, row, worker, now)
+        except InvalidDocumentError as error:
+            _set_aside(connection, row, error, now)
+    return None
+
+
+def anything_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> bool:
+    """Whether ``claim`` would find something, asked without writing."""
+    return _next(connection, queues, now) is not None
+
+
+def finish(
+    connection: sqlite3.Connection, held: Claim, outcome: Outcome, decide: Decide, now: float
+) -> Progress:
+    """See ``MetadataStore.finish``."""
+    step = held.step
+    again = outcome.status == "ready"
+    failures = (*step.failures, outcome.failure) if again and outcome.failure else step.failures
+    failure = documents.dumps(outcome.failure) if outcome.failure and not again else None
+    changed = connection.execute(
+        "UPDATE steps SET status = ?, seconds = ?, failure = ?, failures = ?, not_before = ?,"
+        " ready_at = CASE WHEN ? THEN ? ELSE ready_at END, finished_at = ?"
+        " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ? AND worker = ?",
+        (
+            outcome.status,
+            documents.dumps(outcome.seconds),
+            failure,
+            documents.dumps(failures),
+            outcome.not_before,
+            again,
+            now,
+            None if again else now,
+            step.run,
+            step.id,
+            step.attempt,
+            step.worker,
+        ),
+    ).rowcount
+    if changed == 0:
+        return Progress(recorded=False)
+    lineage.record(connection, step.run, outcome.values, outcome.edges)
+    return runs.advance(connection, step.run, decide, now)
+
+
+def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> float | None:
+    """See ``MetadataStore.next_due``."""
+    rows = connection.execute(
+        "SELECT queue, MIN(not_before) AS due FROM steps WHERE status = 'ready'"
+        " AND not_before > ? GROUP BY queue",
+        (now,),
+    )
+    due = [row["due"] - now for row in rows if not queues or row["queue"] in queues]
+    return min(due, default=None)
+
+
+def release_lost(
+    connection: sqlite3.Connection, silent_since: float, attempts: int, decide: Decide, now: float
+) -> list[Step]:
+    """See ``MetadataStore.release_lost``."""
+    rows = connection.execute(_LOST, (silent_since,)).fetchall()
+    released = [runs.step_from(row) for row in rows]
+    for step in released:
+        _release(connection, step, attempts, now)
+    unfinished = [*(step.run for step in released), *_stalled(connection)]
+    for run_id in dict.fromkeys(unfinished):
+        runs.advance(connection, run_id, decide, now)
+    return released
+
+
+def anything_lost(connection: sqlite3.Connection, silent_since: float) -> bool:
+    """Whether ``release_lost`` would find something, asked without writing."""
+    lost = connection.execute(_LOST + " LIMIT 1", (silent_since,)).fetchone()
+    return lost is not None or bool(_stalled(connection))
+
+
+def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
+    """See ``MetadataStore.holds``."""
+    rows = connection.execute(
+        "SELECT steps.run, steps.id, steps.attempt, runs.cancel_requested FROM steps"
+        " JOIN runs ON runs.id = steps.run WHERE steps.status = 'running' AND steps.worker = ?",
+        (worker,),
+    )
+    return [
+        Hold(row["run"], row["id"], row["attempt"], bool(row["cancel_requested"])) for row in rows
+    ]
+
+
+def _stalled(connection: sqlite3.Connection) -> list[str]:
+    """Runs that have not ended although nothing of them is ready or runs."""
+    rows = connection.execute(
+        "SELECT id FROM runs WHERE status = 'running' AND NOT EXISTS"
+        " (SELECT 1 FROM steps WHERE run = runs.id AND status IN ('ready', 'running'))"
+    )
+    return [row["id"] for row in rows]
+
+
+def _next(
+    connection: sqlite3.Connection, queues: Collection[str], now: float
+) -> sqlite3.Row | None:
+    if not queues:
+        row: sqlite3.Row | None = connection.execute(_DUE + _IN_ORDER, (now,)).fetchone()
+        return row
+    # One look at each queue's index; a backlog in a queue that is not served costs nothing.
+    found = [
+        connection.execute(_DUE + " AND queue = ?" + _IN_ORDER, (now, queue)).fetchone()
+        for queue in queues
+    ]
+    return min(
+        (row for row in found if row is not None),
+        key=lambda row: (-row["priority"], row["ready_at"]),
+        default=None,
+    )
+
+
+def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
+    what = f"the stored step {row['id']} of run {row['run']}"
+    graph_step = documents.loads(row["graph_step"], GraphStep, what)
+    ports = {source.port for source in graph_step.inputs.values() if source.port}
+    values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
+    connection.execute(
+        "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?, started_at = ?"
+        " WHERE run = ? AND id = ?",
+        (worker, now, row["run"], row["id"]),
+    )
+    step = runs.step_from(row)
+    return Claim(step=_as_claimed(step, worker, now), graph_step=graph_step, values=values)
+
+
+def _as_claimed(step: Step, worker: str, now: float) -> Step:
+    return attrs.evolve(
+        step, status="running", attempt=step.attempt + 1, worker=worker, started_at=now
+    )
+
+
+def _set_aside(
+    connection: sqlite3.Connection, row: sqlite3.Row, error: InvalidDocumentError, now: float
+) -> None:
+    """A damaged record fails its own step and holds up no other."""
+    failure = Failure("damaged-record", f"{error}; submit the run again")
+    connection.execute(
+        "UPDATE steps SET status = 'failed', failure = ?, failures = '[]', seconds = '{}',"
+        " finished_at = ? WHERE run = ? AND id = ?",
+        (documents.dumps(failure), now, row["run"], row["id"]),
+    )
+
+
+def _release(connection: sqlite3.Connection, step: Step, attempts: int, now: float) -> None:
+    lost = step.lost + 1
+    said = f"the worker {step.worker} stopped in the middle of attempt {step.attempt}"
+    failure = Failure("worker-lost", said)
+    if lost >= attempts:
+        failure = Failure(
+            "quarantined",
+            f"{lost} workers stopped in the middle of this step, so it is not tried again; "
+            "look at its log and the workers' logs, then submit the run again",
+            details={
+                "workers": ", ".join([*(each.message for each in step.failures), step.worker])
+            },
+        )
+    quarantined = lost >= attempts
+    connection.execute(
+        "UPDATE steps SET status = ?, lost = ?, failure = ?, failures = ?, ready_at = ?,"
+        " finished_at = ? WHERE run = ? AND id = ? AND status = 'running' AND attempt = ?",
+        (
+            "failed" if quarantined else "ready",
+            lost,
+            documents.dumps(failure) if quarantined else None,
+            json.dumps(documents.unstructure((*step.failures, failure))),
+            now,
+            now if quarantined else None,
+            step.run,
+            step.id,
+            step.attempt,
+        ),
+    )

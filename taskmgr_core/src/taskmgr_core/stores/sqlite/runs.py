@@ -1,0 +1,232 @@
+"""Runs and their steps: recording, reading, carrying out what the engine says."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from taskmgr_core import documents
+from taskmgr_core.errors import NotFoundError
+from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
+from taskmgr_core.specs import Failure, FieldValue, Graph, Run, RunSummary, Step
+from taskmgr_core.stores.metadata import Progress, RunFilter
+from taskmgr_core.stores.sqlite import lineage
+
+SHORT = 8
+
+_LISTING = (
+    "SELECT id, name, kind, status, created_at, finished_at, cancel_requested, failure"
+    " FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
+)
+
+
+def create(
+    connection: sqlite3.Connection, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]
+) -> None:
+    """See ``MetadataStore.create_run``."""
+    connection.execute(
+        "INSERT INTO runs (id, short, name, kind, status, created_at, graph)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            run.id,
+            run.id[-SHORT:],
+            run.name,
+            run.kind,
+            run.status,
+            run.created_at,
+            documents.dumps(run.graph),
+        ),
+    )
+    graph_steps = {each.id: each for each in run.graph.steps}
+    connection.executemany(
+        "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
+        " status, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                step.run,
+                step.id,
+                position,
+                json.dumps(graph_steps[step.id].after),
+                documents.dumps(graph_steps[step.id]),
+                step.task,
+                step.version,
+                step.queue,
+                step.priority,
+                step.status,
+                step.ready_at,
+            )
+            for position, step in enumerate(steps)
+        ],
+    )
+    lineage.record(connection, run.id, values, ())
+
+
+def get(connection: sqlite3.Connection, run_id: str) -> Run:
+    """See ``MetadataStore.run``."""
+    row = _find(connection, run_id)
+    what = f"the stored graph of run {row['id']}"
+    return Run(
+        id=row["id"],
+        name=row["name"],
+        kind=row["kind"],
+        graph=documents.loads(row["graph"], Graph, what),
+        status=row["status"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        cancel_requested=bool(row["cancel_requested"]),
+        failure=failure_from(row["failure"], what),
+    )
+
+
+def listing(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunSummary]:
+    """See ``MetadataStore.runs``."""
+    conditions, parameters = ["id < ?"], [wanted.before or "~"]
+    for column, value in (("status", wanted.status), ("name", wanted.name)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            parameters.append(value)
+    query = _LISTING.format(" AND ".join(conditions))
+    rows = connection.execute(query, (*parameters, wanted.limit)).fetchall()
+    return [_summary(connection, row) for row in rows]
+
+
+def steps(connection: sqlite3.Connection, run_id: str) -> list[Step]:
+    """See ``MetadataStore.steps``."""
+    rows = connection.execute("SELECT * FROM steps WHERE run = ? ORDER BY position", (run_id,))
+    return [step_from(row) for row in rows]
+
+
+def request_cancel(
+    connection: sqlite3.Connection, run_id: str, decide: Decide, now: float
+) -> Progress:
+    """See ``MetadataStore.request_cancel``."""
+    connection.execute(
+        "UPDATE runs SET cancel_requested = 1 WHERE id = ? AND status = 'running'", (run_id,)
+    )
+    return advance(connection, run_id, decide, now)
+
+
+def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: float) -> Progress:
+    """Carry out what the engine says for the recorded state."""
+    row = connection.execute(
+        "SELECT status, cancel_requested FROM runs WHERE id = ?", (run_id,)
+    ).fetchone()
+    found = connection.execute(
+        "SELECT id, status, after FROM steps WHERE run = ? ORDER BY position", (run_id,)
+    ).fetchall()
+    state = RunState(
+        after={each["id"]: tuple(json.loads(each["after"])) for each in found},
+        steps={each["id"]: each["status"] for each in found},
+        status=row["status"],
+        cancel_requested=bool(row["cancel_requested"]),
+    )
+    status, ready = state.status, []
+    for command in decide(state):
+        if isinstance(command, EndRun):
+            _end(connection, run_id, command, now)
+            status = command.status
+        elif _move(connection, run_id, command, now) and command.status == "ready":
+            ready.append(command.step)
+    return Progress(recorded=True, ready=tuple(ready), run_status=status)
+
+
+def step_from(row: sqlite3.Row) -> Step:
+    """A step as it is recorded."""
+    what = f"the stored step {row['id']} of run {row['run']}"
+    return Step(
+        run=row["run"],
+        id=row["id"],
+        task=row["task"],
+        version=row["version"],
+        queue=row["queue"],
+        priority=row["priority"],
+        status=row["status"],
+        attempt=row["attempt"],
+        lost=row["lost"],
+        worker=row["worker"],
+        not_before=row["not_before"],
+        ready_at=row["ready_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        seconds=documents.loads(row["seconds"], dict[str, float], what),
+        failure=failure_from(row["failure"], what),
+        failures=documents.loads(row["failures"], tuple[Failure, ...], what),
+    )
+
+
+def failure_from(text: str | None, what: str) -> Failure | None:
+    """A failure from its JSON."""
+    return None if text is None else documents.loads(text, Failure, what)
+
+
+def _find(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
+    rows = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
+    if not rows and run_id:
+        rows = connection.execute(
+            "SELECT * FROM runs WHERE short = ? LIMIT 2", (run_id.lower(),)
+        ).fetchall()
+    if not rows and run_id:
+        rows = connection.execute(
+            "SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT 2",
+            (run_id.lower(), run_id.lower() + "~"),
+        ).fetchall()
+    if len(rows) > 1:
+        raise NotFoundError(f"several runs begin with {run_id!r}; give more of the id")
+    if not rows:
+        raise NotFoundError(
+            f"no run {run_id!r}; `taskmgr runs` lists them, newest first (a run is named by its "
+            f"id, the beginning of it, or its last {SHORT} characters)"
+        )
+    row: sqlite3.Row = rows[0]
+    return row
+
+
+def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
+    counts: list[Any] = connection.execute(
+        "SELECT status, COUNT(*) FROM steps WHERE run = ? GROUP BY status", (row["id"],)
+    ).fetchall()
+    return RunSummary(
+        id=row["id"],
+        name=row["name"],
+        kind=row["kind"],
+        status=row["status"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        cancel_requested=bool(row["cancel_requested"]),
+        failure=failure_from(row["failure"], f"the stored run {row['id']}"),
+        steps=dict(counts),
+    )
+
+
+def _move(connection: sqlite3.Connection, run_id: str, command: MoveStep, now: float) -> bool:
+    column = "ready_at" if command.status == "ready" else "finished_at"
+    changed = connection.execute(
+        f"UPDATE steps SET status = ?, {column} = ?"  # noqa: S608 - one of two names above
+        " WHERE run = ? AND id = ? AND status = ?",
+        (command.status, now, run_id, command.step, command.before),
+    ).rowcount
+    return changed == 1
+
+
+def _end(connection: sqlite3.Connection, run_id: str, command: EndRun, now: float) -> None:
+    failure = None
+    if command.status == "failed":
+        failed = connection.execute(
+            "SELECT * FROM steps WHERE run = ? AND status = 'failed' ORDER BY finished_at LIMIT 1",
+            (run_id,),
+        ).fetchone()
+        failure = _run_failure(step_from(failed)) if failed is not None else None
+    connection.execute(
+        "UPDATE runs SET status = ?, finished_at = ?, failure = ? WHERE id = ?"
+        " AND status = 'running'",
+        (command.status, now, documents.dumps(failure) if failure else None, run_id),
+    )
+
+
+def _run_failure(step: Step) -> Failure | None:
+    if step.failure is None:
+        return None
+    message = f"step {step.id} ({step.task} {step.version}): {step.failure.message}"
+    return Failure(step.failure.code, message)

@@ -1,0 +1,98 @@
+"""Tables and indexes. Every query of the store is served by one of the indexes."""
+
+VERSION = 1
+
+STATEMENTS = """
+CREATE TABLE IF NOT EXISTS task_versions (
+    published INTEGER PRIMARY KEY AUTOINCREMENT,
+    task TEXT NOT NULL,
+    version TEXT NOT NULL,
+    distribution TEXT NOT NULL,
+    content TEXT NOT NULL,
+    document TEXT NOT NULL,
+    UNIQUE (task, version)
+);
+CREATE TABLE IF NOT EXISTS pipelines (name TEXT PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    short TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    finished_at REAL,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    failure TEXT,
+    graph TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS runs_by_short ON runs (short);
+CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
+CREATE INDEX IF NOT EXISTS runs_by_name ON runs (name, id);
+CREATE INDEX IF NOT EXISTS runs_by_name_and_status ON runs (name, status, id);
+CREATE TABLE IF NOT EXISTS steps (
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    after TEXT NOT NULL,
+    graph_step TEXT NOT NULL,
+    task TEXT NOT NULL,
+    version TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0,
+    worker TEXT NOT NULL DEFAULT '',
+    not_before REAL NOT NULL DEFAULT 0,
+    ready_at REAL,
+    started_at REAL,
+    finished_at REAL,
+    seconds TEXT NOT NULL DEFAULT '{}',
+    failure TEXT,
+    failures TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS steps_due ON steps (priority DESC, ready_at) WHERE status = 'ready';
+CREATE INDEX IF NOT EXISTS steps_due_in_queue ON steps (queue, priority DESC, ready_at)
+    WHERE status = 'ready';
+CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
+CREATE TABLE IF NOT EXISTS field_values (
+    run TEXT NOT NULL,
+    port TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    producer TEXT NOT NULL,
+    source TEXT NOT NULL,
+    document TEXT,
+    artifacts TEXT NOT NULL,
+    PRIMARY KEY (run, port)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS value_digests (
+    digest TEXT NOT NULL,
+    run TEXT NOT NULL,
+    port TEXT NOT NULL,
+    PRIMARY KEY (digest, run, port)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS edges (
+    run TEXT NOT NULL,
+    target TEXT NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (run, target, source)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS workers (
+    id TEXT PRIMARY KEY,
+    heartbeat REAL NOT NULL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (
+    number INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    step TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    time REAL NOT NULL,
+    stream TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
+"""

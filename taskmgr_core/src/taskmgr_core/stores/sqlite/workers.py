@@ -1,0 +1,53 @@
+"""Workers and log lines."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from taskmgr_core import documents
+from taskmgr_core.specs import LogLine, Worker
+
+FORGET_SECONDS = 3600.0
+
+
+def beat(connection: sqlite3.Connection, worker: Worker) -> None:
+    """See ``MetadataStore.beat``; workers silent for an hour are forgotten."""
+    connection.execute(
+        "INSERT INTO workers (id, heartbeat, document) VALUES (?, ?, ?) ON CONFLICT (id)"
+        " DO UPDATE SET heartbeat = excluded.heartbeat, document = excluded.document",
+        (worker.id, worker.heartbeat, documents.dumps(worker)),
+    )
+    connection.execute(
+        "DELETE FROM workers WHERE heartbeat < ?", (worker.heartbeat - FORGET_SECONDS,)
+    )
+
+
+def remove(connection: sqlite3.Connection, worker_id: str) -> None:
+    """See ``MetadataStore.remove_worker``."""
+    connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+
+
+def listing(connection: sqlite3.Connection) -> list[Worker]:
+    """See ``MetadataStore.workers``."""
+    rows = connection.execute("SELECT id, document FROM workers ORDER BY id")
+    return [
+        documents.loads(row["document"], Worker, f"the stored worker {row['id']}") for row in rows
+    ]
+
+
+def append_log(connection: sqlite3.Connection, lines: Sequence[LogLine]) -> None:
+    """See ``MetadataStore.append_log``."""
+    connection.executemany(
+        "INSERT INTO log (run, step, attempt, time, stream, text) VALUES (?, ?, ?, ?, ?, ?)",
+        [(line.run, line.step, line.attempt, line.time, line.stream, line.text) for line in lines],
+    )
+
+
+def log(connection: sqlite3.Connection, run_id: str, after: int, limit: int) -> list[LogLine]:
+    """See ``MetadataStore.log``."""
+    rows = connection.execute(
+        "SELECT * FROM log WHERE run = ? AND number > ? ORDER BY number LIMIT ?",
+        (run_id, after, limit),
+    )
+    return [LogLine(**dict(row)) for row in rows]

@@ -1,0 +1,217 @@
+"""The one place that runs uv: building wheels, locking, making virtualenvs."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+from packaging.specifiers import SpecifierSet
+from uv import find_uv_bin
+
+from taskmgr_core.errors import EnvironmentBuildError, TaskmgrError
+from taskmgr_core.uv_settings import (
+    EXTRA_INDEX_VARIABLES,
+    RESOLVER_VARIABLES,
+    configuration_variables,
+    describe_carried,
+    indexes_of_pip,
+    no_index,
+    read_pip_settings,
+    uv_environment,
+    without_secrets,
+)
+
+LAST_LINES = 20
+
+
+class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of what they do
+    """uv ended with an error.
+
+    Arguments:
+        output: the last lines that it wrote, without secrets.
+    """
+
+    def __init__(self, output: str) -> None:
+        self.output = output
+        super().__init__(f"uv says:\n{output}")
+
+
+@attrs.frozen
+class Interpreter:
+    """A Python of this machine: its path and its version, as ``3.11.7``."""
+
+    path: Path
+    version: str
+
+    @property
+    def minor(self) -> str:
+        """``3.11``."""
+        return ".".join(self.version.split(".")[:2])
+
+
+@attrs.define
+class Uv:
+    """Runs uv in an environment of its own.
+
+    Attributes:
+        executable: the program.
+        environment: what it runs in.
+        carried: a line for each of pip's settings that concerns it, for ``doctor``.
+        without_index: whether no index may be asked.
+        as_pip: whether the indexes are those of pip, which takes them all as one.
+    """
+
+    executable: Path
+    environment: Mapping[str, str]
+    carried: tuple[str, ...] = ()
+    without_index: bool = False
+    as_pip: bool = False
+    _neutral: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    _found: dict[str, Interpreter] = attrs.field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str]) -> Uv:
+        """The uv that was installed with this program.
+
+        Arguments:
+            environ: the user's environment; pip's settings are read with it.
+
+        Raises:
+            EnvironmentBuildError: it is not there.
+        """
+        try:
+            executable = Path(find_uv_bin())
+        except FileNotFoundError as error:
+            raise EnvironmentBuildError(
+                "the uv program is not there; install the package 'uv' beside taskmgr-core"
+            ) from error
+        pip_settings = read_pip_settings(environ)
+        return cls(
+            executable,
+            uv_environment(environ, pip_settings),
+            tuple(describe_carried(environ, pip_settings)),
+            no_index(environ, pip_settings),
+            indexes_of_pip(environ, pip_settings),
+            configuration_variables(environ),
+        )
+
+    @property
+    def index_arguments(self) -> tuple[str, ...]:
+        """What commands that look for packages get besides."""
+        return ("--no-index",) if self.without_index else ()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        without: Collection[str] = (),
+        with_project_settings: bool = False,
+    ) -> str:
+        """Run uv to its end.
+
+        Arguments:
+            arguments: the command and what belongs to it.
+            without: variables that it does not get.
+            with_project_settings: whether the ``[tool.uv]`` of a project may apply.
+
+        Returns:
+            What it wrote to stdout.
+
+        Raises:
+            UvFailed: with its last lines.
+        """
+        variables = dict(self.environment)
+        if not with_project_settings:
+            variables |= self._neutral
+        try:
+            done = subprocess.run(
+                [self.executable, *arguments],
+                env={name: value for name, value in variables.items() if name not in without},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise UvFailed(f"{self.executable} cannot be started: {error}") from error
+        if done.returncode != 0:
+            raise UvFailed(_last_lines(done.stderr or done.stdout, done.returncode))
+        return done.stdout
+
+    def resolve(self, arguments: Sequence[str]) -> str:
+        """Run a command that chooses versions.
+
+        uv stays with the first index that has a package, so that nobody's upload of
+        a private name is taken. Where the indexes are pip's and that finds no
+        solution, the next index is asked, too.
+
+        Raises:
+            UvFailed: with its last lines.
+        """
+        if not self.as_pip:
+            return self.run(arguments)
+        return self._over_all_indexes(arguments, "unsafe-first-match")
+
+    def install(self, arguments: Sequence[str]) -> str:
+        """Run a command that installs what a lock names.
+
+        Every file's hash is known, so it does not matter which index has it, nor
+        what the user prefers among versions.
+
+        Raises:
+            UvFailed: with its last lines.
+        """
+        if not any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES):
+            return self.run(arguments, without=RESOLVER_VARIABLES)
+        return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES)
+
+    def _over_all_indexes(
+        self, arguments: Sequence[str], strategy: str, without: Collection[str] = ()
+    ) -> str:
+        """The usual way first: it works while another index cannot be reached."""
+        try:
+            return self.run(arguments, without=without)
+        except UvFailed:
+            return self.run([*arguments, "--index-strategy", strategy], without=without)
+
+    def interpreter(self, wanted: str = "") -> Interpreter:
+        """A Python for virtualenvs: the one that runs us, if it fits.
+
+        Arguments:
+            wanted: a version as ``3.11``, or bounds as ``>=3.12``; empty for any.
+
+        Raises:
+            EnvironmentBuildError: this machine has none that fits.
+        """
+        if wanted not in self._found:
+            own = Interpreter(Path(sys.executable), platform.python_version())
+            self._found[wanted] = own if _fits(own, wanted) else self._search(wanted)
+        return self._found[wanted]
+
+    def _search(self, wanted: str) -> Interpreter:
+        command = ["python", "find", "--no-project", "--system", "--no-python-downloads", wanted]
+        try:
+            path = self.run(command).strip()
+            version = self.run([*command, "--show-version"]).strip()
+        except UvFailed as error:
+            raise EnvironmentBuildError(
+                f"no Python {wanted} on this machine (taskmgr itself runs on "
+                f"{platform.python_version()}); install one and put it on PATH. {error}"
+            ) from error
+        return Interpreter(Path(path), version)
+
+
+def _fits(own: Interpreter, wanted: str) -> bool:
+    if wanted[:1].isdigit():
+        return wanted == own.minor
+    return SpecifierSet(wanted).contains(own.version, prereleases=True)
+
+
+def _last_lines(output: str, status: int) -> str:
+    lines = [line.rstrip() for line in without_secrets(output).splitlines() if line.strip()]
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:]) or f"  nothing (exit {status})"

@@ -1,0 +1,128 @@
+"""Field values as they are recorded: digest, size, files inside, large ones put aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from taskmgr_core import documents
+from taskmgr_core.errors import RunnerError
+from taskmgr_core.specs import FieldValue, StoredFile
+from taskmgr_core.stores.artifacts import ArtifactStore
+
+JSON_MEDIA_TYPE = "application/json"
+
+Transform = Callable[[Mapping[str, Any]], Any]
+
+
+def recorded(port: str, document: Any, type_name: str, producer: str) -> FieldValue:
+    """A value as it is recorded.
+
+    Arguments:
+        port: the port it belongs to.
+        document: its JSON; files inside are ``{"$artifact": digest, ...}``.
+        type_name: its type's name for users.
+        producer: the id of the step that made it; empty for a pipeline input.
+    """
+    if isinstance(document, Mapping) and "$artifact" in document:
+        digest, size = str(document["$artifact"]), int(document.get("size", 0))
+        artifacts: tuple[str, ...] = (digest,)
+    else:
+        content = documents.canonical(document)
+        digest, size = documents.digest_of(content), len(content)
+        artifacts = tuple(dict.fromkeys(str(each["$artifact"]) for each in references(document)))
+    return FieldValue(
+        port=port,
+        digest=digest,
+        size=size,
+        type=type_name,
+        producer=producer,
+        document=document,
+        artifacts=artifacts,
+    )
+
+
+def put_aside(value: FieldValue, limit: int, artifacts: ArtifactStore) -> FieldValue:
+    """The value, with its JSON in a file where it has more than ``limit`` bytes.
+
+    A value that has files inside stays as it is, so that they are found in it.
+    """
+    if value.size <= limit or value.artifacts:
+        return value
+    stored = artifacts.put_bytes(documents.canonical(value.document), value.port)
+    return attrs.evolve(
+        value, document=reference(stored, JSON_MEDIA_TYPE), artifacts=(stored.digest,)
+    )
+
+
+def fetched(document: Any, artifacts: ArtifactStore) -> Any:
+    """The document itself, where it was put aside."""
+    if isinstance(document, Mapping) and document.get("media_type") == JSON_MEDIA_TYPE:
+        return json.loads(artifacts.read(str(document["$artifact"])))
+    return document
+
+
+def reference(stored: StoredFile, media_type: str, **more: Any) -> dict[str, Any]:
+    """The JSON that stands for a stored file."""
+    return {
+        "$artifact": stored.digest,
+        "media_type": media_type,
+        "size": stored.size,
+        "name": stored.name,
+        **more,
+    }
+
+
+def take_files(document: Any, folder: Path, artifacts: ArtifactStore) -> Any:
+    """Store the files that a task has written, and refer to them by digest.
+
+    Arguments:
+        document: JSON in which ``{"$file": name}`` names a file of the folder.
+        folder: the runner's working folder.
+        artifacts: where they are stored.
+
+    Raises:
+        RunnerError: a name that is no regular file of the folder.
+        ArtifactError: the store cannot be written.
+    """
+
+    def store(found: Mapping[str, Any]) -> dict[str, Any]:
+        name = str(found["$file"])
+        path = folder / name
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
+            raise RunnerError(
+                f"the runner answered with a file {name!r} that is not in its working folder",
+                "invalid-output",
+            )
+        stored = artifacts.put_file(path, str(found.get("name") or name.lstrip(".")))
+        more = {key: found[key] for key in ("dtype", "shape") if key in found}
+        return reference(stored, str(found["media_type"]), **more)
+
+    return _mapped(document, "$file", store)
+
+
+def references(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Every reference to an artifact inside a document."""
+    if isinstance(document, Mapping):
+        if "$artifact" in document:
+            yield document
+        else:
+            for each in document.values():
+                yield from references(each)
+    elif isinstance(document, list | tuple):
+        for each in document:
+            yield from references(each)
+
+
+def _mapped(document: Any, key: str, transform: Transform) -> Any:
+    if isinstance(document, Mapping):
+        if key in document:
+            return transform(document)
+        return {name: _mapped(each, key, transform) for name, each in document.items()}
+    if isinstance(document, list):
+        return [_mapped(each, key, transform) for each in document]
+    return document

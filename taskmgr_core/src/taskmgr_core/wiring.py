@@ -1,0 +1,105 @@
+"""The composition root: settings become objects here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from taskmgr_core.client import Client
+from taskmgr_core.environments import Environments
+from taskmgr_core.inputs import InputReader
+from taskmgr_core.models import ModelFiles
+from taskmgr_core.orchestrator.validation import Validator
+from taskmgr_core.publishing import Publisher
+from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.runners import RunnerLauncher
+from taskmgr_core.settings import Settings, load
+from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.uv import Uv
+from taskmgr_core.worker.executor import Executor
+from taskmgr_core.worker.pool import RunnerPool
+from taskmgr_core.worker.worker import Timing, WorkerProcess
+
+
+def connect(home: Path | None = None) -> Client:
+    """A client with the settings of this process's environment.
+
+    Arguments:
+        home: overrides ``TASKMGR_HOME``.
+
+    Raises:
+        SettingsError, StoreError: with what to do.
+    """
+    return Platform(load(os.environ, Path.cwd(), home)).client()
+
+
+class Platform:
+    """Every object of one process on one set of settings, each made once.
+
+    Arguments:
+        settings: as loaded.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        home = settings.home
+        self.metadata = SqliteMetadata(settings.database)
+        self.metadata.initialize()
+        self.artifacts = DirectoryArtifacts(home / "artifacts")
+        self.artifacts.initialize()
+        self.queue = EmbeddedQueue(self.metadata, Bell(home / "bells"))
+        self.validator = Validator()
+        self.uv = Uv.find(os.environ)
+        self.environments = Environments(home / "environments", self.artifacts, self.uv)
+        self.models = ModelFiles(home / "models", self.artifacts)
+
+    def client(self) -> Client:
+        """The client."""
+        return Client(
+            metadata=self.metadata,
+            artifacts=self.artifacts,
+            queue=self.queue,
+            reader=InputReader(
+                self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
+            ),
+            publisher=self.publisher(),
+            make_worker=lambda: self.worker(self.settings.slots_or_cores, ()),
+            lost_after=self.settings.lost_after,
+        )
+
+    def publisher(self) -> Publisher:
+        """What publishes plugins."""
+        return Publisher(
+            metadata=self.metadata,
+            artifacts=self.artifacts,
+            environments=self.environments,
+            launcher=self.launcher(slots=1),
+            uv=self.uv,
+            folder=self.settings.home / "publishing",
+        )
+
+    def launcher(self, slots: int) -> RunnerLauncher:
+        """What starts runners, the cores divided by the slots."""
+        threads = max(1, (os.cpu_count() or 1) // slots)
+        return RunnerLauncher(self.settings.home / "work", threads, self.settings.log_bytes)
+
+    def worker(self, slots: int, queues: Collection[str]) -> WorkerProcess:
+        """A worker of this process, not yet started."""
+        pool = RunnerPool(
+            self.environments, self.models, self.launcher(slots), self.settings.warm_runners
+        )
+        executor = Executor(
+            metadata=self.metadata,
+            artifacts=self.artifacts,
+            pool=pool,
+            validator=self.validator,
+            inline_bytes=self.settings.inline_bytes,
+            retry_delay=self.settings.retry_delay,
+        )
+        timing = Timing(
+            self.settings.heartbeat, self.settings.lost_after, self.settings.lost_attempts
+        )
+        return WorkerProcess(self.metadata, self.queue, executor, slots, queues, timing)

@@ -1,0 +1,167 @@
+"""One attempt at a step: inputs in, a runner's answer out, recorded values and edges."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from taskmgr_core.errors import Problem, RunnerError, TaskmgrError
+from taskmgr_core.lineage import step_edges
+from taskmgr_core.orchestrator.compatibility import type_name
+from taskmgr_core.orchestrator.validation import Validator
+from taskmgr_core.runners import Limits, OnLines, call_frame
+from taskmgr_core.specs import (
+    Claim,
+    Failure,
+    FieldValue,
+    Outcome,
+    TaskVersion,
+    input_port,
+    output_port,
+)
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.values import put_aside, recorded, references, take_files
+from taskmgr_core.worker.pool import RunnerPool
+
+MAXIMUM_RETRY_DELAY = 300.0
+
+
+@attrs.frozen
+class Executor:
+    """Carries out attempts. Safe to use from many threads.
+
+    Attributes:
+        metadata: where task versions are looked up.
+        artifacts: where files are.
+        pool: lends runners.
+        validator: checks outputs against their schemas.
+        inline_bytes: larger values are put aside as files.
+        retry_delay: seconds before the first retry, doubled each time.
+    """
+
+    metadata: MetadataStore
+    artifacts: ArtifactStore
+    pool: RunnerPool
+    validator: Validator
+    inline_bytes: int
+    retry_delay: float
+    _versions: dict[tuple[str, str], TaskVersion] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
+
+    def execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+        """Run one attempt; whatever goes wrong becomes part of the outcome.
+
+        Arguments:
+            claim: the attempt.
+            cancelled: asked a few times a second; true ends it.
+            on_lines: gets what the task writes, line by line.
+        """
+        started = time.perf_counter()
+        inputs: tuple[FieldValue, ...] = ()
+        try:
+            version = self._version(claim)
+            inputs = self._inputs(claim, version)
+            outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+        except RunnerError as error:
+            return self._failed(claim, error, inputs, time.perf_counter() - started)
+        except TaskmgrError as error:
+            wrapped = RunnerError(str(error), "environment")
+            return self._failed(claim, wrapped, inputs, time.perf_counter() - started)
+        fields = [value.port.split("_", 2)[2] for value in inputs]
+        return Outcome(
+            status="succeeded",
+            values=(*inputs, *outputs),
+            edges=step_edges(claim.graph_step, fields),
+            seconds={**seconds, "total": time.perf_counter() - started},
+        )
+
+    def _version(self, claim: Claim) -> TaskVersion:
+        key = (claim.graph_step.task, claim.graph_step.version)
+        if key not in self._versions:
+            self._versions[key] = self.metadata.version(*key)
+        return self._versions[key]
+
+    def _inputs(self, claim: Claim, version: TaskVersion) -> tuple[FieldValue, ...]:
+        """The value on every input port, defaults included."""
+        step = claim.graph_step
+        values = []
+        for field in version.task.inputs:
+            port, kind = input_port(step.id, field.name), type_name(field.schema)
+            source = step.inputs.get(field.name)
+            if source is not None and source.port in claim.values:
+                values.append(
+                    attrs.evolve(
+                        claim.values[source.port], port=port, type=kind, source=source.port
+                    )
+                )
+            elif source is not None and not source.port:
+                values.append(recorded(port, source.constant, kind, ""))
+            elif not field.required:
+                values.append(recorded(port, field.default, kind, ""))
+        return tuple(values)
+
+    def _attempt(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        inputs: tuple[FieldValue, ...],
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+    ) -> tuple[tuple[FieldValue, ...], dict[str, float]]:
+        step = claim.graph_step
+        prefix = len(input_port(step.id, ""))
+        documents = {value.port[prefix:]: value.document for value in inputs}
+        paths = {
+            str(found["$artifact"]): str(self.artifacts.local_path(str(found["$artifact"])))
+            for found in references(documents)
+        }
+        limits = Limits(step.timeout, step.memory_mb, cancelled)
+        with self.pool.lease(version) as lease:
+            frame = call_frame(step.task, lease.models, documents, paths)
+            answer = lease.runner.request(frame, limits=limits, on_lines=on_lines)
+            written = take_files(answer["outputs"], lease.runner.folder, self.artifacts)
+            lease.runner.empty_folder()
+        return self._outputs(claim, version, written), {**lease.seconds, **answer["seconds"]}
+
+    def _outputs(
+        self, claim: Claim, version: TaskVersion, documents: Mapping[str, Any]
+    ) -> tuple[FieldValue, ...]:
+        problems: list[Problem] = []
+        for field in version.task.outputs:
+            problems.extend(
+                self.validator.validate(documents.get(field.name), field.schema, field.name)
+            )
+        if problems:
+            raise RunnerError(
+                f"the task {version.name} {version.version} returned what its schema does not "
+                "allow: " + "; ".join(str(each) for each in problems[:10]),
+                "invalid-output",
+                retryable=False,
+            )
+        values = []
+        for field in version.task.outputs:
+            port = output_port(claim.graph_step.id, field.name)
+            kind = type_name(field.schema)
+            value = recorded(port, documents[field.name], kind, claim.graph_step.id)
+            values.append(put_aside(value, self.inline_bytes, self.artifacts))
+        return tuple(values)
+
+    def _failed(
+        self, claim: Claim, error: RunnerError, inputs: tuple[FieldValue, ...], total: float
+    ) -> Outcome:
+        failure = Failure(error.code, str(error), error.traceback, error.details)
+        seconds = {"total": total}
+        if error.code == "cancelled":
+            return Outcome("cancelled", inputs, seconds=seconds, failure=failure)
+        tried = claim.step.attempt - claim.step.lost
+        if error.retryable and tried <= claim.graph_step.retries:
+            delay = min(self.retry_delay * 2 ** (tried - 1), MAXIMUM_RETRY_DELAY)
+            return Outcome(
+                "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
+            )
+        return Outcome("failed", inputs, seconds=seconds, failure=failure)

@@ -1,0 +1,39 @@
+"""The log of one attempt on its way to the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import attrs
+
+from taskmgr_core.errors import StoreError
+from taskmgr_core.specs import LogLine, Step
+from taskmgr_core.stores.metadata import MetadataStore
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class StepLog:
+    """Appends what a step writes to its run's log.
+
+    Attributes:
+        metadata: where the log is.
+        step: whose log it is.
+    """
+
+    metadata: MetadataStore
+    step: Step
+
+    def write(self, stream: str, lines: list[str]) -> None:
+        """Append lines; a log that cannot be written stops no task."""
+        now = time.time()
+        entries = [
+            LogLine(0, self.step.run, self.step.id, self.step.attempt, now, stream, line)
+            for line in lines
+        ]
+        try:
+            self.metadata.append_log(entries)
+        except StoreError as error:
+            _LOGGER.warning("the log of run %s lost %d lines: %s", self.step.run, len(lines), error)

@@ -1,0 +1,254 @@
+"""The worker: slots that claim and run steps, and one supervisor that beats and recovers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Collection
+
+import attrs
+import uuid_utils
+
+from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.queue.base import Queue
+from taskmgr_core.specs import Claim, Outcome, Worker
+from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.worker.executor import Executor
+from taskmgr_core.worker.logbook import StepLog
+
+_LOGGER = logging.getLogger(__name__)
+
+TAKE_SECONDS = 60.0
+RECOVER_SECONDS = 1.0
+HOLDS_SECONDS = 0.1
+RECORD_AGAIN_SECONDS = 1.0
+
+
+@attrs.frozen
+class Timing:
+    """How often a worker beats, and when others give it up; see ``Settings``."""
+
+    heartbeat: float
+    lost_after: float
+    lost_attempts: int
+
+
+@attrs.define
+class _Running:
+    claim: Claim
+    stopped: threading.Event = attrs.field(factory=threading.Event)
+
+
+class WorkerProcess:
+    """Runs steps until it is stopped.
+
+    Arguments:
+        metadata: the truth.
+        queue: says when there is something to do.
+        executor: carries out attempts.
+        slots: how many at once.
+        queues: which queues it serves; empty for all.
+        timing: of heartbeats and recovery.
+    """
+
+    def __init__(
+        self,
+        metadata: MetadataStore,
+        queue: Queue,
+        executor: Executor,
+        slots: int,
+        queues: Collection[str],
+        timing: Timing,
+    ) -> None:
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
+        self._metadata = metadata
+        self._queue = queue
+        self._executor = executor
+        self._slots = slots
+        self._queues = tuple(queues)
+        self._timing = timing
+        self._started_at = time.time()
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, str, int], _Running] = {}
+        self._threads: list[threading.Thread] = []
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Beat once, then begin to claim.
+
+        Raises:
+            StoreError: the metadata store cannot be written.
+        """
+        self._beat()
+        self._supervisor.start()
+        for number in range(self._slots):
+            thread = threading.Thread(target=self._serve, name=f"slot-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, *, grace: float | None = None) -> None:
+        """Claim nothing more, wait for the running steps, then leave.
+
+        Arguments:
+            grace: seconds after which running steps are given back, to be run
+                again by another worker; None to wait for them.
+        """
+        self._stopping.set()
+        self._queue.wake()
+        deadline = None if grace is None else time.monotonic() + grace
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+        with self._lock:
+            for running in self._running.values():
+                running.stopped.set()
+        for thread in self._threads:
+            thread.join()
+        self._ended.set()
+        self._queue.wake()
+        self._supervisor.join()
+        self._executor.pool.close()
+        self._metadata.remove_worker(self.id)
+
+    # slots
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                claim = self._queue.take(self.id, self._queues, TAKE_SECONDS)
+            except TaskmgrError as error:
+                _LOGGER.warning("no step can be claimed: %s", error)
+                self._ended.wait(RECORD_AGAIN_SECONDS)
+                continue
+            if claim is not None:
+                self._run(claim)
+
+    def _run(self, claim: Claim) -> None:
+        step = claim.step
+        key = (step.run, step.id, step.attempt)
+        running = _Running(claim)
+        with self._lock:
+            self._running[key] = running
+        log = StepLog(self._metadata, step)
+        try:
+            outcome = self._executor.execute(claim, running.stopped.is_set, log.write)
+            if self._stopping.is_set() and outcome.status == "cancelled":
+                outcome = self._given_back(claim, outcome)
+            self._say(log, claim, outcome)
+            progress = self._record(claim, outcome)
+        finally:
+            with self._lock:
+                del self._running[key]
+        if not progress.recorded:
+            _LOGGER.warning(
+                "run %s step %s attempt %d: another worker has it, the outcome is dropped",
+                *key,
+            )
+        elif progress.ready or progress.run_status != "running":
+            self._queue.announce(step.run, progress.ready)
+
+    def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """A step stopped with its worker is tried again, unless its run is to be cancelled."""
+        held = {(hold.run, hold.step): hold for hold in self._metadata.holds(self.id)}
+        hold = held.get((claim.step.run, claim.step.id))
+        if hold is None or hold.cancel_requested:
+            return outcome
+        return attrs.evolve(outcome, status="ready")
+
+    def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
+        if outcome.failure is None:
+            return
+        again = "; it will be tried again" if outcome.status == "ready" else ""
+        log.write(
+            "taskmgr",
+            [
+                f"attempt {claim.step.attempt} {outcome.failure.code}: "
+                f"{outcome.failure.message}{again}"
+            ],
+        )
+
+    def _record(self, claim: Claim, outcome: Outcome) -> Progress:
+        """Record until it is recorded: while the store is full or away, the claim is kept."""
+        while True:
+            try:
+                return self._metadata.finish(claim, outcome, decide, time.time())
+            except StoreError as error:
+                _LOGGER.error("an outcome cannot be recorded, trying again: %s", error)  # noqa: TRY400
+                if self._stopping.wait(RECORD_AGAIN_SECONDS):
+                    return Progress(recorded=False)
+
+    # supervision
+
+    def _supervise(self) -> None:
+        seen = self._queue.changes()
+        due = dict.fromkeys(("beat", "recover", "holds"), 0.0)
+        every = {
+            "beat": (self._timing.heartbeat, self._beat),
+            "recover": (RECOVER_SECONDS, self._recover),
+            "holds": (HOLDS_SECONDS, self._check_holds),
+        }
+        while not self._ended.is_set():
+            now = time.monotonic()
+            for name, (seconds, action) in every.items():
+                if now >= due[name]:
+                    due[name] = now + seconds
+                    self._try(name, action)
+            waits = [due["beat"], due["recover"], *([due["holds"]] if self._running else [])]
+            seen = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
+
+    def _try(self, name: str, action: object) -> None:
+        try:
+            action()  # type: ignore[operator]
+        except TaskmgrError as error:
+            _LOGGER.warning("%s failed, it is tried again: %s", name, error)
+
+    def _beat(self) -> None:
+        with self._lock:
+            running = tuple(f"{run}/{step}" for run, step, _ in self._running)
+        self._metadata.beat(
+            Worker(
+                id=self.id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                slots=self._slots,
+                queues=self._queues,
+                started_at=self._started_at,
+                heartbeat=time.time(),
+                running=running,
+            )
+        )
+
+    def _recover(self) -> None:
+        now = time.time()
+        released = self._metadata.release_lost(
+            now - self._timing.lost_after, self._timing.lost_attempts, decide, now
+        )
+        for step in released:
+            _LOGGER.warning(
+                "run %s step %s: worker %s is lost, the step is taken back",
+                step.run,
+                step.id,
+                step.worker,
+            )
+        for run_id in dict.fromkeys(step.run for step in released):
+            self._queue.announce(run_id, [step.id for step in released if step.run == run_id])
+
+    def _check_holds(self) -> None:
+        """Stop what is to be cancelled, and what has been taken from us."""
+        with self._lock:
+            running = dict(self._running)
+        if not running:
+            return
+        held = {
+            (hold.run, hold.step, hold.attempt)
+            for hold in self._metadata.holds(self.id)
+            if not hold.cancel_requested
+        }
+        for key, each in running.items():
+            if key not in held:
+                each.stopped.set()

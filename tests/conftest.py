@@ -1,0 +1,71 @@
+"""What holds for every test: hypothesis profiles, and that nothing leaks from one to the next."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time.
+settings.register_profile(
+    "default",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "thorough",
+    deadline=None,
+    max_examples=2000,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# pytest itself sets the first two while a test runs; importing OpenCV sets the others.
+ALLOWED = (
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "LD_LIBRARY_PATH",
+    "QT_QPA_PLATFORM_PLUGIN_PATH",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_settings() -> Iterator[None]:
+    """Hide the settings of whoever runs the tests."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("TASKMGR")}
+    yield
+    os.environ.update(hidden)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(own_settings: None) -> Iterator[None]:
+    """Fail a test that leaves another environment or working directory behind."""
+    environment, folder = _environment(), Path.cwd()
+    yield
+    left, left_folder = _environment(), _working_directory()
+    os.chdir(folder)
+    _restore(environment)
+    changed = sorted(name for name, _ in environment.items() ^ left.items())
+    assert not changed, f"the test leaks environment variables: {', '.join(set(changed))}"
+    assert left_folder == folder, f"the test leaves the working directory at {left_folder}"
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in ALLOWED}
+
+
+def _restore(environment: dict[str, str]) -> None:
+    for name in _environment().keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+def _working_directory() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # the test removed the folder it was in
+        return None
