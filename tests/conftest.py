@@ -24,13 +24,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# pytest itself sets the first two while a test runs; importing OpenCV sets the others.
-ALLOWED = (
-    "PYTEST_CURRENT_TEST",
-    "PYTEST_VERSION",
-    "LD_LIBRARY_PATH",
-    "QT_QPA_PLATFORM_PLUGIN_PATH",
-)
+# pytest itself sets the first two while a test runs; importing OpenCV sets the last.
+ALLOWED = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "LD_LIBRARY_PATH")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -134,7 +134,10 @@ def _refusal(release: Release, error: UvFailed) -> str:
     what = f"the virtualenv of {release.distribution} {release.version} cannot be built"
     output = error.output.lower()
     if "hash mismatch" in output:
-        what += ": a file is not the one that its lock names (hash mismatch)"
+        what += (
+            ": a file is not the one that its lock names (hash mismatch); if the index is "
+            "right, delete taskmgr.lock and publish a new version"
+        )
     elif "has no wheels with a matching" in output or "no usable wheels" in output:
         what += (
             f": its lock (made for Python {release.python}, {release.platform}) "

@@ -41,7 +41,8 @@ _THREAD_VARIABLES = (
 )
 _CODES = {
     "InvalidInputError": "invalid-input",
-    "InvalidValueError": "invalid-value",
+    "InvalidValueError": "invalid-input",
+    "InvalidOutputError": "invalid-output",
     "MemoryError": "memory",
 }
 

@@ -70,7 +70,6 @@ class Uv:
     carried: tuple[str, ...] = ()
     without_index: bool = False
     as_pip: bool = False
-    _neutral: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     _found: dict[str, Interpreter] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -92,11 +91,10 @@ class Uv:
         pip_settings = read_pip_settings(environ)
         return cls(
             executable,
-            uv_environment(environ, pip_settings),
+            uv_environment(environ, pip_settings) | configuration_variables(environ),
             tuple(describe_carried(environ, pip_settings)),
             no_index(environ, pip_settings),
             indexes_of_pip(environ, pip_settings),
-            configuration_variables(environ),
         )
 
     @property
@@ -104,19 +102,12 @@ class Uv:
         """What commands that look for packages get besides."""
         return ("--no-index",) if self.without_index else ()
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        without: Collection[str] = (),
-        with_project_settings: bool = False,
-    ) -> str:
+    def run(self, arguments: Sequence[str], *, without: Collection[str] = ()) -> str:
         """Run uv to its end.
 
         Arguments:
             arguments: the command and what belongs to it.
             without: variables that it does not get.
-            with_project_settings: whether the ``[tool.uv]`` of a project may apply.
 
         Returns:
             What it wrote to stdout.
@@ -124,13 +115,11 @@ class Uv:
         Raises:
             UvFailed: with its last lines.
         """
-        variables = dict(self.environment)
-        if not with_project_settings:
-            variables |= self._neutral
+        variables = {name: value for name, value in self.environment.items() if name not in without}
         try:
             done = subprocess.run(
                 [self.executable, *arguments],
-                env={name: value for name, value in variables.items() if name not in without},
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

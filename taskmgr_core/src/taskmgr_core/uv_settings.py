@@ -39,6 +39,8 @@ _DROPPED = re.compile(
     r"UV_(?:NO_VERIFY_HASHES|INSECURE_NO_ZIP_VALIDATION|NO_BINARY\w*|NO_BUILD\w*|BREAK_SYSTEM_\w+"
     r"|SYSTEM_PYTHON|PYTHON|PROJECT\w*|WORKING_DIR\w*|VENV_\w+|COMPILE_BYTECODE|ENV_FILE)\Z"
 )
+# The time that a zip file begins with: a wheel's bytes shall not depend on when it is built.
+_DEFAULTS = {"SOURCE_DATE_EPOCH": "315532800"}
 _FORCED = {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
 
 
@@ -87,7 +89,7 @@ def uv_environment(environ: Mapping[str, str], pip_settings: PipSettings) -> dic
             user has not told uv itself.
 
     Returns:
-        ``UV_*``, proxies, certificates, ``HOME`` and ``PATH``; nothing else.
+        ``UV_*``, proxies, certificates, ``HOME``, ``PATH`` and the like; nothing else.
     """
     passed = {name: value for name, value in environ.items() if _passes(name)}
     carried = {
@@ -95,7 +97,7 @@ def uv_environment(environ: Mapping[str, str], pip_settings: PipSettings) -> dic
         for carry, given in _settings_to_carry(pip_settings)
         if not _told(carry, environ)
     }
-    return passed | carried | _FORCED
+    return _DEFAULTS | passed | carried | _FORCED
 
 
 def configuration_variables(environ: Mapping[str, str]) -> dict[str, str]:

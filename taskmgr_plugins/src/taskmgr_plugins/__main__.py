@@ -44,6 +44,11 @@ class RunnerProcess:
         except BaseException as error:  # noqa: BLE001 - the task's own, SystemExit included
             return _error_frame(error)
 
+    def close(self) -> None:
+        """Let go of the tasks."""
+        for loaded in self._loaded.values():
+            loaded.close()
+
     def _refuse(self, frame: Frame) -> Frame:
         raise ProtocolError(f"a runner has no answer to a frame {frame['kind']!r}")
 
@@ -80,12 +85,6 @@ class RunnerProcess:
 
 
 def _error_frame(error: BaseException) -> Frame:
-    """What went wrong, with the task's own part of the traceback."""
-    own = {str(Path(__file__)), str(Path(__file__).with_name("host.py"))}
-    told = traceback.TracebackException.from_exception(error)
-    while told.stack and told.stack[0].filename in own:
-        told.stack.pop(0)
-    text = "".join(told.format()) if told.stack else ""
     message = str(error) or type(error).__name__
     if isinstance(error, SystemExit):
         message = f"the task called sys.exit({error.code!r}); return a value or raise an error"
@@ -93,9 +92,22 @@ def _error_frame(error: BaseException) -> Frame:
         "kind": "error",
         "type": type(error).__name__,
         "message": message,
-        "traceback": text,
+        "traceback": _own_traceback(error),
         "retryable": not isinstance(error, InvalidInputError | TaskmgrError),
     }
+
+
+def _own_traceback(error: BaseException) -> str:
+    """The task's own part of the traceback; none for what the message alone explains."""
+    sdk = Path(__file__).parent
+    callers = {str(Path(__file__)), str(sdk / "host.py")}
+    told = traceback.TracebackException.from_exception(error)
+    while told.stack and told.stack[0].filename in callers:
+        told.stack.pop(0)
+    refused_here = told.stack and Path(told.stack[0].filename).parent == sdk
+    if isinstance(error, InvalidInputError) or (isinstance(error, TaskmgrError) and refused_here):
+        return ""
+    return "".join(told.format()) if told.stack else ""
 
 
 def _end_with(descriptor: int) -> None:
@@ -160,6 +172,7 @@ def main(arguments: list[str] | None = None) -> None:
             protocol.write_frame(given.frames_out, answer)
         except (TaskmgrError, TypeError, ValueError) as error:
             protocol.write_frame(given.frames_out, _error_frame(error))
+    process.close()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,10 @@ class InvalidValueError(TaskmgrError):
     """A value does not fit the field that it is meant for."""
 
 
+class InvalidOutputError(InvalidValueError):
+    """A task returned what does not fit its declared outputs."""
+
+
 class InvalidInputError(TaskmgrError):
     """Raised by a task that cannot use its input; never retried.
 

@@ -16,7 +16,12 @@ import pluggy
 from taskmgr_plugins import hookspecs
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition, define
-from taskmgr_plugins.errors import InvalidValueError, TaskDefinitionError, nearest
+from taskmgr_plugins.errors import (
+    InvalidOutputError,
+    InvalidValueError,
+    TaskDefinitionError,
+    nearest,
+)
 from taskmgr_plugins.tasks import MLTask
 
 
@@ -151,13 +156,23 @@ class LoadedTask:
         converted = time.perf_counter()
         value = self._compute(arguments)
         computed = time.perf_counter()
-        outputs = self._outputs(value)
+        try:
+            outputs = self._outputs(value)
+        except InvalidOutputError:
+            raise
+        except InvalidValueError as error:
+            raise InvalidOutputError(f"the task returned a wrong value: {error}") from error
         seconds = {
             "inputs": converted - started,
             "compute": computed - converted,
             "outputs": time.perf_counter() - computed,
         }
         return outputs, seconds
+
+    def close(self) -> None:
+        """End the event loop of an async task, and what still runs in it."""
+        if self._loop is not None:
+            self._loop.close()
 
     def _arguments(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         known = {field.name: field for field in self._definition.inputs}
@@ -193,7 +208,7 @@ class LoadedTask:
             (field,) = self._definition.outputs
             return {SINGLE_OUTPUT: self._converter.unstructure(value, field.annotation, field.name)}
         if not isinstance(value, wanted):
-            raise InvalidValueError(
+            raise InvalidOutputError(
                 f"the task returned {type(value).__name__}, not the {wanted.__name__} it declares"
             )
         return {

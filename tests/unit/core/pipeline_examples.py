@@ -3,16 +3,11 @@
 from typing import Any, Literal
 
 import attrs
-from hypothesis import HealthCheck, settings
 
 from taskmgr_core.documents import structure
 from taskmgr_core.specs import FieldSpec, PipelineSpec, Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_plugins import Array, Box, Image
 from taskmgr_plugins.schemas import schema_of
-
-
-# The same examples every time, and no opinion on how fast a shared machine is.
-PROPERTY = settings(derandomize=False, max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @attrs.frozen

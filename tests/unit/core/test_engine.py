@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
-from pipeline_examples import PROPERTY
 
 from taskmgr_core.orchestrator.engine import Command, EndRun, MoveStep, RunState, apply, decide
 from taskmgr_core.specs import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
@@ -128,7 +127,6 @@ def events(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
 ANYTHING = events("decide", "deliver", "settle", "claim", "claim", "finish", "finish", "crash")
 
 
-@PROPERTY
 @given(graphs(), ANYTHING)
 def test_run_without_failure_has_one_result(after: After, happening: list[tuple[str, int]]) -> None:
     """Whatever the order, losses and crashes: every step succeeds, recorded once, same values."""
@@ -144,7 +142,6 @@ def test_run_without_failure_has_one_result(after: After, happening: list[tuple[
     assert platform.recorded == Counter(list(after))
 
 
-@PROPERTY
 @given(graphs(), ANYTHING, st.data())
 def test_run_with_failing_steps_fails(
     after: After, happening: list[tuple[str, int]], data: st.DataObject
@@ -165,7 +162,6 @@ def test_run_with_failing_steps_fails(
             assert platform.state.steps[step] == "skipped"
 
 
-@PROPERTY
 @given(graphs(), events("decide", "deliver", "settle", "claim", "finish", "crash", "cancel"))
 def test_run_with_cancellation_ends(after: After, happening: list[tuple[str, int]]) -> None:
     """A run that may be cancelled at any moment ends, cancelled unless it was done before."""
@@ -179,7 +175,6 @@ def test_run_with_cancellation_ends(after: After, happening: list[tuple[str, int
         assert platform.state.status == "cancelled"
 
 
-@PROPERTY
 @given(graphs(), events("settle", "claim", "finish", "crash", "cancel"), st.data())
 def test_decision_carried_out_at_once_starts_nothing_in_a_stopped_run(
     after: After, happening: list[tuple[str, int]], data: st.DataObject
@@ -197,7 +192,6 @@ def test_decision_carried_out_at_once_starts_nothing_in_a_stopped_run(
         assert not stopped or platform.attempts.total() == started
 
 
-@PROPERTY
 @given(graphs(), ANYTHING)
 def test_decision_is_the_same_twice(after: After, happening: list[tuple[str, int]]) -> None:
     """What was decided and carried out is not decided again, and does nothing a second time."""

@@ -68,7 +68,7 @@ def test_definition_reads_fields_from_annotations() -> None:
 def test_definition_document_is_json() -> None:
     """The document survives JSON and says which inputs are required."""
     document = define(FaceDetection).document()
-    assert json.loads(json.dumps(document)) == json.loads(json.dumps(document))
+    json.dumps(document, allow_nan=False)
     assert [(each["name"], each["required"]) for each in document["inputs"]] == [
         ("image", True),
         ("threshold", False),

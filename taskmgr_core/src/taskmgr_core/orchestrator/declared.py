@@ -126,6 +126,7 @@ def _problems_of_path(
             yield f"{placeholder}: the key stands beside {placeholder.path[0]}; write {{{join}}}"
             return
         if name not in properties:
+            properties = {each: properties[each] for each in properties if each != join}
             within = ".".join(placeholder.path[: depth + 1])
             yield f"{placeholder}: {within} has no {name!r}; {nearest(name, properties)}"
             return

@@ -48,7 +48,7 @@ class MoveStep:
 
 @attrs.frozen
 class EndRun:
-    """Give the run its final status, if it has none."""
+    """Give the run its final status, if it has none and every step has ended."""
 
     status: RunStatus
 
@@ -79,9 +79,10 @@ def decide(state: RunState) -> tuple[Command, ...]:
 
 
 def apply(state: RunState, command: Command) -> RunState:
-    """The state once a command is carried out; a command that comes too late changes nothing."""
+    """The state once a command is carried out; one that comes too late or early changes nothing."""
     if isinstance(command, EndRun):
-        if state.status in FINAL_RUN_STATUSES:
+        ended = all(status in FINAL_STEP_STATUSES for status in state.steps.values())
+        if state.status in FINAL_RUN_STATUSES or not ended:
             return state
         return attrs.evolve(state, status=command.status)
     if state.steps.get(command.step) != command.before:

@@ -44,8 +44,9 @@ def circles(after: After, order: Collection[str]) -> Iterator[list[str]]:
 
     Returns:
         Steps that wait for one another, the first one again at the end. Every
-        step that is left waits, in the end, for one of these circles.
+        step that is left waits, through others, for one of these circles.
     """
+    number = {step: index for index, step in enumerate(after)}
     left = set(after).difference(order)
     seen: set[str] = set()
     for start in [step for step in after if step in left]:
@@ -55,6 +56,10 @@ def circles(after: After, order: Collection[str]) -> Iterator[list[str]]:
             trail[step] = len(trail)
             step = next(each for each in after[step] if each in left)
         if step in trail:
-            circle = list(trail)[trail[step] :][::-1]
-            yield [*circle, circle[0]]
+            yield _from_its_first(list(trail)[trail[step] :][::-1], number)
         seen.update(trail)
+
+
+def _from_its_first(circle: list[str], number: Mapping[str, int]) -> list[str]:
+    start = min(range(len(circle)), key=lambda index: number[circle[index]])
+    return [*circle[start:], *circle[: start + 1]]

@@ -210,10 +210,9 @@ class Ports:
         step_id = port_step(name)
         if step_id in self._steps:
             step = self._steps[step_id]
+            inputs = [input_port(step.id, each.name) for each in step.inputs]
             outputs = [output_port(step.id, each.name) for each in step.outputs]
-            return nearest(
-                name, [*outputs, *(input_port(step.id, each.name) for each in step.inputs)]
-            )
+            return nearest(name, outputs if name.startswith("output_") else [*inputs, *outputs])
         self._searches += 1
         if self._searches > _MOST_SEARCHES:
             return "allowed are pipeline inputs and the ports of the steps"

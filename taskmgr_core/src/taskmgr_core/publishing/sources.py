@@ -53,7 +53,7 @@ class Source:
             *(*uv.index_arguments, "--out-dir", str(target_folder), str(self.path)),
         ]
         try:
-            uv.run(arguments, with_project_settings=True)
+            uv.run(arguments)
         except UvFailed as error:
             raise PublishError(f"the wheel of {self.path} cannot be built. {error}") from error
         built = sorted(target_folder.glob("*.whl"))

@@ -69,7 +69,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Wheel:
     name, version = _filename(path)
     _check_names(path, archive)
     information = _information(path, archive)
-    _check_record(path, archive, information)
+    check_record(path, archive, information)
     metadata = BytesParser().parsebytes(archive.read(f"{information}/METADATA"))
     said = canonicalize_name(str(metadata["Name"])), _version(path, str(metadata["Version"]))
     if said != (name, version):
@@ -127,8 +127,12 @@ def _information(path: Path, archive: zipfile.ZipFile) -> str:
     return found[0]
 
 
-def _check_record(path: Path, archive: zipfile.ZipFile, information: str) -> None:
-    """Every file has the digest that RECORD says, and RECORD names every file."""
+def check_record(path: Path, archive: zipfile.ZipFile, information: str) -> None:
+    """Check that every file has the digest that RECORD says, and RECORD names every file.
+
+    Raises:
+        PublishError: naming the first file that differs.
+    """
     record = f"{information}/RECORD"
     rows = csv.reader(io.StringIO(archive.read(record).decode(errors="replace")))
     listed = {row[0]: row[1] for row in rows if len(row) > 1}

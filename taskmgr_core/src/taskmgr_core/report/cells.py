@@ -19,7 +19,6 @@ _SHORT_LIST = 4
 _LONGEST = 20_000
 _SPARK_POINTS = 64
 _SPARK_HEIGHT = 20
-_SHOWN_NUMBERS = 3
 _SHOWN_SCORES = 2
 
 
@@ -130,7 +129,7 @@ def _array(value: Mapping[str, Any]) -> Cell:
     numbers = list(_numbers(present(value)))
     if not numbers:
         return Cell(shortened(head, _SHORT_TEXT), full=folded_json(array))
-    return attrs.evolve(_vector(numbers), text=f"{shortened(head, 40)}: {_first(numbers)}")
+    return attrs.evolve(_vector(numbers), text=shortened(head, 40))
 
 
 def _numbers(value: Any) -> Iterator[float]:
@@ -149,7 +148,7 @@ def _shape(sides: Sequence[Any]) -> str:
 def _scores(value: Mapping[str, Any]) -> Cell:
     """Named numbers, the greatest first."""
     ranked = sorted(value.items(), key=lambda each: -each[1])
-    shown = [f"{shortened(name, 24)} {number(score)}" for name, score in ranked[:_SHOWN_SCORES]]
+    shown = [f"{shortened(name, 24)} {number(score, 2)}" for name, score in ranked[:_SHOWN_SCORES]]
     if len(ranked) <= _SHOWN_SCORES:
         return Cell(" · ".join(shown))
     lines = "\n".join(f"{printable(name)}: {score!r}" for name, score in ranked)
@@ -172,15 +171,10 @@ def _vector(numbers: Sequence[float]) -> Cell:
     if len(numbers) <= _SHORT_LIST:
         return Cell(", ".join(map(number, numbers)))
     return Cell(
-        f"{counted(len(numbers), 'number')}: {_first(numbers)}",
+        counted(len(numbers), "number"),
         full=_limited(", ".join(map(repr, numbers))),
         spark=spark(numbers),
     )
-
-
-def _first(numbers: Sequence[float]) -> str:
-    shown = ", ".join(map(number, numbers[:_SHOWN_NUMBERS]))
-    return shown if len(numbers) <= _SHOWN_NUMBERS else f"{shown}, …"
 
 
 def spark(numbers: Sequence[float]) -> str:

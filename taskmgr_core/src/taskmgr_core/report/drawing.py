@@ -145,15 +145,16 @@ class _Drawing:
         if not labels or len(labels) > _LABELS:
             return
         chosen = _Tags({}, (), 0.0)
-        size = max(_SMALLEST_FONT, round(self._middle_side / 52))
+        size = max(_SMALLEST_FONT, round(self._middle_side / 64))
         while size >= _SMALLEST_FONT:
             chosen = self._tags(labels, anchors, size)
             if not chosen.collisions:
                 break
             size = min(round(size * 0.85), size - 1)
-        for item, tag, where in zip(labels, chosen.tags.values(), chosen.places, strict=True):
+        for item, where in zip(labels, chosen.places, strict=True):
             self._leader(anchors[item], where, item_colour(item))
-            tag.draw(self._pen, where, item_colour(item))
+        for item, where in zip(labels, chosen.places, strict=True):
+            chosen.tags[item].draw(self._pen, where, item_colour(item))
 
     def _tags(self, labels: Mapping[int, str], anchors: dict[int, Rectangle], size: int) -> _Tags:
         lettering = Lettering(size)

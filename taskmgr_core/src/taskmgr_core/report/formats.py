@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -57,11 +58,15 @@ def machine_moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def number(value: float) -> str:
-    """A number with at most four significant digits; an integer in full."""
-    if isinstance(value, int) or (value == int(value) and abs(value) < 1e15):
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits, but all of those before the point."""
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value) or abs(value) >= 1e15:
+        return f"{value:.{digits}g}"
+    if value == int(value):
         return str(int(value))
-    return f"{value:.4g}"
+    return f"{value:.{max(digits, len(str(int(abs(value)))))}g}"
 
 
 def short_digest(digest: str) -> str:

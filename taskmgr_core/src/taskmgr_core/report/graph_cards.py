@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
@@ -17,7 +17,8 @@ _SMALL_HEADER = 30.0
 _ROW = 20.0
 _FOOT = 8.0
 _NARROWEST, _WIDEST = 170.0, 320.0
-TITLE_ADVANCE, PORT_ADVANCE, SMALL_ADVANCE = 7.4, 6.7, 6.2
+# Pixels for a character, by the widest of the usual system fonts.
+TITLE_ADVANCE, PORT_ADVANCE, SMALL_ADVANCE = 8.4, 6.7, 6.7
 INPUTS, RESULT = "inputs", "result"
 
 
@@ -49,6 +50,7 @@ class Card:
         status: of the step, or empty.
         time: at the end of the second line.
         left, right: the ports on either side.
+        width: the same for all cards of a column.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Card:
     time: str = ""
     left: tuple[Port, ...] = ()
     right: tuple[Port, ...] = ()
+    width: float = _NARROWEST
 
     @property
     def header(self) -> float:
@@ -71,7 +74,7 @@ class Card:
         return self.header + _ROW * max(len(self.left), len(self.right)) + _FOOT
 
     @property
-    def width(self) -> float:
+    def natural_width(self) -> float:
         """As wide as its texts, within bounds."""
         head = svg.columns(shortened(self.title, 60)) * TITLE_ADVANCE + (38 if self.status else 24)
         small = (svg.columns(self.subtitle) + svg.columns(self.time)) * SMALL_ADVANCE + 62
@@ -115,8 +118,15 @@ def cards_of(graph: Graph, states: Mapping[str, Step], result: bool) -> dict[str
     if result and graph.result:
         last = max(depths.values(), default=0) + 1
         cards[RESULT] = Card(RESULT, last, "Result", left=tuple(_result_ports(graph)))
-    first = min((card.column for card in cards.values()), default=0)
-    return {name: attrs.evolve(card, column=card.column - first) for name, card in cards.items()}
+    return {card.id: card for card in _aligned(list(cards.values()))}
+
+
+def _aligned(cards: Sequence[Card]) -> Iterator[Card]:
+    """The columns counted from 0, their cards of one width."""
+    first = min((card.column for card in cards), default=0)
+    for card in cards:
+        width = max(each.natural_width for each in cards if each.column == card.column)
+        yield attrs.evolve(card, column=card.column - first, width=width)
 
 
 def _step_id(step: str) -> str:

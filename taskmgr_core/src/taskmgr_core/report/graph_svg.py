@@ -20,7 +20,9 @@ from taskmgr_core.report.graph_cards import (
 from taskmgr_core.report.layout import Layout, Link, Point, lay_out
 from taskmgr_core.specs import Graph, Step
 
-_MARGIN = 12.0
+_MARGIN = 6.0
+_PAGE = 1160.0
+_SHRINK = 0.72
 
 
 def graph_svg(
@@ -54,11 +56,14 @@ def graph_svg(
         viewBox=f"0 0 {width:g} {height:g}",
         width=width,
         height=height,
-        # In a page it shrinks a little before it has to be scrolled.
-        style=None
-        if standalone
-        else f"width:100%;max-width:{width:.0f}px;min-width:{width * 0.72:.0f}px;height:auto",
+        style=None if standalone else _within_page(width),
     )
+
+
+def _within_page(width: float) -> str:
+    """A drawing little wider than a page shrinks to fit it; a larger one is scrolled."""
+    least = width * _SHRINK if width * _SHRINK < _PAGE else width
+    return f"width:100%;max-width:{width:.0f}px;min-width:{least:.0f}px;height:auto"
 
 
 def _wires(links: Sequence[Link], layout: Layout) -> Iterator[str]:

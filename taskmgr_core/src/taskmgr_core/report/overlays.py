@@ -161,8 +161,8 @@ class _Finder:
             label=_label(join, key),
         )
 
-    def _item(self, *identity: Any) -> int:
-        return self.items.setdefault(identity(*identity), len(self.items))
+    def _item(self, *parts: Any) -> int:
+        return self.items.setdefault(identity(*parts), len(self.items))
 
 
 def _label(join: _Join, key: Any) -> str:

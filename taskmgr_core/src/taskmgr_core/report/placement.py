@@ -10,8 +10,8 @@ import attrs
 # to lie on its own box, and to stand one label's height away: each by the share
 # of the label that does.
 _ON_LABEL = 12.0
-_ON_OTHER_BOX = 1.5
-_ON_OWN_BOX = 0.6
+_ON_OTHER_BOX = 6.0
+_ON_OWN_BOX = 2.0
 _AWAY = 0.35
 _ROUNDS = 3
 _STEPS_AWAY = 4

@@ -51,13 +51,13 @@ def sign(status: str, x: float, y: float, side: float = 14) -> str:
     )
 
 
-def document(content: str, name: str, style: str, standalone: bool, **attributes: object) -> str:
+def document(content: str, name: str, css: str, standalone: bool, **attributes: object) -> str:
     """A whole picture.
 
     Arguments:
         content: the markup inside.
         name: what a screen reader calls it.
-        style: CSS for the classes used, every selector under ``.drawing``.
+        css: for the classes used, every selector under ``.drawing``.
         standalone: for a file of its own, with the namespace and the colours;
             otherwise for a place inside an HTML page that has them.
         attributes: of the root.
@@ -65,7 +65,7 @@ def document(content: str, name: str, style: str, standalone: bool, **attributes
     colours = theme.variables(".drawing") if standalone else ""
     return element(
         "svg",
-        element("style", colours + _STYLE + style),
+        element("style", colours + _STYLE + css),
         content,
         xmlns=NAMESPACE if standalone else None,
         class_="drawing",

@@ -88,11 +88,12 @@ def timeline_svg(run: Run, steps: Sequence[Step], *, standalone: bool = True) ->
     Arguments:
         run: the run.
         steps: its steps.
-        standalone: for a file of its own; otherwise for a place inside a page
-            that has the colours of ``theme.variables``.
+        standalone: for a file of its own, with a legend; otherwise for a place
+            inside a page that has the colours of ``theme.variables`` and shows
+            ``stages_of`` by itself.
     """
     timeline = timeline_of(run, steps)
-    stages = _stages(timeline)
+    stages = stages_of(timeline) if standalone else []
     top = _LEGEND if stages else 0.0
     height = top + _ROW * len(timeline.bars) + _AXIS
     content = "".join(
@@ -151,7 +152,7 @@ def _working(seconds: Mapping[str, float], start: float, stop: float) -> Iterato
         yield Segment("other", start, stop)
 
 
-def _stages(timeline: Timeline) -> list[str]:
+def stages_of(timeline: Timeline) -> list[str]:
     """The stages that can be seen, in the order in which they are drawn."""
     seen = [
         segment.stage

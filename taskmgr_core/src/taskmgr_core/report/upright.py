@@ -26,7 +26,7 @@ def open_upright(
         path: an image file that Pillow reads, of any mode and bit depth.
         longest: the longest side of what is returned, in pixels; by default the
             picture's own.
-        shortest: a picture whose longest side is shorter is enlarged, by a whole number.
+        shortest: a picture whose longest side is shorter is enlarged.
 
     Returns:
         The picture, and the width and height it had, upright, in its file.
@@ -97,8 +97,9 @@ def _resized(
     if longest is not None and side > longest:
         return picture.resize(_scaled(original, longest / side), Image.Resampling.LANCZOS)
     if side < shortest:
-        factor = math.ceil(shortest / side)
-        # Where pixels become this large they are shown for what they are.
-        way = Image.Resampling.NEAREST if factor >= 4 else Image.Resampling.LANCZOS
-        return picture.resize(_scaled(original, factor), way)
+        factor = shortest / side
+        if factor < 4:
+            return picture.resize(_scaled(original, factor), Image.Resampling.LANCZOS)
+        # Pixels that become this large are shown for what they are.
+        return picture.resize(_scaled(original, math.ceil(factor)), Image.Resampling.NEAREST)
     return picture

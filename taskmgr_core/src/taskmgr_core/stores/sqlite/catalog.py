@@ -104,18 +104,16 @@ def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
             f"the task {wanted.name!r} belongs to the distribution {other['distribution']!r}, not "
             f"to {wanted.release.distribution!r}; give the task another name"
         )
-    row = connection.execute(
-        "SELECT content FROM task_versions WHERE task = ? AND version = ?",
-        (wanted.name, wanted.version),
-    ).fetchone()
-    if row is None:
-        return False
-    if row["content"] != _content(wanted):
+    rows = connection.execute(
+        "SELECT task, content FROM task_versions WHERE distribution = ? AND version = ?",
+        (wanted.release.distribution, wanted.version),
+    ).fetchall()
+    if any(row["content"] != _content(wanted) for row in rows):
         raise ConflictError(
             f"{wanted.release.distribution} {wanted.version} is published with other content; "
             "a published version never changes: raise the version in pyproject.toml"
         )
-    return True
+    return any(row["task"] == wanted.name for row in rows)
 
 
 def _content(version: TaskVersion) -> str:

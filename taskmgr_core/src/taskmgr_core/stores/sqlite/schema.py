@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS task_versions (
     document TEXT NOT NULL,
     UNIQUE (task, version)
 );
+CREATE INDEX IF NOT EXISTS task_versions_by_distribution
+    ON task_versions (distribution, version);
 CREATE TABLE IF NOT EXISTS pipelines (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,

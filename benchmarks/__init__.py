@@ -1,0 +1,1 @@
+"""Measurements of what the platform costs; `make bench` runs them all."""

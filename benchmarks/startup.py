@@ -1,0 +1,112 @@
+"""How long until something can run: SDK import, virtualenvs, a worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.figures import Figure, median
+from benchmarks.overhead import NOOP
+from taskmgr_core.environments import Environments
+from taskmgr_core.settings import load
+from taskmgr_core.specs import Release
+from taskmgr_core.wiring import Platform, connect
+
+FACES = Path(__file__).parents[1] / "plugins" / "face_detection"
+IMPORTS = 15
+BUILDS = 3
+STARTS = 3
+
+
+def measure() -> list[Figure]:
+    """Import, environments, worker start."""
+    with tempfile.TemporaryDirectory(prefix="taskmgr-bench-") as folder:
+        home = Path(folder)
+        platform = Platform(load({}, home, home / "home"))
+        with platform.client() as client:
+            pure = client.publish(NOOP).release
+            opencv = client.publish(FACES).release
+            python = platform.environments.ensure(pure).python
+            figures = [
+                Figure("sdk_import_ms", _import_ms(python), "ms", 60),
+                Figure("env_pure_s", _build_s(platform, pure, home), "s", 0.5),
+                Figure("env_opencv_s", _build_s(platform, opencv, home), "s", 1.2),
+                Figure("venv_pip_opencv_s", _venv_pip_s(home), "s", note="python -m venv + pip"),
+            ]
+        return [*figures, Figure("worker_start_s", _worker_s(home), "s", 1.0)]
+
+
+def _import_ms(python: Path) -> float:
+    """A process that imports the SDK, less one that imports nothing; medians, side by side."""
+
+    def process_ms(code: str) -> float:
+        started = time.perf_counter()
+        subprocess.run([str(python), "-I", "-c", code], check=True)
+        return (time.perf_counter() - started) * 1000
+
+    process_ms("import taskmgr_plugins")  # compiles the byte code
+    pairs = [(process_ms("import taskmgr_plugins"), process_ms("pass")) for _ in range(IMPORTS)]
+    return median([loaded - bare for loaded, bare in pairs])
+
+
+def _build_s(platform: Platform, release: Release, home: Path) -> float:
+    """A virtualenv of a published plugin, built anew with a warm package cache."""
+    samples = []
+    for number in range(BUILDS):
+        folder = home / f"environments-{release.distribution}-{number}"
+        environments = Environments(folder, platform.artifacts, platform.uv)
+        started = time.perf_counter()
+        environments.ensure(release)
+        samples.append(time.perf_counter() - started)
+    return median(samples)
+
+
+def _venv_pip_s(home: Path) -> float:
+    """What users do today for the same isolation, pip's cache warm."""
+    samples = []
+    for number in range(2):
+        folder = home / f"venv-{number}"
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run(
+            [str(folder / "bin" / "pip"), "install", "-q", "opencv-python-headless>=5", "numpy"],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+        samples.append(time.perf_counter() - started)
+    return min(samples)
+
+
+def _worker_s(home: Path) -> float:
+    """From starting the worker's process to its first claim."""
+    samples = []
+    for _ in range(STARTS):
+        with connect(home / "home") as client:
+            run_id = client.submit("noop", {"number": 1})
+            started = time.time()
+            worker = subprocess.Popen(
+                [str(Path(sys.executable).with_name("taskmgr")), "worker", "start"],
+                env={**os.environ, "TASKMGR_HOME": str(home / "home")},
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                _until_ended(client.metadata, run_id)
+                (step,) = client.metadata.steps(run_id)
+            finally:
+                worker.terminate()
+                worker.wait(timeout=30)
+            assert step.started_at is not None
+            samples.append(step.started_at - started)
+    return median(samples)
+
+
+def _until_ended(metadata: object, run_id: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while metadata.run(run_id).status == "running":  # type: ignore[attr-defined]
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"run {run_id} has not ended after {seconds:g} s")
+        time.sleep(0.01)

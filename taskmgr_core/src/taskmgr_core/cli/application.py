@@ -1,0 +1,122 @@
+"""The command line as a whole: its commands, its options, how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskmgr_core.cli import endings
+from taskmgr_core.cli.groups import Entry, LazyGroup
+from taskmgr_core.cli.session import Session
+
+START = "Start"
+CATALOG = "Tasks and pipelines"
+RUNS = "Runs"
+PLATFORM = "The platform itself"
+
+COMMANDS = (
+    Entry("init", "init", "Keep what taskmgr stores in this folder.", START),
+    Entry("demo", "demo", "Find faces in a picture, from publishing to a report.", START),
+    Entry("create", "create", "Write a new plugin project that works as it is.", CATALOG),
+    Entry("test", "trial", "Run a task once in its own virtualenv; record nothing.", CATALOG),
+    Entry("publish", "publish", "Publish plugins and pipelines.", CATALOG),
+    Entry("list", "catalog", "List the published tasks and pipelines.", CATALOG),
+    Entry("info", "catalog", "Show a task or pipeline: inputs, outputs, versions.", CATALOG),
+    Entry("run", "run", "Run a task or pipeline and print its result.", RUNS),
+    Entry("runs", "runs", "List runs, newest first.", RUNS),
+    Entry("show", "show", "Show all that is recorded of a run.", RUNS),
+    Entry("logs", "logs", "Print what the tasks of a run wrote.", RUNS),
+    Entry("cancel", "runs", "Cancel a run.", RUNS),
+    Entry("lineage", "lineage", "Show which value was made from which.", RUNS),
+    Entry("worker", "worker", "Start a worker, or see which are alive.", PLATFORM),
+    Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
+    Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),
+    Entry("config", "config", "Show every setting and where it comes from.", PLATFORM),
+    Entry("completion", "completion", "Print the completion script of a shell.", PLATFORM),
+)
+
+EXAMPLES = (
+    "taskmgr create greet --template simple --author 'Ada Lovelace'",
+    "taskmgr publish greet",
+    "taskmgr run greet name=Grace",
+)
+
+
+def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    import importlib.metadata  # not needed for anything but this
+
+    click.echo(f"taskmgr {importlib.metadata.version('taskmgr-core')}")
+    ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=COMMANDS,
+    examples=EXAMPLES,
+    notes={"Exit codes": endings.MEANINGS},
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    subcommand_metavar="COMMAND [ARGUMENTS]...",
+)
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of everything that taskmgr keeps; instead of TASKMGR_HOME.",
+)
+@click.option("--debug", is_flag=True, help="Print the traceback of an error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Print the version and exit.",
+)
+@click.pass_context
+def taskmgr(ctx: click.Context, home: Path | None, debug: bool) -> None:
+    """Publish AI tasks, run pipelines of them, know which output came from which input."""
+    ctx.obj = Session(home=home, debug=debug)
+
+
+def main() -> None:
+    """The program ``taskmgr``."""
+    _tolerate_odd_characters()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line.
+
+    Arguments:
+        arguments: without the program's name.
+
+    Returns:
+        The exit code; see ``endings``.
+    """
+    given = endings.Given(arguments)
+    # click knows terminals, not NO_COLOR.
+    more: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
+    try:
+        code = taskmgr.main(list(arguments), prog_name="taskmgr", standalone_mode=False, **more)
+    except click.Abort:
+        return endings.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last one who can say what happened
+        return endings.report(error, given)
+    return code if isinstance(code, int) else endings.OK
+
+
+def _tolerate_odd_characters() -> None:
+    """A character that the terminal's encoding has not becomes a question mark, not a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,56 @@
+"""``taskmgr config``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.screen import plain, table
+from taskmgr_core.cli.session import Session
+from taskmgr_core.settings import explain
+
+
+@click.command(
+    "config",
+    cls=Command,
+    examples=["taskmgr config", "TASKMGR_SLOTS=2 taskmgr config --json"],
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@click.pass_obj
+def config_command(session: Session, as_json: bool) -> None:
+    """Show every setting and where it comes from.
+
+    A setting is taken from its environment variable, else from config.toml in
+    the home, else it has its default.
+    """
+    found = explain(os.environ, Path.cwd(), session.home)
+    if as_json:
+        session.screen.json(
+            {
+                "settings": [
+                    {
+                        "name": each.name,
+                        "value": str(each.value) if isinstance(each.value, Path) else each.value,
+                        "origin": each.origin,
+                        "variable": each.variable,
+                        "help": each.help,
+                    }
+                    for each in found
+                ]
+            }
+        )
+        return
+    shown = table("setting", "value", "from", "variable", "meaning", whole=("setting", "variable"))
+    for each in found:
+        style = "" if each.origin == "default" else "bold"
+        shown.add_row(
+            plain(each.name, style),
+            plain(str(each.value), style),
+            plain(each.origin, "dim" if each.origin == "default" else ""),
+            plain(each.variable, "dim"),
+            plain(each.help),
+        )
+    session.screen.print(shown)

@@ -1,0 +1,56 @@
+"""``taskmgr init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.screen import plain
+from taskmgr_core.cli.session import Session
+from taskmgr_core.errors import SettingsError
+from taskmgr_core.settings import HOME_FOLDER
+from taskmgr_core.stores.metadata import RunFilter
+
+IGNORE = "# What taskmgr keeps is not for version control.\n*\n"
+
+
+@click.command(
+    "init",
+    cls=Command,
+    examples=["taskmgr init", "taskmgr init ~/experiments"],
+)
+@click.argument(
+    "path",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="The folder; by default this one.",
+)
+@click.pass_obj
+def init_command(session: Session, path: Path) -> None:
+    """Keep what taskmgr stores in this folder.
+
+    Makes the folder .taskmgr. Every command that is given in this folder, or
+    in one below it, finds it there.
+    """
+    home = path.absolute() / HOME_FOLDER
+    there = home.is_dir()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not there:
+            (home / ".gitignore").write_text(IGNORE)
+    except OSError as error:
+        raise SettingsError(f"{home} cannot be made: {error.strerror or error}") from error
+    with Session(home, session.debug).client() as client:
+        tasks, pipelines = len(client.tasks()), len(client.pipelines())
+        runs = bool(client.runs(RunFilter(limit=1)))
+    session.screen.line(plain(f"{home} {'is there already' if there else 'is made'}"))
+    if tasks or pipelines or runs:
+        session.screen.line(f"it has {tasks} tasks, {pipelines} pipelines, {_some(runs)} runs")
+    else:
+        session.screen.line("next: taskmgr create NAME, then taskmgr publish NAME")
+
+
+def _some(runs: bool) -> str:
+    return "some" if runs else "no"

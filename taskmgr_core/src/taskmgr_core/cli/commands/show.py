@@ -1,0 +1,134 @@
+"""``taskmgr show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from taskmgr_core.cli import completing
+from taskmgr_core.cli.cells import cell
+from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.pictures import write_files
+from taskmgr_core.cli.results_view import print_result
+from taskmgr_core.cli.screen import Screen, facts, plain, table, took
+from taskmgr_core.cli.session import Session
+from taskmgr_core.cli.timings import print_timings
+from taskmgr_core.cli.views import detail_view
+from taskmgr_core.report.formats import moment, short_digest, size
+from taskmgr_core.results import present
+from taskmgr_core.specs import Failure, FieldValue, RunDetail
+
+VALUE_LENGTH = 48
+
+
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        "taskmgr show 3f9a2c1b",
+        "taskmgr show 3f9a2c1b --report report.html --png faces.png",
+        "taskmgr show 3f9a2c1b --json | jq .result",
+    ],
+)
+@click.argument(
+    "run", help="Its id, the beginning of it, or its last 8 characters.",
+    shell_complete=completing.run_ids,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write everything about the run into one HTML file.",
+)
+@click.option(
+    "--png",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the picture with what was found on it.",
+)
+@click.pass_obj
+def show_command(
+    session: Session, run: str, as_json: bool, report: Path | None, png: Path | None
+) -> None:
+    """Show all that is recorded of a run."""
+    with session.client() as client:
+        detail = client.detail(run)
+        if as_json:
+            session.screen.json(detail_view(detail))
+        elif report is None and png is None:
+            _print(session.screen, detail)
+        write_files(session.screen, detail, client.artifacts.local_path, report, png)
+
+
+def _print(screen: Screen, detail: RunDetail) -> None:
+    _print_head(screen, detail)
+    _print_values(screen, "inputs", _inputs(detail))
+    print_timings(screen, detail)
+    _print_values(screen, "outputs", [each for each in detail.values if _is_output(each)])
+    if detail.result is not None:
+        screen.heading("result")
+        result = dict(present(detail.result))
+        if detail.run.kind == "pipeline":
+            result.pop("processing_summary", None)
+        print_result(screen, result)
+    _print_failures(screen, detail)
+
+
+def _print_head(screen: Screen, detail: RunDetail) -> None:
+    run = detail.run
+    rows: list[tuple[str, str | Text]] = [
+        ("run", run.id),
+        (run.kind, run.name),
+        ("status", screen.status(run.status)),
+        ("submitted", moment(run.created_at)),
+        ("time", took(run.created_at, run.finished_at)),
+    ]
+    if run.cancel_requested:
+        rows.append(("", "somebody asked to cancel it"))
+    screen.print(facts(rows))
+
+
+def _inputs(detail: RunDetail) -> list[FieldValue]:
+    return [each for each in detail.values if each.port in detail.run.graph.inputs]
+
+
+def _is_output(value: FieldValue) -> bool:
+    return bool(value.producer) and not value.source
+
+
+def _print_values(screen: Screen, heading: str, values: list[FieldValue]) -> None:
+    if not values:
+        return
+    screen.heading(heading)
+    shown = table("port", "type", "size", "digest", "value", right=("size",), whole=("port",))
+    for each in values:
+        shown.add_row(
+            plain(each.port),
+            plain(each.type),
+            size(each.size),
+            short_digest(each.digest),
+            plain(cell(present(each.document), VALUE_LENGTH)),
+        )
+    screen.print(shown)
+
+
+def _print_failures(screen: Screen, detail: RunDetail) -> None:
+    """Every failed attempt, with the task's own traceback."""
+    for step in detail.steps:
+        last = [step.failure] if step.failure else []
+        for number, failure in enumerate([*step.failures, *last], start=1):
+            screen.heading(f"{step.id} {step.task}, failure {number}: {failure.code}")
+            _print_failure(screen, failure)
+    if detail.run.failure is not None and not any(each.failure for each in detail.steps):
+        screen.heading(f"failure: {detail.run.failure.code}")
+        _print_failure(screen, detail.run.failure)
+
+
+def _print_failure(screen: Screen, failure: Failure) -> None:
+    screen.line(plain(failure.message))
+    if failure.traceback:
+        screen.line(plain(failure.traceback.rstrip(), "dim"))
+    for name, value in failure.details.items():
+        if value not in failure.traceback:
+            screen.line(plain(f"{name}: {value}", "dim"))

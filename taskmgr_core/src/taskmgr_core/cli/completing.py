@@ -1,0 +1,88 @@
+"""Names and ids for the shell to complete; where they cannot be had there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from taskmgr_core.cli.session import Session
+
+if TYPE_CHECKING:
+    from taskmgr_core.client import Client
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]
+
+MOST_RUNS = 30
+
+
+def names(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Published tasks and pipelines, and files."""
+    return _completed(ctx, incomplete, _names) or [CompletionItem(incomplete, type="file")]
+
+
+def tasks(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Published tasks, and folders."""
+    return _completed(ctx, incomplete, _tasks) or [CompletionItem(incomplete, type="dir")]
+
+
+def run_ids(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The short ids of the latest runs."""
+    return _completed(ctx, incomplete, _runs)
+
+
+def fields(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """``field=`` for each input of what is to be run."""
+    name = ctx.params.get("name") or ctx.params.get("task")
+    if "=" in incomplete or not isinstance(name, str):
+        return []
+
+    def inputs(client: Client) -> Iterator[CompletionItem[str]]:
+        for each in client.graph(name).inputs:
+            yield CompletionItem(f"{each}=")
+
+    return _completed(ctx, incomplete, inputs)
+
+
+def _completed(
+    ctx: click.Context,
+    incomplete: str,
+    find: Callable[[Client], Iterator[CompletionItem[str]]],
+) -> list[CompletionItem[str]]:
+    """What is found in a home that is there already; looking makes none."""
+    session = Session(home=ctx.find_root().params.get("home"))
+    try:
+        if not session.settings().database.is_file():
+            return []
+        with session.client() as client:
+            return [each for each in find(client) if each.value.startswith(incomplete)]
+    except Exception:  # noqa: BLE001 - a shell that completes has no room for an error
+        return []
+
+
+def _names(client: Client) -> Iterator[CompletionItem[str]]:
+    yield from _tasks(client)
+    for pipeline in client.pipelines():
+        yield CompletionItem(pipeline.pipeline, help=pipeline.description or "pipeline")
+
+
+def _tasks(client: Client) -> Iterator[CompletionItem[str]]:
+    for version in client.tasks():
+        yield CompletionItem(version.name, help=version.task.description)
+
+
+def _runs(client: Client) -> Iterator[CompletionItem[str]]:
+    from taskmgr_core.stores.metadata import RunFilter  # with the client, when it is needed
+
+    for run in client.runs(RunFilter(limit=MOST_RUNS)):
+        yield CompletionItem(run.id[-8:], help=f"{run.name} {run.status}")

@@ -1,0 +1,90 @@
+"""The files that a run can be written to: a picture with marks, one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from taskmgr_core.cli.screen import Screen, plain
+from taskmgr_core.errors import InvalidValueError, NotFoundError
+from taskmgr_core.specs import RunDetail
+
+OpenArtifact = Callable[[str], Path]
+
+
+def write_files(
+    screen: Screen,
+    detail: RunDetail,
+    open_artifact: OpenArtifact,
+    report: Path | None,
+    png: Path | None,
+) -> None:
+    """Write what was asked for and say so on stderr."""
+    for wanted, write in ((png, write_png), (report, write_report)):
+        if wanted is not None:
+            for written in write(detail, open_artifact, wanted):
+                screen.err.print(plain(f"written: {written}", "dim"), soft_wrap=True)
+
+
+def write_png(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -> list[Path]:
+    """Write each picture of a run with its boxes, points and labels.
+
+    Arguments:
+        detail: the run.
+        open_artifact: gives the file with the content of a digest.
+        target: the file; the second picture gets ``-2`` before the suffix.
+
+    Raises:
+        NotFoundError: nothing in the run lies on a picture.
+        InvalidValueError: the file cannot be written.
+    """
+    # Pillow and the fonts take a moment, and most commands draw nothing.
+    from taskmgr_core.report import drawing
+    from taskmgr_core.report.overlays import find_overlays
+
+    overlays = find_overlays(detail, open_artifact)
+    if not overlays:
+        raise NotFoundError(
+            f"nothing in run {detail.run.id} lies on a picture; a task says so in the type of an "
+            'output: Annotated[Box, On("image")]'
+        )
+    written = []
+    for number, overlay in enumerate(overlays, start=1):
+        path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
+        with _Writing(path):
+            drawing.write_png(open_artifact(overlay.image_digest), overlay, path)
+        written.append(path)
+    return written
+
+
+def write_report(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -> list[Path]:
+    """Write the HTML report of a run.
+
+    Raises:
+        InvalidValueError: the file cannot be written.
+    """
+    from taskmgr_core.report import html  # as above
+
+    with _Writing(target):
+        html.write_report(detail, open_artifact, target)
+    return [target]
+
+
+class _Writing:
+    """Makes the folder, and says which file it was that could not be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> InvalidValueError:
+        return InvalidValueError(f"{self._path} cannot be written: {error.strerror or error}")

@@ -1,0 +1,112 @@
+"""The result of a run on the terminal: a table for each list, a line for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+from rich.cells import cell_len
+from rich.table import Table
+
+from taskmgr_core.cli.cells import cell, exact, flat, is_records
+from taskmgr_core.cli.screen import Screen, facts, plain, table
+from taskmgr_core.report.formats import counted
+
+MOST_ROWS = 40
+GAP = 2
+
+
+def print_result(screen: Screen, result: Mapping[str, Any]) -> None:
+    """Print a result, whatever is in it.
+
+    Arguments:
+        screen: the terminal.
+        result: name -> JSON, arrays as lists.
+    """
+    lists = {name: value for name, value in result.items() if is_records(value)}
+    rest = {name: value for name, value in result.items() if name not in lists}
+    if rest:
+        screen.print(facts([(name, plain(exact(value))) for name, value in _rows_of(rest)]))
+    for name, entries in lists.items():
+        screen.heading(name, counted(len(entries), "entry", "entries"))
+        for each in _tables(entries, screen.out.width):
+            screen.print(each)
+        if len(entries) > MOST_ROWS:
+            screen.line(f"... and {len(entries) - MOST_ROWS} more; --json has all", style="dim")
+
+
+def _rows_of(rest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Objects are told field by field."""
+    yield from flat(rest)
+
+
+@attrs.frozen
+class _Column:
+    heading: str
+    cells: tuple[str, ...]
+    numeric: bool
+
+    @property
+    def width(self) -> int:
+        longest = max((cell_len(each) for each in self.cells), default=0)
+        return max(longest, *(cell_len(each) for each in self.heading.split("\n"))) + GAP
+
+
+def _tables(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[Table | str]:
+    """As many tables as it takes to fit the width, each with the first column."""
+    shown = entries[:MOST_ROWS]
+    columns, same = _columns([dict(flat(each)) for each in shown])
+    first, *others = columns
+    while others:
+        group, others = _fitting(others, width - first.width)
+        yield _table([first, *group])
+    if not columns[1:]:
+        yield _table([first])
+    if same:
+        yield _table_of_same(same)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Column], dict[str, str]]:
+    """The columns, and apart from them the fields that are the same in all of several rows."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns, same = [], {}
+    for position, name in enumerate(names):
+        cells = tuple(cell(row[name]) if name in row else "" for row in rows)
+        values = [row.get(name) for row in rows]
+        text = all(isinstance(value, str) for value in values)
+        if position and len(rows) > 1 and text and len(set(cells)) == 1:
+            same[name] = cells[0]
+        else:
+            numeric = all(isinstance(value, int | float) for value in values)
+            columns.append(_Column(name.replace(".", "\n"), cells, numeric))
+    return columns, same
+
+
+def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[_Column], list[_Column]]:
+    """The first columns for which there is room, one at least, and the others."""
+    count, used = 0, 0
+    for each in columns:
+        used += each.width
+        if count and used > room:
+            break
+        count += 1
+    return list(columns[:count]), list(columns[count:])
+
+
+def _table(columns: Sequence[_Column]) -> Table:
+    made = table()
+    for each in columns:
+        made.add_column(
+            plain(each.heading),
+            justify="right" if each.numeric else "left",
+            no_wrap=True,
+            vertical="bottom",
+        )
+    for row in zip(*(each.cells for each in columns), strict=True):
+        made.add_row(*(plain(each) for each in row))
+    return made
+
+
+def _table_of_same(same: Mapping[str, str]) -> Table:
+    return facts([(f"{name} in all", plain(value, "dim")) for name, value in same.items()])

@@ -1,0 +1,66 @@
+"""What the commands of one command line share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taskmgr_core.cli.screen import Screen
+    from taskmgr_core.client import Client
+    from taskmgr_core.settings import Settings
+    from taskmgr_core.wiring import Platform
+
+
+class Session:
+    """The options of the command line, and what is made from them when a command asks.
+
+    The platform is imported then and not before: the help needs none of it.
+
+    Arguments:
+        home: overrides the setting.
+        debug: whether tracebacks are printed.
+    """
+
+    def __init__(self, home: Path | None = None, debug: bool = False) -> None:
+        self.home = home
+        self.debug = debug
+        self._screen: Screen | None = None
+
+    @property
+    def screen(self) -> Screen:
+        """The terminal."""
+        if self._screen is None:
+            from taskmgr_core.cli.screen import Screen
+
+            self._screen = Screen()
+        return self._screen
+
+    def settings(self) -> Settings:
+        """The settings.
+
+        Raises:
+            SettingsError: with the place of the value that is wrong.
+        """
+        from taskmgr_core.settings import load
+
+        return load(os.environ, Path.cwd(), self.home)
+
+    def platform(self) -> Platform:
+        """Every object, made from the settings.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        from taskmgr_core.wiring import Platform
+
+        return Platform(self.settings())
+
+    def client(self) -> Client:
+        """The client; close it.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        return self.platform().client()

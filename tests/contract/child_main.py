@@ -1,0 +1,72 @@
+"""What the processes of ``children.py`` do: one function for each action, lines in and out."""
+
+import sys
+import time
+
+from implementations import Place
+from samples import NOW, success
+
+from taskmgr_core.orchestrator.engine import decide
+
+
+def say(line: str) -> None:
+    """Say a line that the test reads at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def wait_for(line: str) -> None:
+    """Say that everything is prepared, and wait until the test says this."""
+    say("ready")
+    told = sys.stdin.readline().strip()
+    assert told == line, told
+
+
+def claim_all(place: Place, worker: str) -> None:
+    """Claim until nothing is due; say each step."""
+    metadata = place.metadata()
+    wait_for("go")
+    while (claim := metadata.claim(worker, (), NOW)) is not None:
+        say(claim.step.id)
+
+
+def finish_all(place: Place, worker: str) -> None:
+    """Claim and finish until nothing is due; say each step once it is recorded."""
+    metadata = place.metadata()
+    while (claim := metadata.claim(worker, (), NOW)) is not None:
+        if metadata.finish(claim, success(claim, worker), decide, NOW).recorded:
+            say(claim.step.id)
+
+
+def put_all(place: Place, count: str) -> None:
+    """Store the same contents as everybody else; say the digests."""
+    artifacts = place.artifacts()
+    wait_for("go")
+    for number in range(int(count)):
+        say(artifacts.put_bytes(str(number).encode() * 10_000, "number").digest)
+
+
+def announce(place: Place, run: str, step: str) -> None:
+    """When told to, record nothing and announce a step; say when that was."""
+    metadata, queue = place.queue()
+    wait_for("go")
+    say(repr(time.time()))
+    queue.announce(run, [step])
+    queue.close()
+    metadata.close()
+
+
+def take(place: Place, worker: str) -> None:
+    """Wait for a step; say its run and when it came."""
+    metadata, queue = place.queue()
+    queue.changes()
+    say("ready")
+    claim = queue.take(worker, (), 30.0)
+    say(f"{claim.step.run if claim else None} {time.time()!r}")
+    queue.close()
+    metadata.close()
+
+
+if __name__ == "__main__":
+    action, kind, where, *words = sys.argv[1:]
+    globals()[action](Place(kind, where), *words)

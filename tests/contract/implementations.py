@@ -1,0 +1,69 @@
+"""Every implementation of the stores and the queue, opened by a place that another process can use.
+
+A contract test knows nothing of them but the interface: one that is added here is
+tested by all of it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import attrs
+
+from taskmgr_core.queue.base import Queue
+from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.sqlite import SqliteMetadata
+
+
+def _sqlite(where: str) -> MetadataStore:
+    return SqliteMetadata(Path(where) / "metadata.sqlite3")
+
+
+def _directory(where: str) -> ArtifactStore:
+    return DirectoryArtifacts(Path(where) / "artifacts")
+
+
+def _embedded(where: str, metadata: MetadataStore) -> Queue:
+    return EmbeddedQueue(metadata, Bell(Path(where) / "bells"))
+
+
+METADATA: Mapping[str, Callable[[str], MetadataStore]] = {"sqlite": _sqlite}
+ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {"directory": _directory}
+# A queue with the metadata store that it is used with.
+QUEUES: Mapping[str, tuple[str, Callable[[str, MetadataStore], Queue]]] = {
+    "embedded": ("sqlite", _embedded)
+}
+
+
+@attrs.frozen
+class Place:
+    """Where an implementation keeps its data.
+
+    Attributes:
+        kind: a key of one of the tables above.
+        where: a folder or an address.
+    """
+
+    kind: str
+    where: str
+
+    def metadata(self) -> MetadataStore:
+        """Open the metadata store, as each process does for itself."""
+        store = METADATA[self.kind](self.where)
+        store.initialize()
+        return store
+
+    def artifacts(self) -> ArtifactStore:
+        """Open the artifact store, as each process does for itself."""
+        store = ARTIFACTS[self.kind](self.where)
+        store.initialize()
+        return store
+
+    def queue(self) -> tuple[MetadataStore, Queue]:
+        """Open a queue and the metadata store it works with, as each process does for itself."""
+        metadata_kind, make = QUEUES[self.kind]
+        metadata = Place(metadata_kind, self.where).metadata()
+        return metadata, make(self.where, metadata)

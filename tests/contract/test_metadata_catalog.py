@@ -1,0 +1,144 @@
+"""Task versions and pipelines, in every metadata store."""
+
+from collections.abc import Callable
+
+import pytest
+from samples import pipeline_spec, task_version
+
+from taskmgr_core.errors import ConflictError, NotFoundError
+from taskmgr_core.stores.metadata import MetadataStore
+
+# tasks
+
+
+def test_versions_are_read_back_as_they_were(metadata: MetadataStore) -> None:
+    """A recorded version is given back whole: schemas, release and files."""
+    version = task_version()
+    assert metadata.add_versions([version]) is True
+    assert metadata.version("echo", "1.0") == version
+
+
+def test_versions_recorded_again_change_nothing(metadata: MetadataStore) -> None:
+    """Publishing the same wheel, lock and models once more says False, and there is one version."""
+    metadata.add_versions([task_version()])
+    assert metadata.add_versions([task_version()]) is False
+    assert metadata.versions("echo") == [task_version()]
+
+
+def test_versions_of_a_larger_release_are_added(metadata: MetadataStore) -> None:
+    """Of several versions those are recorded that are not there yet, and that counts as change."""
+    metadata.add_versions([task_version("echo")])
+    assert metadata.add_versions([task_version("echo"), task_version("shout")]) is True
+    assert metadata.version("shout") == task_version("shout")
+
+
+@pytest.mark.parametrize("part", ["wheel", "lock", "model"])
+def test_version_with_other_content_is_refused(metadata: MetadataStore, part: str) -> None:
+    """The same version with another wheel, lock or model is a conflict, with the cure."""
+    metadata.add_versions([task_version()])
+    with pytest.raises(ConflictError, match=r"taskmgr-echo 1\.0 .* other content.*raise the ver"):
+        metadata.add_versions([task_version(**{part: "other"})])
+    assert metadata.version("echo", "1.0") == task_version()
+
+
+def test_task_of_another_distribution_is_refused(metadata: MetadataStore) -> None:
+    """A task's name belongs to the distribution that published it first."""
+    metadata.add_versions([task_version()])
+    with pytest.raises(ConflictError, match="'echo' belongs to .* 'taskmgr-echo', not to 'other'"):
+        metadata.add_versions([task_version("echo", "2.0", "other")])
+
+
+def test_conflict_in_one_version_records_none_of_them(metadata: MetadataStore) -> None:
+    """The versions of a release are recorded together or not at all."""
+    metadata.add_versions([task_version("echo")])
+    with pytest.raises(ConflictError):
+        metadata.add_versions([task_version("shout"), task_version("echo", wheel="other")])
+    with pytest.raises(NotFoundError):
+        metadata.version("shout")
+
+
+def test_latest_version_is_the_one_published_last(metadata: MetadataStore) -> None:
+    """The latest is the last that was published, whatever its number."""
+    for number in ("1.0", "2.0", "1.5"):
+        metadata.add_versions([task_version("echo", number)])
+    metadata.add_versions([task_version("shout", "0.1")])
+    assert metadata.version("echo").version == "1.5"
+    assert [each.version for each in metadata.versions("echo")] == ["1.5", "2.0", "1.0"]
+    assert [(each.name, each.version) for each in metadata.latest_versions()] == [
+        ("echo", "1.5"),
+        ("shout", "0.1"),
+    ]
+
+
+def test_unknown_task_names_the_nearest(metadata: MetadataStore) -> None:
+    """A task that is not there is answered with the name that was probably meant."""
+    metadata.add_versions([task_version()])
+    for look_up in (metadata.version, metadata.versions):
+        with pytest.raises(NotFoundError, match="no task 'ecko'; did you mean 'echo'"):
+            look_up("ecko")
+
+
+def test_unknown_version_names_the_known_ones(metadata: MetadataStore) -> None:
+    """A version that is not there is answered with those that are."""
+    metadata.add_versions([task_version("echo", "1.0"), task_version("echo", "2.0")])
+    with pytest.raises(NotFoundError, match=r"'echo' has no version '7'; known: '1\.0', '2\.0'"):
+        metadata.version("echo", "7")
+
+
+def test_empty_catalog_lists_nothing(metadata: MetadataStore) -> None:
+    """With nothing published the lists are empty, and a look-up says that there is nothing."""
+    assert metadata.latest_versions() == []
+    assert metadata.pipelines() == []
+    with pytest.raises(NotFoundError, match="no task 'echo'; there are none"):
+        metadata.version("echo")
+    with pytest.raises(NotFoundError, match="no pipeline 'greeting'; there are none"):
+        metadata.pipeline("greeting")
+
+
+# pipelines
+
+
+def test_pipeline_is_read_back_as_it_was(metadata: MetadataStore) -> None:
+    """A recorded pipeline is given back whole."""
+    assert metadata.put_pipeline(pipeline_spec()) is True
+    assert metadata.pipeline("greeting") == pipeline_spec()
+
+
+def test_pipeline_recorded_again_changes_nothing(metadata: MetadataStore) -> None:
+    """The same pipeline once more says False; another one of that name replaces it."""
+    metadata.put_pipeline(pipeline_spec())
+    assert metadata.put_pipeline(pipeline_spec()) is False
+    assert metadata.put_pipeline(pipeline_spec(description="changed")) is True
+    assert metadata.pipeline("greeting").description == "changed"
+    assert len(metadata.pipelines()) == 1
+
+
+def test_pipelines_are_listed_by_name(metadata: MetadataStore) -> None:
+    """The list is in the order of the names."""
+    for name in ("second", "first", "third"):
+        metadata.put_pipeline(pipeline_spec(name))
+    assert [each.pipeline for each in metadata.pipelines()] == ["first", "second", "third"]
+
+
+def test_unknown_pipeline_names_the_nearest(metadata: MetadataStore) -> None:
+    """A pipeline that is not there is answered with the name that was probably meant."""
+    metadata.put_pipeline(pipeline_spec())
+    with pytest.raises(NotFoundError, match="no pipeline 'greting'; did you mean 'greeting'"):
+        metadata.pipeline("greting")
+
+
+def test_catalog_is_seen_by_others(open_metadata: Callable[[], MetadataStore]) -> None:
+    """What one process published another one finds at once, opened before or after."""
+    one, other = open_metadata(), open_metadata()
+    one.add_versions([task_version()])
+    one.put_pipeline(pipeline_spec())
+    for each in (other, open_metadata()):
+        assert each.version("echo") == task_version()
+        assert each.pipeline("greeting") == pipeline_spec()
+
+
+def test_initializing_again_keeps_everything(metadata: MetadataStore) -> None:
+    """``initialize`` on a store that has been in use changes nothing in it."""
+    metadata.add_versions([task_version()])
+    metadata.initialize()
+    assert metadata.version("echo") == task_version()

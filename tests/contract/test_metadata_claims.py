@@ -1,0 +1,206 @@
+"""Claiming: what is due, in which order, and that no attempt is given to two workers."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import pytest
+from children import Child
+from implementations import Place
+from samples import (
+    NOW,
+    beaten,
+    claimed,
+    created,
+    finished,
+    graph_step,
+    run_id,
+    status_of,
+    success,
+    value,
+)
+
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import Claim, Outcome
+from taskmgr_core.stores.metadata import MetadataStore
+
+# what is due
+
+
+def test_claim_tells_everything_of_the_attempt(metadata: MetadataStore) -> None:
+    """A claim has the step as it now is, what to run, and the values of its inputs."""
+    said = value("text", "hello")
+    run = created(metadata, graph_step(queue="gpu", priority=7), values=[said, value("x", 1)])
+    claim = claimed(metadata, "w1", NOW + 4)
+    (step,) = metadata.steps(run.id)
+    assert claim == Claim(step, run.graph.steps[0], {"text": said})
+    assert (step.status, step.attempt, step.worker) == ("running", 1, "w1")
+    assert (step.ready_at, step.started_at, step.finished_at) == (NOW, NOW + 4, None)
+
+
+def test_claim_has_the_outputs_of_earlier_steps(metadata: MetadataStore) -> None:
+    """A step that takes another's output is claimed with the value that was recorded of it."""
+    created(metadata, graph_step("001"), graph_step("002", ["001"]), values=[value("text", "a")])
+    first = claimed(metadata)
+    finished(metadata, first, success(first, "b"))
+    second = claimed(metadata)
+    assert second.step.id == "002"
+    assert second.values == {"output_001_said": value("output_001_said", "b", "001")}
+
+
+def test_claim_without_work_is_none(metadata: MetadataStore) -> None:
+    """Nothing is claimed where nothing is ready: not recorded, waiting, running or ended."""
+    assert metadata.claim("w1", (), NOW) is None
+    created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    claim = claimed(metadata)
+    assert metadata.claim("w2", (), NOW) is None
+    finished(metadata, claim, Outcome("failed"))
+    assert metadata.claim("w2", (), NOW) is None
+
+
+def test_claims_come_by_priority_then_by_wait(metadata: MetadataStore) -> None:
+    """The highest priority is claimed first; of equal ones that which has been ready longest."""
+    for number, (priority, ready) in enumerate([(5, 3), (9, 4), (5, 1), (0, 0), (9, 2)]):
+        created(metadata, graph_step(priority=priority), number=number, now=NOW + ready)
+    order = [claimed(metadata, now=NOW + 10).step.run for _ in range(5)]
+    assert order == [run_id(number) for number in (4, 1, 2, 0, 3)]
+
+
+def test_claims_are_taken_from_the_served_queues(metadata: MetadataStore) -> None:
+    """A worker gets the steps of its queues only; one that serves all gets any."""
+    for number, queue in enumerate(["gpu", "default", "slow"]):
+        created(metadata, graph_step(queue=queue, priority=number), number=number)
+    assert metadata.claim("w1", ["other"], NOW) is None
+    assert metadata.claim("w1", ["de"], NOW) is None
+    for queues, queue in [(["gpu", "default"], "default"), (("gpu",), "gpu"), ((), "slow")]:
+        claim = metadata.claim("w1", queues, NOW)
+        assert claim is not None
+        assert claim.step.queue == queue
+    assert metadata.claim("w1", (), NOW) is None
+
+
+def test_claim_order_holds_across_queues(metadata: MetadataStore) -> None:
+    """A worker of several queues takes the most urgent step of all of them."""
+    order = [("a", 1, 0), ("b", 5, 2), ("a", 5, 1), ("b", 9, 3)]
+    for number, (queue, priority, ready) in enumerate(order):
+        created(metadata, graph_step(queue=queue, priority=priority), number=number, now=NOW + ready)
+    claims = [metadata.claim("w1", ["a", "b"], NOW + 9) for _ in range(4)]
+    assert [each.step.run for each in claims if each] == [run_id(each) for each in (3, 2, 1, 0)]
+
+
+def test_delayed_step_is_claimed_when_it_is_due(metadata: MetadataStore) -> None:
+    """A retry is not given out before its time, and holds up nothing behind it."""
+    created(metadata, graph_step(priority=9), number=1)
+    finished(metadata, claimed(metadata), Outcome("ready", not_before=NOW + 10))
+    created(metadata, graph_step(priority=1), number=2)
+    assert claimed(metadata, now=NOW + 9.9).step.run == run_id(2)
+    assert metadata.claim("w1", (), NOW + 9.9) is None
+    again = claimed(metadata, "w2", NOW + 10)
+    assert (again.step.run, again.step.attempt, again.step.worker) == (run_id(1), 2, "w2")
+
+
+def test_next_due_tells_how_long_to_wait(metadata: MetadataStore) -> None:
+    """The time until the first delayed step of the served queues is due; None without any."""
+    assert metadata.next_due((), NOW) is None
+    for number, (queue, delay) in enumerate([("a", 30), ("b", 10), ("b", 20)]):
+        created(metadata, graph_step(queue=queue), number=number)
+        finished(metadata, claimed(metadata), Outcome("ready", not_before=NOW + delay))
+    assert metadata.next_due((), NOW) == pytest.approx(10)
+    assert metadata.next_due(["a"], NOW + 5) == pytest.approx(25)
+    assert metadata.next_due(["a", "b"], NOW + 15) == pytest.approx(5)
+    assert metadata.next_due(["c"], NOW) is None
+    assert metadata.next_due((), NOW + 30) is None
+
+
+def test_next_due_leaves_out_what_is_due(metadata: MetadataStore) -> None:
+    """A step that can be claimed at once, and one that runs, are nothing to wait for."""
+    created(metadata, number=1)
+    assert metadata.next_due((), NOW) is None
+    claimed(metadata)
+    assert metadata.next_due((), NOW) is None
+
+
+# who gets it
+
+
+def test_holds_are_what_a_worker_has_claimed(metadata: MetadataStore) -> None:
+    """A worker's holds are its running attempts, and no longer those that ended."""
+    for number in (1, 2, 3):
+        created(metadata, number=number)
+    first, second = claimed(metadata, "w1"), claimed(metadata, "w1")
+    claimed(metadata, "w2")
+    assert {(each.run, each.step, each.attempt) for each in metadata.holds("w1")} == {
+        (first.step.run, "001", 1),
+        (second.step.run, "001", 1),
+    }
+    finished(metadata, first)
+    assert [each.run for each in metadata.holds("w1")] == [second.step.run]
+    assert [each.cancel_requested for each in metadata.holds("w1")] == [False]
+    assert metadata.holds("nobody") == []
+
+
+def test_attempt_is_given_to_one_thread(open_metadata: Callable[[], MetadataStore]) -> None:
+    """Threads that claim at once, through one store and through several, share the steps out."""
+    stores = [open_metadata() for _ in range(2)]
+    count = 60
+    created(stores[0], *(graph_step(f"{number:03}") for number in range(count)))
+    begin = threading.Barrier(6)
+
+    def claim_all(number: int) -> list[str]:
+        begin.wait()
+        mine = []
+        while (claim := stores[number % 2].claim(f"w{number}", (), NOW)) is not None:
+            assert claim.step.worker == f"w{number}"
+            mine.append(claim.step.id)
+        return mine
+
+    with ThreadPoolExecutor(6) as pool:
+        claims = [step for mine in pool.map(claim_all, range(6)) for step in mine]
+    assert sorted(claims) == [f"{number:03}" for number in range(count)]
+
+
+def test_attempt_is_given_to_one_process(
+    metadata: MetadataStore, metadata_place: Place, start_child: Callable[..., Child]
+) -> None:
+    """Processes that claim at once share the steps out, each step to one of them."""
+    count = 120
+    run = created(metadata, *(graph_step(f"{number:03}") for number in range(count)))
+    children = [start_child("claim_all", metadata_place, f"w{number}") for number in range(3)]
+    for child in children:
+        child.expect("ready")
+    for child in children:
+        child.tell("go")
+    claims = {f"w{number}": child.rest() for number, child in enumerate(children)}
+    assert sorted(step for mine in claims.values() for step in mine) == sorted(
+        each.id for each in run.graph.steps
+    )
+    assert {each.id: each.worker for each in metadata.steps(run.id)} == {
+        step: worker for worker, mine in claims.items() for step in mine
+    }
+
+
+def test_claim_of_a_lost_step_fences_its_first_worker(metadata: MetadataStore) -> None:
+    """A step that was taken back goes to the next worker, and the first one no longer holds it."""
+    run = created(metadata)
+    late = claimed(metadata, "w1")
+    metadata.release_lost(NOW, 3, decide, NOW)
+    beaten(metadata, "w2")
+    again = claimed(metadata, "w2")
+    assert again.step.attempt == 2
+    assert metadata.holds("w1") == []
+    assert not finished(metadata, late).recorded
+    assert status_of(metadata, run) == {"001": "running", "run": "running"}
+    assert finished(metadata, again).recorded
+
+
+@pytest.mark.parametrize("wrong", [{"attempt": 2}, {"attempt": 0}, {"worker": "w2"}, {"id": "002"}])
+def test_claim_of_another_is_refused(metadata: MetadataStore, wrong: dict[str, object]) -> None:
+    """An outcome under another attempt, worker or step than the claim's own changes nothing."""
+    run = created(metadata, values=[value("text", "a")])
+    claim = claimed(metadata, "w1")
+    forged = attrs.evolve(claim, step=attrs.evolve(claim.step, **wrong))
+    assert not finished(metadata, forged).recorded
+    assert status_of(metadata, run) == {"001": "running", "run": "running"}
+    assert [each.port for each in metadata.values(run.id)] == ["text"]
+    assert metadata.edges(run.id) == []

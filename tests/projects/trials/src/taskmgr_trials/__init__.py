@@ -1,0 +1,155 @@
+"""Tasks that behave and misbehave."""
+
+import ctypes
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from taskmgr_plugins import File, InvalidInputError, Task, hookimpl, task
+
+
+@task
+def add(left: int, right: int = 1) -> int:
+    """Add two numbers."""
+    print(f"adding {left} and {right}")
+    return left + right
+
+
+@task
+def pause(seconds: float, note: str = "") -> str:
+    """Write a file when given one, then sleep."""
+    if note:
+        with Path(note).open("a") as opened:
+            opened.write(f"{os.getpid()}\n")
+    time.sleep(seconds)
+    return "rested"
+
+
+@task(timeout=20)
+def meet(folder: str, me: str, other: str) -> str:
+    """Wait until the other one is there too: ends only when both run at once."""
+    (Path(folder) / me).touch()
+    while not (Path(folder) / other).exists():
+        time.sleep(0.005)
+    return "met"
+
+
+@task(timeout=0.5)
+def dawdle(seconds: float) -> float:
+    """Sleep for longer than allowed."""
+    time.sleep(seconds)
+    return seconds
+
+
+@task
+def fail(text: str) -> str:
+    """Raise."""
+    raise ValueError(f"cannot do {text}")
+
+
+@task
+def leave(status: int) -> int:
+    """Call sys.exit."""
+    sys.exit(status)
+
+
+@task
+def crash(how: str) -> str:
+    """Die of an exit or a segmentation fault."""
+    if how == "exit":
+        os._exit(7)
+    ctypes.string_at(0)
+    return how
+
+
+@task(timeout=60)
+def chatter(megabytes: int) -> int:
+    """Print a lot."""
+    line = "x" * 999
+    for _ in range(megabytes * 1000):
+        print(line)
+    logging.getLogger("chatter").info("that was all")
+    return megabytes
+
+
+@task(memory_mb=150, timeout=60)
+def hoard(megabytes: int) -> int:
+    """Use memory."""
+    kept = []
+    for _ in range(megabytes):
+        kept.append(bytearray(b"x" * 1_000_000))
+        time.sleep(0.001)
+    return len(kept)
+
+
+@task(retries=2)
+def flaky(counter: str) -> int:
+    """Fail twice, then succeed."""
+    path = Path(counter)
+    tried = int(path.read_text()) + 1 if path.exists() else 1
+    path.write_text(str(tried))
+    if tried < 3:
+        raise RuntimeError(f"attempt {tried} did not work")
+    return tried
+
+
+@task
+def blob(size: int) -> list[int]:
+    """Give a value of many bytes."""
+    return list(range(size))
+
+
+@task
+def measure(numbers: list[int]) -> int:
+    """Count numbers."""
+    return len(numbers)
+
+
+@task
+def save(text: str) -> File:
+    """Give a file."""
+    Path("saved.txt").write_text(text)
+    return File("saved.txt")
+
+
+@task
+def lie(value: str) -> int:
+    """Return what was not declared."""
+    return value  # type: ignore[return-value]
+
+
+@task(retries=5)
+def refuse(text: str) -> str:
+    """Say that the input is of no use."""
+    raise InvalidInputError(f"{text!r} is of no use")
+
+
+@task
+def spawn(note: str) -> str:
+    """Start a process that would outlive the task, then sleep."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
+        Path(note).write_text(str(child.pid))
+        time.sleep(600)
+    return note
+
+
+class Surroundings(Task):
+    """Tell the environment variables, the folder and the open descriptors."""
+
+    def run(self) -> dict[str, list[str]]:
+        """Look around."""
+        return {
+            "variables": sorted(os.environ),
+            "folder": [str(Path.cwd())],
+            "threads": [os.environ.get("OMP_NUM_THREADS", "")],
+        }
+
+
+@hookimpl
+def taskmgr_tasks() -> list[object]:
+    """Announce the tasks."""
+    functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
+    return [*functions, measure, save, lie, refuse, spawn, Surroundings]

@@ -1,0 +1,125 @@
+"""Files and images: references in, files in the working folder out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskmgr_plugins import File, Image
+from taskmgr_plugins.converter import ValueConverter, media_type
+from taskmgr_plugins.errors import InvalidValueError
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path, converter: ValueConverter) -> dict[str, Any]:
+    """A reference to an artifact that lies on this machine."""
+    path = tmp_path / "stored"
+    path.write_bytes(PNG)
+    converter.paths = {"sha256:1": str(path)}
+    return {"$artifact": "sha256:1", "media_type": "image/png", "size": 16, "name": "a.png"}
+
+
+@pytest.mark.parametrize("annotation", [File, Image])
+def test_reference_becomes_a_file(
+    converter: ValueConverter, artifact: dict[str, Any], annotation: type[File]
+) -> None:
+    """A reference to an artifact is a File, or Image, where it lies, with its name."""
+    file = converter.structure(artifact, annotation, "field")
+    assert type(file) is annotation
+    assert (file.read_bytes(), file.name) == (PNG, "a.png")
+
+
+def test_references_inside_a_value_become_files(
+    converter: ValueConverter, artifact: dict[str, Any]
+) -> None:
+    """Files may lie anywhere in a value, and be absent."""
+    files = converter.structure([artifact, None], list[File | None], "field")
+    assert files[0].read_bytes() == PNG
+    assert files[1] is None
+
+
+def test_json_file_stays_a_file(converter: ValueConverter, tmp_path: Path) -> None:
+    """A file of JSON is a file where the task wants one, not a value."""
+    path = tmp_path / "notes.json"
+    path.write_text("[1]")
+    converter.paths = {"sha256:1": str(path)}
+    reference = {"$artifact": "sha256:1", "media_type": "application/json"}
+    assert converter.structure(reference, File, "field").read_bytes() == b"[1]"
+    assert converter.structure(reference, File | None, "field").read_bytes() == b"[1]"
+
+
+def test_artifact_that_is_not_there_is_refused(converter: ValueConverter) -> None:
+    """A digest that was not handed over is named."""
+    with pytest.raises(InvalidValueError, match="field: the artifact sha256:2 was not handed over"):
+        converter.structure({"$artifact": "sha256:2"}, File, "field")
+
+
+@pytest.mark.parametrize("document", ["a.png", {"path": "/etc/passwd"}, None, 5])
+def test_file_of_anything_but_a_reference_is_refused(
+    converter: ValueConverter, document: Any
+) -> None:
+    """A File is only ever a reference to an artifact: nobody passes a path of this machine."""
+    with pytest.raises(InvalidValueError, match="is no reference to an artifact"):
+        converter.structure(document, File, "field")
+
+
+def test_written_file_keeps_content_and_name(converter: ValueConverter, tmp_path: Path) -> None:
+    """A File that a task returns is copied into the working folder, byte for byte."""
+    path = tmp_path / "report.txt"
+    path.write_bytes(b"hello")
+    document = converter.unstructure(File(path), File, "field")
+    assert (converter.folder / document["$file"]).read_bytes() == b"hello"
+    assert (document["name"], document["media_type"]) == ("report.txt", "application/octet-stream")
+    assert path.exists()
+
+
+def test_written_bytes_become_a_file(converter: ValueConverter) -> None:
+    """Bytes are written to a file, with the media type that they show."""
+    document = converter.unstructure(Image(PNG, name="a.png"), Image, "field")
+    assert (converter.folder / document["$file"]).read_bytes() == PNG
+    assert (document["name"], document["media_type"]) == ("a.png", "image/png")
+
+
+def test_written_files_do_not_meet(converter: ValueConverter) -> None:
+    """Each written value has a file of its own, also where the names are the same."""
+    files = [File(bytes([number]), name="same") for number in range(3)]
+    documents = converter.unstructure(files, list[File], "field")
+    contents = [(converter.folder / each["$file"]).read_bytes() for each in documents]
+    assert contents == [b"\x00", b"\x01", b"\x02"]
+
+
+def test_written_file_that_is_not_there_is_refused(
+    converter: ValueConverter, tmp_path: Path
+) -> None:
+    """A task that returns a path to nothing is told the path."""
+    with pytest.raises(InvalidValueError, match=r"field\[0\]: the file .*gone is not there"):
+        converter.unstructure([File(tmp_path / "gone")], list[File], "field")
+
+
+def test_output_that_is_no_file_is_refused(converter: ValueConverter) -> None:
+    """A path alone is not a File."""
+    with pytest.raises(InvalidValueError, match=r"field: 'a\.txt' is no File or Image"):
+        converter.unstructure("a.txt", File, "field")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"BM\x00\x00", "image/bmp"),
+        (b"II*\x00", "image/tiff"),
+        (b"MM\x00*", "image/tiff"),
+        (b"RIFF\x00\x00\x00\x00WEBP", "image/webp"),
+        (b"RIFF\x00\x00\x00\x00WAVE", "application/octet-stream"),
+        (b"\x93NUMPY\x01\x00", "application/x-npy"),
+        (b"", "application/octet-stream"),
+        (b"text", "application/octet-stream"),
+    ],
+)
+def test_media_type_is_read_off_the_first_bytes(content: bytes, expected: str) -> None:
+    """The signature tells the type, not a name."""
+    assert media_type(content) == expected
