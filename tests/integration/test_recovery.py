@@ -113,7 +113,7 @@ def test_step_that_loses_its_workers_is_quarantined(
     failure = client.metadata.steps(run_id)[0].failure
     assert failure is not None
     assert failure.code == "quarantined"
-    assert failure.details["evidence"].count("stopped in the middle of attempt") == 3
+    assert failure.details["workers"].count("stopped in the middle of attempt") == 3
 
 
 def test_terminated_worker_finishes_its_step(

@@ -64,11 +64,19 @@ def loads(text: str, model: type[T], what: str = "the document") -> T:
     Raises:
         InvalidDocumentError: it is not JSON, or does not fit.
     """
+    return structure(parse(text, what), model, what)
+
+
+def parse(text: str, what: str = "the document") -> Any:
+    """JSON text to a plain value.
+
+    Raises:
+        InvalidDocumentError: it is not JSON.
+    """
     try:
-        document = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise InvalidDocumentError(what, (Problem("", f"not JSON: {error}"),)) from error
-    return structure(document, model, what)
 
 
 def canonical(document: Any) -> bytes:

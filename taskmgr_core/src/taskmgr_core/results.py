@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
+from taskmgr_core.orchestrator.declared import SOURCE
 from taskmgr_core.orchestrator.labels import UNKNOWN, render_label
 from taskmgr_core.specs import Graph, ResultSpec
 
@@ -95,7 +96,7 @@ def _joined(entry: ResultSpec, values: Mapping[str, Any]) -> list[dict[str, Any]
             if name in joined:
                 raise InvalidValueError(f"{port}[{index}]: {entry.join} {key!r} is there already")
             rest = {each: value for each, value in element.items() if each != entry.join}
-            joined[name] = {**rest, "source": port}
+            joined[name] = {**rest, SOURCE: port}
     return list(found.values())
 
 

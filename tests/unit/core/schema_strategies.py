@@ -91,7 +91,7 @@ def changed(draw: st.DrawFn, schema: Schema) -> Schema:
     kind = draw(st.sampled_from(["either", "required", "further", "number", "replace"]))
     if kind == "required" and part.get("required"):
         part["required"].pop()
-    elif kind == "further":
+    elif kind == "further" and "anyOf" not in part:
         part["additionalProperties"] = draw(SCHEMAS | st.booleans())
     elif kind == "number" and part.get("type") == "integer":
         part["type"] = "number"

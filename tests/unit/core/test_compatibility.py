@@ -162,6 +162,24 @@ def test_lists_of_types_and_constants_are_understood() -> None:
     )
 
 
+def test_elements_behind_a_prefix_are_checked() -> None:
+    """An array with a prefix and further elements fits only if these fit too."""
+    source = {"type": "array", "prefixItems": [{"type": "integer"}], "items": {"type": "string"}}
+    assert problems_between(source, schema_of(list[int])) == ("[]: string does not fit integer",)
+    assert problems_between(source, schema_of(list[int | str])) == ()
+
+
+def test_words_beside_anyof_hold_for_each_alternative() -> None:
+    """What stands beside ``anyOf`` is added to its members; what both say is left open."""
+    either = {"type": "object", "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    given = {"type": "object", "properties": {"a": {}, "c": {}}, "required": ["c"]}
+    assert problems_between(given, either) == ("object does not fit object",)
+    assert problems_between({**given, "required": ["a"]}, either) == ()
+    assert (
+        problems_between({"type": "string"}, {"type": "object", "anyOf": [{"type": "array"}]}) == ()
+    )
+
+
 def test_every_named_type_fits_itself_and_any() -> None:
     """Each type that a pipeline file may name fits itself; all fit ``any``."""
     for schema in named_types().values():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskmgr_core.orchestrator.engine import Command, EndRun, MoveStep, RunState, apply, decide
-from taskmgr_core.specs import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES
+from taskmgr_core.specs import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES, StepStatus
 
 After = Mapping[str, tuple[str, ...]]
 
@@ -80,7 +80,7 @@ class Platform:
         self.recorded[step] += 1
         if step not in self.failing:
             self.values[step] = value
-        outcome = "failed" if step in self.failing else "succeeded"
+        outcome: StepStatus = "failed" if step in self.failing else "succeeded"
         self.state = apply(self.state, MoveStep(step, "running", outcome))
 
     def crash(self, choice: int) -> None:
@@ -211,6 +211,19 @@ def test_end_of_run_does_not_overtake_its_steps() -> None:
     """A run does not end while a step is not final, even if the command comes early."""
     state = RunState(after={"001": ()}, steps={"001": "pending"})
     assert apply(state, EndRun("succeeded")) == state
+
+
+def test_cancelled_run_with_a_failed_step_is_cancelled() -> None:
+    """Whoever cancelled a run finds it cancelled, whatever its last steps came to."""
+    state = RunState({"001": ()}, {"001": "failed"}, cancel_requested=True)
+    assert decide(state) == (EndRun("cancelled"),)
+    assert decide(attrs.evolve(state, cancel_requested=False)) == (EndRun("failed"),)
+
+
+def test_step_that_was_cancelled_stops_the_run() -> None:
+    """A cancelled step leaves nothing to wait for: the others are skipped and the run ends."""
+    state = RunState({"001": (), "002": ("001",)}, {"001": "cancelled", "002": "pending"})
+    assert decide(state) == (MoveStep("002", "pending", "skipped"), EndRun("cancelled"))
 
 
 def test_run_without_steps_succeeds() -> None:

@@ -295,6 +295,13 @@ def test_look_up_that_finds_nothing_is_a_problem_with_its_message() -> None:
     assert found["steps[0].task"] == "no task 'face_detection'; known: 'other'"
 
 
+def test_missing_input_is_told_once() -> None:
+    """An input port that is named by others but not mapped itself is the only fault."""
+    assert list(problems_of(with_inputs(0, input_001_image=None))) == [
+        "steps[0].inputs.input_001_image"
+    ]
+
+
 def test_cycle_names_its_steps_in_the_direction_of_the_data() -> None:
     """Steps that wait for one another are named as a circle; those behind it are not."""
     task = version_of("add", (field("a", int), field("b", int)), (field("sum", int),))

@@ -179,7 +179,7 @@ def test_label_above_the_picture_goes_below_its_box():
 def test_label_without_glyphs_is_still_readable():
     """What the bundled font lacks is written plainly or in another font, never as boxes."""
     lettering = Lettering(16)
-    assert lettering.fit("20\u201325 \u2018x\u2019", 500)[0] == "20-25 'x\u2019"
+    assert lettering.fit("20\u201325 \u2018x\u2019", 500)[0] == "20-25 'x'"
     assert lettering.fit("one\n two", 500)[0] == "one two"
 
 
@@ -188,3 +188,9 @@ def test_label_too_long_ends_in_an_ellipsis():
     text, font = Lettering(16).fit("a label without end " * 10, 200)
     assert text.endswith("…")
     assert font.getlength(text) <= 200
+
+
+@pytest.mark.parametrize("colour", ITEM_COLOURS)
+def test_text_stands_out_from_its_tag(colour):
+    """Of black and white the one with the greater contrast is taken, at least 4.5 to 1."""
+    assert text_colour(colour) == ("#ffffff" if colour == "#0072b2" else "#000000")

@@ -1,10 +1,8 @@
 """The timeline of a run: where the time of each step went."""
 
-from xml.etree import ElementTree as ET
-
 import attrs
 import pytest
-from report_samples import BEGAN, state, things_run
+from report_samples import BEGAN, parsed, state, things_run
 
 from taskmgr_core.report.formats import duration
 from taskmgr_core.report.timeline_svg import Segment, said, timeline_of, timeline_svg
@@ -57,7 +55,7 @@ def test_running_step_lasts_until_now(detail):
 
 def test_run_without_steps_can_be_drawn(detail):
     """The least there can be is still a picture."""
-    ET.fromstring(timeline_svg(attrs.evolve(detail.run, finished_at=None), []))
+    parsed(timeline_svg(attrs.evolve(detail.run, finished_at=None), []))
 
 
 def test_wall_time_is_set_against_the_sum(detail):
@@ -74,7 +72,7 @@ def test_axis_has_a_handful_of_ticks(detail, seconds):
     """From microseconds to days there are a few ticks, all inside the picture."""
     run = attrs.evolve(detail.run, finished_at=BEGAN + seconds)
     step = state(detail.run.graph.steps[0], 0.0, seconds, ready_at=BEGAN)
-    root = ET.fromstring(timeline_svg(run, [step]))
+    root = parsed(timeline_svg(run, [step]))
     ticks = [float(line.get("x1", "").rstrip("%")) for line in root.iter(f"{SVG}line")]
     assert 3 <= len(ticks) <= 7
     assert all(0 <= tick <= 100 for tick in ticks)
@@ -82,7 +80,7 @@ def test_axis_has_a_handful_of_ticks(detail, seconds):
 
 def test_segments_lie_inside_the_picture(detail):
     """No bar begins before the run or ends after it."""
-    root = ET.fromstring(timeline_svg(detail.run, detail.steps))
+    root = parsed(timeline_svg(detail.run, detail.steps))
     for rect in root.iter(f"{SVG}rect"):
         if rect.get("class") == "segment":
             start, width = (float(rect.get(name, "").rstrip("%")) for name in ("x", "width"))
@@ -93,7 +91,7 @@ def test_hostile_names_are_escaped(detail):
     """A task's or stage's name cannot become markup."""
     step = attrs.evolve(detail.steps[0], task="<script>", seconds={"<b>\x00": 0.2})
     written = timeline_svg(detail.run, [step])
-    ET.fromstring(written)
+    parsed(written)
     assert "<script" not in written
     assert "<b>" not in written
 

@@ -100,7 +100,12 @@ def test_decoder_refuses_what_is_no_frame(content: bytes) -> None:
 def test_read_frame_refuses_what_is_no_frame(pipe: tuple[int, int], content: bytes) -> None:
     """Reading a pipe refuses the same as the decoder."""
     reading, writing = pipe
-    writer = threading.Thread(target=lambda: (os.write(writing, content), os.close(writing)))
+
+    def write() -> None:
+        os.write(writing, content)
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
     writer.start()
     with pytest.raises(ProtocolError):
         read_frame(reading)

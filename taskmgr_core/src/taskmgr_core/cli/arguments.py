@@ -92,5 +92,5 @@ def _object(text: str, what: str) -> dict[str, Any]:
     except RecursionError as error:
         raise InvalidValueError(f"{what}: nested too deeply") from error
     if not isinstance(document, dict):
-        raise InvalidValueError(f"{what}: it must be an object, as {{\"field\": value}}")
+        raise InvalidValueError(f'{what}: it must be an object, as {{"field": value}}')
     return document

@@ -19,11 +19,11 @@ _BOX = {"x", "y", "width", "height"}
 def cell(value: Any, limit: int = CELL) -> str:
     """A value on one line of at most so many characters, as far as that can be.
 
-    ``128 numbers: 0.03 -0.01 …``, ``5 points: 12,34 …``, ``67 × 80 at 152, 34``,
+    ``128 numbers: 0.03 -0.01 …``, ``5 points: 12,34 …``, ``67 x 80 at 152, 34``,
     ``photo.png (83 kB)``.
     """
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -86,7 +86,7 @@ def _mapping(value: Mapping[str, Any], limit: int) -> str:
         return f"{name} ({size(int(value.get('size', 0)))})"
     if _is_box(value):
         x, y, width, height = (f"{value[each]:.0f}" for each in ("x", "y", "width", "height"))
-        return f"{width} × {height} at {x}, {y}"
+        return f"{width} x {height} at {x}, {y}"
     return _written(value, limit) or counted(len(value), "field")
 
 
@@ -99,7 +99,7 @@ def _sequence(value: Sequence[Any], limit: int) -> str:
         if len(value[0]) == SHOWN_NUMBERS:
             first = ",".join(f"{each:.0f}" for each in value[0])
             return f"{counted(len(value), 'point')}: {first} {ELLIPSIS}"
-        return f"{len(value)} × {_numbers(value[0])}"
+        return f"{len(value)} x {_numbers(value[0])}"
     return _written(value, limit) or counted(len(value), "entry", "entries")
 
 
@@ -113,7 +113,10 @@ def _numbers(value: Sequence[Any]) -> str:
 def _is_matrix(value: Sequence[Any]) -> bool:
     """Whether all are lists of numbers of one length."""
     return all(
-        isinstance(each, list) and each and len(each) == len(value[0]) and all(map(_is_number, each))
+        isinstance(each, list)
+        and each
+        and len(each) == len(value[0])
+        and all(map(_is_number, each))
         for each in value
     )
 

@@ -18,30 +18,22 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem[s
 MOST_RUNS = 30
 
 
-def names(
-    ctx: click.Context, _: click.Parameter, incomplete: str
-) -> list[CompletionItem[str]]:
+def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Published tasks and pipelines, and files."""
     return _completed(ctx, incomplete, _names) or [CompletionItem(incomplete, type="file")]
 
 
-def tasks(
-    ctx: click.Context, _: click.Parameter, incomplete: str
-) -> list[CompletionItem[str]]:
+def tasks(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Published tasks, and folders."""
     return _completed(ctx, incomplete, _tasks) or [CompletionItem(incomplete, type="dir")]
 
 
-def run_ids(
-    ctx: click.Context, _: click.Parameter, incomplete: str
-) -> list[CompletionItem[str]]:
+def run_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The short ids of the latest runs."""
     return _completed(ctx, incomplete, _runs)
 
 
-def fields(
-    ctx: click.Context, _: click.Parameter, incomplete: str
-) -> list[CompletionItem[str]]:
+def fields(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """``field=`` for each input of what is to be run."""
     name = ctx.params.get("name") or ctx.params.get("task")
     if "=" in incomplete or not isinstance(name, str):

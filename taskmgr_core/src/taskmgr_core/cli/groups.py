@@ -39,7 +39,7 @@ class Command(click.Command):
         super().__init__(*arguments, **attributes)
         self.examples = tuple(examples)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
         _write_examples(self.examples, formatter)
 
@@ -53,7 +53,7 @@ class Group(click.Group):
         super().__init__(*arguments, **attributes)
         self.examples = tuple(examples)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
         _write_examples(self.examples, formatter)
 
@@ -80,11 +80,11 @@ class LazyGroup(click.Group):
         self.examples = tuple(examples)
         self.notes = dict(notes or {})
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         """Every name, in the order of the help."""
         return list(self.entries)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
         entry = self.entries.get(cmd_name)
         return None if entry is None else entry.load()
@@ -98,7 +98,7 @@ class LazyGroup(click.Group):
             raise click.exceptions.NoSuchCommand(name, possibilities=list(self.entries), ctx=ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under their headings."""
         longest = max(len(name) for name in self.entries)
         for section in dict.fromkeys(each.section for each in self.entries.values()):
@@ -111,7 +111,7 @@ class LazyGroup(click.Group):
                     ]
                 )
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples and notes."""
         _write_examples(self.examples, formatter)
         for heading, rows in self.notes.items():

@@ -19,7 +19,7 @@ from taskmgr_core.report.formats import duration, printable
 # Where there is no terminal nothing should be cut off for one.
 PIPE_WIDTH = 160
 SHORT = 8
-NOTHING = "–"
+NOTHING = "-"
 
 _LOOKS = {
     "succeeded": ("✓", "+", "green"),
@@ -51,8 +51,13 @@ class Screen:
 
     def print(self, *shown: RenderableType) -> None:
         """Print on stdout, wrapped to the terminal."""
-        for each in shown:
-            self.out.print(each)
+        if self.out.is_terminal:
+            self.out.print(*shown, sep="\n")
+            return
+        with self.out.capture() as captured:
+            self.out.print(*shown, sep="\n")
+        # Tables fill their lines with spaces, which have no place in a file.
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def line(self, text: str | Text = "", style: str = "") -> None:
         """Print one line on stdout, however long."""

@@ -32,6 +32,6 @@ def print_timings(screen: Screen, detail: RunDetail) -> None:
     if len(detail.steps) > 1 and timing.parallel > 0:
         screen.line(
             f"one after the other {duration(timing.sequential)}, as it was "
-            f"{duration(timing.parallel)}: {timing.speedup:.2f}×",
+            f"{duration(timing.parallel)}: {timing.speedup:.2f}x",
             "dim",
         )

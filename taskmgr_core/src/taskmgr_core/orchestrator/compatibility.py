@@ -22,6 +22,16 @@ from taskmgr_plugins.schemas import TYPE_KEY
 Schema = Mapping[str, Any] | bool
 
 _KIND_WORDS = ("type", "enum", "const", "anyOf", TYPE_KEY)
+# Words whose meaning depends on one another inside one schema.
+_READ_TOGETHER = (
+    ("type",),
+    ("enum", "const"),
+    (TYPE_KEY,),
+    ("required",),
+    ("properties", "additionalProperties"),
+    ("items", "prefixItems"),
+    ("minItems", "maxItems"),
+)
 _REFERENCES = ("Image", "File", "Array")
 _FINITE = {"boolean": (True, False), "null": (None,)}
 _SHOWN_VALUES = 4
@@ -49,7 +59,7 @@ def type_name(schema: Schema) -> str:
     if TYPE_KEY in schema:
         return str(schema[TYPE_KEY])
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(type_name(each) for each in schema["anyOf"]))
+        return " or ".join(dict.fromkeys(type_name(each) for each in alternatives(schema)))
     if "enum" in schema or "const" in schema:
         return _values_name(schema.get("enum", [schema.get("const")]))
     kind = schema.get("type", "any")
@@ -66,7 +76,7 @@ def alternatives(schema: Schema) -> Iterator[Mapping[str, Any]]:
         rest = {word: value for word, value in schema.items() if word != "anyOf"}
         for member in schema["anyOf"]:
             if member is not False:
-                yield from alternatives({**rest, **({} if member is True else member)})
+                yield from alternatives(_merged(rest, {} if member is True else member))
     elif isinstance(schema.get("type"), list):
         for kind in schema["type"]:
             yield {**schema, "type": kind}
@@ -74,6 +84,14 @@ def alternatives(schema: Schema) -> Iterator[Mapping[str, Any]]:
         yield {**schema, "enum": [schema["const"]]}
     else:
         yield schema
+
+
+def _merged(rest: Mapping[str, Any], member: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands beside ``anyOf`` with one of its members; left open where both say the same."""
+    for words in _READ_TOGETHER:
+        if any(word in rest for word in words) and any(word in member for word in words):
+            return {}
+    return {**rest, **member}
 
 
 def says_nothing(schema: Schema) -> bool:

@@ -20,7 +20,7 @@ from taskmgr_core.specs import GraphStep, ResultSpec, RunDetail, output_port
 from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY
 
 Coordinates = tuple[tuple[float, float], ...]
-Path = tuple[str | int, ...]
+ValuePath = tuple[str | int, ...]
 Kind = Literal["box", "points"]
 
 
@@ -44,7 +44,7 @@ class Mark:
     kind: Kind
     coordinates: Coordinates
     port: str
-    path: Path
+    path: ValuePath
     item: int
     result: str = ""
     key: Any = None
@@ -78,7 +78,7 @@ class _Place:
     kind: Kind
     coordinates: Coordinates
     on: str
-    path: Path
+    path: ValuePath
 
 
 @attrs.frozen
@@ -202,7 +202,7 @@ def identity(*parts: Any) -> str:
     return json.dumps(plain, sort_keys=True)
 
 
-def _places(schema: Any, value: Any, on: str, path: Path) -> Iterator[_Place]:
+def _places(schema: Any, value: Any, on: str, path: ValuePath) -> Iterator[_Place]:
     """Walk a schema along a value; ``on`` holds for all that is inside what says it."""
     if not isinstance(schema, Mapping) or value is None:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -72,6 +72,37 @@ class Label:
     height: float
 
 
+@attrs.frozen
+class _Choice:
+    """The places where a label may go, what each costs by itself, and the area of them all."""
+
+    places: tuple[tuple[Rectangle, float], ...]
+    reach: Rectangle
+
+    @classmethod
+    def of(cls, label: Label, canvas: Rectangle, others: Iterable[Rectangle]) -> _Choice:
+        """The places around a label's anchor; ``others`` are the other anchors."""
+        candidates = list(_candidates(label, canvas))
+        reach = candidates[0][0]
+        for where, _ in candidates:
+            reach = reach.joined(where)
+        near = [other for other in others if reach.shared(other)]
+        costs = (_cost(where, label.anchor, near) + away * _AWAY for where, away in candidates)
+        return cls(
+            tuple(zip((where for where, _ in candidates), costs, strict=True)),
+            reach,
+        )
+
+    def best(self, labels: Iterable[Rectangle]) -> Rectangle:
+        """The cheapest place, the first of equals, where the other labels are these."""
+        near = [label for label in labels if self.reach.shared(label)]
+        area = self.places[0][0].area or 1.0
+        return min(
+            self.places,
+            key=lambda each: round(each[1] + _ON_LABEL * _covered(each[0], near) / area, 6),
+        )[0]
+
+
 def place(labels: Sequence[Label], canvas: Rectangle) -> tuple[Rectangle, ...]:
     """Find a place for each label: near its anchor, inside the canvas, clear of the others.
 
@@ -82,17 +113,15 @@ def place(labels: Sequence[Label], canvas: Rectangle) -> tuple[Rectangle, ...]:
         labels: what to place.
         canvas: the picture.
     """
-    placed: list[Rectangle | None] = [None] * len(labels)
+    choices = [
+        _Choice.of(label, canvas, (other.anchor for other in labels if other is not label))
+        for label in labels
+    ]
+    placed: dict[int, Rectangle] = {}
     for _ in range(_ROUNDS):
-        for index, label in enumerate(labels):
-            others = [each for at, each in enumerate(placed) if each is not None and at != index]
-            anchors = [each.anchor for at, each in enumerate(labels) if at != index]
-            candidates = [
-                (_cost(where, label, others, anchors) + away * _AWAY, order, where)
-                for order, (where, away) in enumerate(_candidates(label, canvas))
-            ]
-            placed[index] = min(candidates, key=lambda each: (round(each[0], 6), each[1]))[2]
-    return tuple(each for each in placed if each is not None)
+        for index, choice in enumerate(choices):
+            placed[index] = choice.best(where for at, where in placed.items() if at != index)
+    return tuple(placed[index] for index in range(len(labels)))
 
 
 def collisions(places: Sequence[Rectangle]) -> float:
@@ -102,15 +131,14 @@ def collisions(places: Sequence[Rectangle]) -> float:
     )
 
 
-def _cost(
-    where: Rectangle, label: Label, others: Sequence[Rectangle], anchors: Sequence[Rectangle]
-) -> float:
-    area = where.area or 1.0
-    return (
-        _ON_LABEL * sum(map(where.shared, others))
-        + _ON_OTHER_BOX * sum(map(where.shared, anchors))
-        + _ON_OWN_BOX * where.shared(label.anchor)
-    ) / area
+def _cost(where: Rectangle, anchor: Rectangle, others: Iterable[Rectangle]) -> float:
+    """What a place costs before there are other labels."""
+    covered = _ON_OTHER_BOX * _covered(where, others) + _ON_OWN_BOX * where.shared(anchor)
+    return covered / (where.area or 1.0)
+
+
+def _covered(where: Rectangle, others: Iterable[Rectangle]) -> float:
+    return sum(map(where.shared, others))
 
 
 def _candidates(label: Label, canvas: Rectangle) -> Iterator[tuple[Rectangle, float]]:

@@ -17,7 +17,7 @@ _COLUMNS = 48
 _DEEPEST = 3
 _SOURCE = "source"
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 Schema = Mapping[str, Any]
 
 
@@ -145,7 +145,7 @@ def _joined(
         inner: graph.schemas.get(port, {}).get("items", {})
         for inner, port in declared.ports.items()
     }
-    records: list[tuple[str, int | None, dict[Path, Cell]]] = []
+    records: list[tuple[str, int | None, dict[FieldPath, Cell]]] = []
     for entry in entries[:ROWS]:
         key = entry.get(declared.join)
         cells = {
@@ -175,7 +175,7 @@ def _table(
     name: str,
     source: str,
     head: str,
-    records: Sequence[tuple[str, int | None, Mapping[Path, Cell]]],
+    records: Sequence[tuple[str, int | None, Mapping[FieldPath, Cell]]],
     count: int,
     ports: Mapping[str, str],
 ) -> Table:
@@ -202,19 +202,19 @@ def _table(
     )
 
 
-def _grouped(paths: Mapping[Path, None]) -> list[Path]:
+def _grouped(paths: Mapping[FieldPath, None]) -> list[FieldPath]:
     """The columns with equal beginnings brought together, otherwise in order of appearance."""
     order = {first: at for at, first in enumerate(dict.fromkeys(path[:1] for path in paths))}
     return sorted(paths, key=lambda path: order[path[:1]])
 
 
-def _groups(paths: Sequence[Path], ports: Mapping[str, str]) -> Iterator[Heading]:
+def _groups(paths: Sequence[FieldPath], ports: Mapping[str, str]) -> Iterator[Heading]:
     for first in dict.fromkeys(path[0] for path in paths):
         span = sum(path[0] == first for path in paths)
         yield Heading(shortened(words(first), 60), span, ports.get(first, ""))
 
 
-def _flattened(value: Any, schema: Any, path: Path = ()) -> Iterator[tuple[Path, Cell]]:
+def _flattened(value: Any, schema: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Cell]]:
     """The fields of nested objects, each with the names that lead to it."""
     schema = _record_schema(schema)
     if is_single(value, schema) or len(path) >= _DEEPEST:

@@ -17,15 +17,16 @@ from taskmgr_core.report.theme import STAGE_COLOURS, stage_colour
 from taskmgr_core.specs import Run, Step
 from taskmgr_core.summary import Timing, timing_of
 
-_ROW = 44.0
-_BAR = 14.0
 _BAR_TOP = 20.0
+_MANY = 24
 _AXIS = 30.0
 _LEGEND = 26.0
 _NAME_ADVANCE = 6.9
 _TICKS = 5
 _QUEUE = "queue"
 _NO_STAGE = ("queue", "total")
+# Times since 1970 are no more exact than this many seconds.
+_LEAST = 1e-6
 
 
 @attrs.frozen
@@ -95,12 +96,16 @@ def timeline_svg(run: Run, steps: Sequence[Step], *, standalone: bool = True) ->
     timeline = timeline_of(run, steps)
     stages = stages_of(timeline) if standalone else []
     top = _LEGEND if stages else 0.0
-    height = top + _ROW * len(timeline.bars) + _AXIS
+    row, thickness = (44.0, 14.0) if len(steps) <= _MANY else (34.0, 8.0)
+    height = top + row * len(timeline.bars) + _AXIS
     content = "".join(
         (
             _legend(stages),
             *_axis(timeline.span, top, height - _AXIS),
-            *(_row(bar, timeline.span, top + _ROW * at) for at, bar in enumerate(timeline.bars)),
+            *(
+                _row(bar, timeline.span, top + row * at, thickness)
+                for at, bar in enumerate(timeline.bars)
+            ),
         )
     )
     name = f"Timeline: {counted(len(steps), 'step')}; {said(timeline.timing)}"
@@ -148,7 +153,7 @@ def _working(seconds: Mapping[str, float], start: float, stop: float) -> Iterato
     for stage, length in stages:
         yield Segment(stage, start, start + length * factor)
         start += length * factor
-    if stop > start:
+    if stop - start > _LEAST:
         yield Segment("other", start, stop)
 
 
@@ -204,7 +209,7 @@ def _tick(span: float) -> float:
     return next(power * each for each in (1, 2, 5, 10) if power * each >= rough * 0.999)
 
 
-def _row(bar: Bar, span: float, top: float) -> str:
+def _row(bar: Bar, span: float, top: float, thickness: float) -> str:
     step = bar.step
     name = svg.fitted(f"{step.id} {step.task}", 250, _NAME_ADVANCE)
     plain = step.status == "succeeded"
@@ -222,20 +227,20 @@ def _row(bar: Bar, span: float, top: float) -> str:
             y=top + 13,
             class_="small end" if plain else f"small end {step.status}",
         ),
-        svg.element("rect", x=0, y=top + _BAR_TOP, width="100%", height=_BAR, class_="track"),
-        *(_segment(segment, span, top + _BAR_TOP) for segment in bar.segments),
+        svg.element("rect", x=0, y=top + _BAR_TOP, width="100%", height=thickness, class_="track"),
+        *(_segment(segment, span, top + _BAR_TOP, thickness) for segment in bar.segments),
     )
 
 
-def _segment(segment: Segment, span: float, top: float) -> str:
+def _segment(segment: Segment, span: float, top: float, thickness: float) -> str:
     waiting = segment.stage == _QUEUE
-    height = 4.0 if waiting else _BAR
+    height = 4.0 if waiting else thickness
     length = duration(segment.end - segment.start)
     return svg.element(
         "rect",
         svg.title(f"{segment.stage} {length}"),
         x=_percent(segment.start / span),
-        y=top + (_BAR - height) / 2,
+        y=top + (thickness - height) / 2,
         width=_percent((segment.end - segment.start) / span),
         height=height,
         fill=stage_colour(segment.stage),

@@ -40,8 +40,11 @@ def open_upright(
             if longest is not None and max(original) > longest:
                 # A JPEG is decoded at a half, a quarter or an eighth at once.
                 opened.draft("RGB", _scaled(opened.size, longest / max(original)))
-            upright = ImageOps.exif_transpose(opened)
-            return _resized(_on_white(upright), original, longest, shortest), original
+            ImageOps.exif_transpose(opened, in_place=True)
+            # Large pictures shrink first where that is the same and needs less memory.
+            plain = opened.mode in ("L", "RGB") and not opened.has_transparency_data
+            handy = opened if plain else _on_white(opened)
+            return _on_white(_resized(handy, original, longest, shortest)), original
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InvalidValueError(
             f"{path.name} cannot be decoded as a picture ({error}); "
@@ -74,7 +77,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     if picture.mode == "F":
         return _stretched(picture)
     if not picture.has_transparency_data:
-        return picture.convert("RGB")
+        return picture.convert("RGB")  # a copy, which outlives the file
     layer = picture.convert("RGBA")
     white = Image.new("RGBA", layer.size, "white")
     return Image.alpha_composite(white, layer).convert("RGB")

@@ -127,6 +127,8 @@ class DirectoryArtifacts:
                     os.fsync(target.fileno())
                     os.fchmod(target.fileno(), 0o444)
                     self._move_in(Path(temporary), self._path(digest))
+                # Also of what is there already: its writer may not have come so far.
+                self._sync(self._path(digest))
         finally:
             with contextlib.suppress(FileNotFoundError):
                 Path(temporary).unlink()
@@ -144,13 +146,13 @@ class DirectoryArtifacts:
         return True
 
     def _move_in(self, temporary: Path, path: Path) -> None:
-        """A rename is only durable once its folder is synced."""
-        new_folder = not path.parent.exists()
         path.parent.mkdir(exist_ok=True)
         temporary.replace(path)
+
+    def _sync(self, path: Path) -> None:
+        """A rename is only durable once its folder is synced, and a new folder once its own is."""
         _sync_folder(path.parent)
-        if new_folder:
-            _sync_folder(self.folder)
+        _sync_folder(self.folder)
 
     def _verify(self, path: Path, digest: str) -> None:
         with path.open("rb") as opened:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.settings import explain
@@ -18,7 +19,7 @@ from taskmgr_core.settings import explain
     cls=Command,
     examples=["taskmgr config", "TASKMGR_SLOTS=2 taskmgr config --json"],
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@json_option
 @click.pass_obj
 def config_command(session: Session, as_json: bool) -> None:
     """Show every setting and where it comes from.

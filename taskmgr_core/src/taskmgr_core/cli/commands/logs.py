@@ -7,8 +7,8 @@ import json
 import click
 from rich.text import Text
 
-from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.options import run_argument
 from taskmgr_core.cli.screen import Screen
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import log_view
@@ -27,10 +27,7 @@ _STYLES = {"stderr": "yellow", "taskmgr": "cyan"}
         "taskmgr logs 3f9a2c1b --json | jq -r '.lines[].text'",
     ],
 )
-@click.argument(
-    "run", help="Its id, the beginning of it, or its last 8 characters.",
-    shell_complete=completing.run_ids,
-)
+@run_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @click.option(
     "--json",

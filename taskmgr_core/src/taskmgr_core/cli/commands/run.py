@@ -15,19 +15,18 @@ from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error, say_note
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.live import RunProgress
+from taskmgr_core.cli.options import json_option, png_option, report_option
+from taskmgr_core.cli.paths import pipeline_or_name
 from taskmgr_core.cli.pictures import write_files
 from taskmgr_core.cli.results_view import print_result
 from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import failure_of, run_view
 from taskmgr_core.client import Client, RunTimeoutError
-from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.report.formats import duration
 from taskmgr_core.results import present
-from taskmgr_core.specs import PipelineSpec, Run, RunDetail
+from taskmgr_core.specs import Run, RunDetail
 from taskmgr_core.summary import timing_of
-
-PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
 
 
 @click.command(
@@ -38,7 +37,7 @@ PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
         "taskmgr run face_processing image=photo.jpg --report report.html --png faces.png",
         "taskmgr run text_sentiment text='What a day!' --json",
         "taskmgr run pipelines/face_processing.json @inputs.json",
-        "taskmgr run face_processing '{\"image\": \"photo.jpg\"}' --no-wait",
+        'taskmgr run face_processing \'{"image": "photo.jpg"}\' --no-wait',
     ],
 )
 @click.argument(
@@ -55,17 +54,9 @@ PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
     metavar="SECONDS",
     help="Wait so long at most; a run that only this command carries out is cancelled then.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write everything about the run into one HTML file.",
-)
-@click.option(
-    "--png",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the picture with what was found on it.",
-)
+@json_option
+@report_option
+@png_option
 @click.pass_obj
 def run_command(
     session: Session,
@@ -104,9 +95,7 @@ def run_command(
     return OK
 
 
-def submitted(
-    client: Client, name: str, words: Sequence[str], version: str | None = None
-) -> str:
+def submitted(client: Client, name: str, words: Sequence[str], version: str | None = None) -> str:
     """Submit a run as it was typed.
 
     Returns:
@@ -118,14 +107,7 @@ def submitted(
     return client.submit(what, given, version)
 
 
-def pipeline_or_name(name: str) -> PipelineSpec | str:
-    """The pipeline of a file, or a name as it is."""
-    return load_pipeline(Path(name)) if name.endswith(PIPELINE_SUFFIXES) else name
-
-
-def waited(
-    client: Client, screen: Screen, run_id: str, timeout: float | None = None
-) -> int | None:
+def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = None) -> int | None:
     """Wait for a run to end, showing its steps.
 
     Returns:
@@ -174,10 +156,10 @@ def print_run(screen: Screen, detail: RunDetail) -> None:
         result.pop("processing_summary", None)
     print_result(screen, result)
     timing = timing_of(run, detail.steps)
-    speed = f", parallel {timing.speedup:.2f}×" if len(detail.steps) > 1 else ""
+    speed = f", parallel {timing.speedup:.2f}x" if len(detail.steps) > 1 else ""
     note = f"run {short_id(run.id)}  {duration(timing.total)}{speed}"
-    screen.err.print()
-    screen.err.print(plain(note, "dim"))
+    if screen.live:
+        screen.err.print("", plain(note, "dim"), sep="\n")
 
 
 def print_failure(screen: Screen, detail: RunDetail) -> None:

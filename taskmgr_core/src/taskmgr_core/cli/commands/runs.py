@@ -6,10 +6,12 @@ import time
 from typing import cast, get_args
 
 import click
+from rich.text import Text
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.options import json_option, run_argument
 from taskmgr_core.cli.screen import NOTHING, Screen, ago, plain, short_id, table, took
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import summary_view
@@ -52,7 +54,7 @@ ERROR_LENGTH = 60
     help="Only runs older than this one: the next page.",
     shell_complete=completing.run_ids,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@json_option
 @click.pass_obj
 def runs_command(
     session: Session,
@@ -88,7 +90,7 @@ def _print(screen: Screen, found: list[RunSummary]) -> None:
     )
     for run in found:
         done = sum(count for name, count in run.steps.items() if name == "succeeded")
-        cells = [
+        cells: list[str | Text] = [
             short_id(run.id),
             plain(run.name),
             screen.status(run.status),
@@ -108,11 +110,8 @@ def _print(screen: Screen, found: list[RunSummary]) -> None:
     cls=Command,
     examples=["taskmgr cancel 3f9a2c1b"],
 )
-@click.argument(
-    "run", help="Its id, the beginning of it, or its last 8 characters.",
-    shell_complete=completing.run_ids,
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
+@run_argument
+@json_option
 @click.pass_obj
 def cancel_command(session: Session, run: str, as_json: bool) -> int:
     """Cancel a run.
@@ -147,7 +146,5 @@ def _said(run: Run, ended: bool) -> str:
     if ended:
         return f"run {short_id(run.id)} has ended already: {run.status}"
     if run.status == "running":
-        return (
-            f"run {short_id(run.id)} is to be cancelled; it is as soon as its worker hears of it"
-        )
+        return f"run {short_id(run.id)} is to be cancelled; it is as soon as its worker hears of it"
     return f"run {short_id(run.id)} is {run.status}" if run.id else NOTHING

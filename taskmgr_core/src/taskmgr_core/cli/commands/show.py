@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from taskmgr_core.cli import completing
-from taskmgr_core.cli.cells import cell
+from taskmgr_core.cli.cells import cell, is_records
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.options import json_option, png_option, report_option, run_argument
 from taskmgr_core.cli.pictures import write_files
 from taskmgr_core.cli.results_view import print_result
 from taskmgr_core.cli.screen import Screen, facts, plain, table, took
@@ -32,21 +32,10 @@ VALUE_LENGTH = 48
         "taskmgr show 3f9a2c1b --json | jq .result",
     ],
 )
-@click.argument(
-    "run", help="Its id, the beginning of it, or its last 8 characters.",
-    shell_complete=completing.run_ids,
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write everything about the run into one HTML file.",
-)
-@click.option(
-    "--png",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the picture with what was found on it.",
-)
+@run_argument
+@json_option
+@report_option
+@png_option
 @click.pass_obj
 def show_command(
     session: Session, run: str, as_json: bool, report: Path | None, png: Path | None
@@ -66,12 +55,7 @@ def _print(screen: Screen, detail: RunDetail) -> None:
     _print_values(screen, "inputs", _inputs(detail))
     print_timings(screen, detail)
     _print_values(screen, "outputs", [each for each in detail.values if _is_output(each)])
-    if detail.result is not None:
-        screen.heading("result")
-        result = dict(present(detail.result))
-        if detail.run.kind == "pipeline":
-            result.pop("processing_summary", None)
-        print_result(screen, result)
+    _print_result(screen, detail)
     _print_failures(screen, detail)
 
 
@@ -87,6 +71,18 @@ def _print_head(screen: Screen, detail: RunDetail) -> None:
     if run.cancel_requested:
         rows.append(("", "somebody asked to cancel it"))
     screen.print(facts(rows))
+
+
+def _print_result(screen: Screen, detail: RunDetail) -> None:
+    """The result; that of a single task stands among the outputs, but for its lists."""
+    result = dict(present(detail.result or {}))
+    if detail.run.kind == "task":
+        result = {name: value for name, value in result.items() if is_records(value)}
+    elif result:
+        result.pop("processing_summary", None)
+        screen.heading("result")
+    if result:
+        print_result(screen, result)
 
 
 def _inputs(detail: RunDetail) -> list[FieldValue]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
+from taskmgr_core.stores.sqlite.database import intact
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:
@@ -61,7 +62,7 @@ def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
         "SELECT * FROM task_versions WHERE published IN"
         " (SELECT MAX(published) FROM task_versions GROUP BY task) ORDER BY task"
     )
-    return [_from_row(row) for row in rows]
+    return intact(rows, _from_row)
 
 
 def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool:
@@ -79,19 +80,16 @@ def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool
 
 def pipeline(connection: sqlite3.Connection, name: str) -> PipelineSpec:
     """See ``MetadataStore.pipeline``."""
-    row = connection.execute("SELECT document FROM pipelines WHERE name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT * FROM pipelines WHERE name = ?", (name,)).fetchone()
     if row is None:
         known = connection.execute("SELECT name FROM pipelines").fetchall()
         raise NotFoundError.named("pipeline", name, (each for (each,) in known))
-    return documents.loads(row["document"], PipelineSpec, f"the stored pipeline {name!r}")
+    return _pipeline_from(row)
 
 
 def pipelines(connection: sqlite3.Connection) -> list[PipelineSpec]:
     """See ``MetadataStore.pipelines``."""
-    return [
-        documents.loads(row["document"], PipelineSpec, f"the stored pipeline {row['name']!r}")
-        for row in connection.execute("SELECT name, document FROM pipelines ORDER BY name")
-    ]
+    return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), _pipeline_from)
 
 
 def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
@@ -126,3 +124,7 @@ def _content(version: TaskVersion) -> str:
 def _from_row(row: sqlite3.Row) -> TaskVersion:
     what = f"the stored version {row['version']} of task {row['task']!r}"
     return documents.loads(row["document"], TaskVersion, what)
+
+
+def _pipeline_from(row: sqlite3.Row) -> PipelineSpec:
+    return documents.loads(row["document"], PipelineSpec, f"the stored pipeline {row['name']!r}")

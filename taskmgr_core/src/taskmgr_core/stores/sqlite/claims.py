@@ -32,7 +32,7 @@ def claim(
         try:
             return _claimed(connection, row, worker, now)
         except InvalidDocumentError as error:
-            _set_aside(connection, row, error, now)
+            runs.set_aside(connection, row, error, now)
     return None
 
 
@@ -76,13 +76,13 @@ def finish(
 
 def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> float | None:
     """See ``MetadataStore.next_due``."""
-    rows = connection.execute(
-        "SELECT queue, MIN(not_before) AS due FROM steps WHERE status = 'ready'"
-        " AND not_before > ? GROUP BY queue",
-        (now,),
-    )
-    due = [row["due"] - now for row in rows if not queues or row["queue"] in queues]
-    return min(due, default=None)
+    served = f" AND queue IN ({', '.join('?' * len(queues))})" if queues else ""
+    row = connection.execute(
+        "SELECT not_before FROM steps WHERE status = 'ready' AND not_before > 0"
+        f" AND not_before > ?{served} ORDER BY not_before LIMIT 1",  # noqa: S608 - marks only
+        (now, *queues),
+    ).fetchone()
+    return None if row is None else row["not_before"] - now
 
 
 def release_lost(
@@ -90,10 +90,15 @@ def release_lost(
 ) -> list[Step]:
     """See ``MetadataStore.release_lost``."""
     rows = connection.execute(_LOST, (silent_since,)).fetchall()
-    released = [runs.step_from(row) for row in rows]
+    released = []
+    for row in rows:
+        try:
+            released.append(runs.step_from(row))
+        except InvalidDocumentError as error:
+            runs.set_aside(connection, row, error, now)
     for step in released:
         _release(connection, step, attempts, now)
-    unfinished = [*(step.run for step in released), *_stalled(connection)]
+    unfinished = [*(row["run"] for row in rows), *_stalled(connection)]
     for run_id in dict.fromkeys(unfinished):
         runs.advance(connection, run_id, decide, now)
     return released
@@ -145,8 +150,7 @@ def _next(
 
 
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
-    what = f"the stored step {row['id']} of run {row['run']}"
-    graph_step = documents.loads(row["graph_step"], GraphStep, what)
+    graph_step = documents.loads(row["graph_step"], GraphStep, runs.step_name(row))
     ports = {source.port for source in graph_step.inputs.values() if source.port}
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
     connection.execute(
@@ -164,32 +168,19 @@ def _as_claimed(step: Step, worker: str, now: float) -> Step:
     )
 
 
-def _set_aside(
-    connection: sqlite3.Connection, row: sqlite3.Row, error: InvalidDocumentError, now: float
-) -> None:
-    """A damaged record fails its own step and holds up no other."""
-    failure = Failure("damaged-record", f"{error}; submit the run again")
-    connection.execute(
-        "UPDATE steps SET status = 'failed', failure = ?, failures = '[]', seconds = '{}',"
-        " finished_at = ? WHERE run = ? AND id = ?",
-        (documents.dumps(failure), now, row["run"], row["id"]),
-    )
-
-
 def _release(connection: sqlite3.Connection, step: Step, attempts: int, now: float) -> None:
     lost = step.lost + 1
+    quarantined = lost >= attempts
     said = f"the worker {step.worker} stopped in the middle of attempt {step.attempt}"
     failure = Failure("worker-lost", said)
-    if lost >= attempts:
+    if quarantined:
+        losses = [each for each in (*step.failures, failure) if each.code == "worker-lost"]
         failure = Failure(
             "quarantined",
             f"{lost} workers stopped in the middle of this step, so it is not tried again; "
             "look at its log and the workers' logs, then submit the run again",
-            details={
-                "workers": ", ".join([*(each.message for each in step.failures), step.worker])
-            },
+            details={"workers": "; ".join(each.message for each in losses)},
         )
-    quarantined = lost >= attempts
     connection.execute(
         "UPDATE steps SET status = ?, lost = ?, failure = ?, failures = ?, ready_at = ?,"
         " finished_at = ? WHERE run = ? AND id = ? AND status = 'running' AND attempt = ?",

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import StoreError
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+
+def intact(rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T]) -> list[T]:
+    """What can be read of a list; a damaged row is left out with a warning and hides no other."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except InvalidDocumentError as error:
+            _LOGGER.warning("a record is left out: %s", error)
+    return found
 
 
 class Database:
@@ -102,9 +121,13 @@ class Database:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA synchronous = {synchronous}")
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connections[name] = connection
         return self._connections[name]
 
@@ -122,6 +145,8 @@ def _advice(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL"):
         return "the disk is full: nothing was recorded; make room and try again"
+    if name.startswith("SQLITE_IOERR"):  # also how a full disk shows in the file beside the log
+        return "the disk is full or fails: nothing was recorded; make room and try again"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "the file is damaged: restore it from a backup, or use another TASKMGR_HOME"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
+from taskmgr_core import documents
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import ValueUse
 
@@ -85,6 +86,8 @@ def uses(connection: sqlite3.Connection, digest: str, limit: int) -> list[ValueU
 
 
 def _value(row: sqlite3.Row) -> FieldValue:
+    what = f"the stored value of {row['port']} in run {row['run']}"
+    document = row["document"]
     return FieldValue(
         port=row["port"],
         digest=row["digest"],
@@ -92,8 +95,8 @@ def _value(row: sqlite3.Row) -> FieldValue:
         type=row["type"],
         producer=row["producer"],
         source=row["source"],
-        document=None if row["document"] is None else json.loads(row["document"]),
-        artifacts=tuple(json.loads(row["artifacts"])),
+        document=None if document is None else documents.parse(document, what),
+        artifacts=documents.loads(row["artifacts"], tuple[str, ...], what),
     )
 
 

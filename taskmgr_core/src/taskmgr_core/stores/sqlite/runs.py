@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from taskmgr_core import documents
+from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
 from taskmgr_core.specs import Failure, FieldValue, Graph, Run, RunSummary, Step
@@ -76,7 +77,7 @@ def get(connection: sqlite3.Connection, run_id: str) -> Run:
         created_at=row["created_at"],
         finished_at=row["finished_at"],
         cancel_requested=bool(row["cancel_requested"]),
-        failure=failure_from(row["failure"], what),
+        failure=_told(row["failure"], f"the stored run {row['id']}"),
     )
 
 
@@ -113,12 +114,17 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
     row = connection.execute(
         "SELECT status, cancel_requested FROM runs WHERE id = ?", (run_id,)
     ).fetchone()
+    if row is None:
+        raise NotFoundError(_unknown(run_id))
     found = connection.execute(
-        "SELECT id, status, after FROM steps WHERE run = ? ORDER BY position", (run_id,)
+        "SELECT run, id, status, after FROM steps WHERE run = ? ORDER BY position", (run_id,)
     ).fetchall()
+    after = {each["id"]: _after(connection, each, now) for each in found}
     state = RunState(
-        after={each["id"]: tuple(json.loads(each["after"])) for each in found},
-        steps={each["id"]: each["status"] for each in found},
+        after={step: earlier or () for step, earlier in after.items()},
+        steps={
+            each["id"]: "failed" if after[each["id"]] is None else each["status"] for each in found
+        },
         status=row["status"],
         cancel_requested=bool(row["cancel_requested"]),
     )
@@ -134,7 +140,7 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
 
 def step_from(row: sqlite3.Row) -> Step:
     """A step as it is recorded."""
-    what = f"the stored step {row['id']} of run {row['run']}"
+    what = step_name(row)
     return Step(
         run=row["run"],
         id=row["id"],
@@ -151,14 +157,52 @@ def step_from(row: sqlite3.Row) -> Step:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         seconds=documents.loads(row["seconds"], dict[str, float], what),
-        failure=failure_from(row["failure"], what),
+        failure=_failure(row["failure"], what),
         failures=documents.loads(row["failures"], tuple[Failure, ...], what),
     )
 
 
-def failure_from(text: str | None, what: str) -> Failure | None:
-    """A failure from its JSON."""
+def step_name(row: sqlite3.Row) -> str:
+    """What a row of ``steps`` is called in a message."""
+    return f"the stored step {row['id']} of run {row['run']}"
+
+
+def set_aside(
+    connection: sqlite3.Connection, row: sqlite3.Row, error: InvalidDocumentError, now: float
+) -> None:
+    """A damaged record fails its own step and holds up no other."""
+    connection.execute(
+        "UPDATE steps SET status = 'failed', failure = ?, failures = '[]', seconds = '{}',"
+        " finished_at = ? WHERE run = ? AND id = ?",
+        (documents.dumps(_damaged(error)), now, row["run"], row["id"]),
+    )
+
+
+def _after(connection: sqlite3.Connection, row: sqlite3.Row, now: float) -> tuple[str, ...] | None:
+    """What a step waits for; None once it was set aside, because nobody can tell any more."""
+    if row["status"] != "pending":
+        return ()
+    try:
+        return documents.loads(row["after"], tuple[str, ...], step_name(row))
+    except InvalidDocumentError as error:
+        set_aside(connection, row, error, now)
+        return None
+
+
+def _failure(text: str | None, what: str) -> Failure | None:
     return None if text is None else documents.loads(text, Failure, what)
+
+
+def _told(text: str | None, what: str) -> Failure | None:
+    """A failure as it can be told: when it is damaged, that it is."""
+    try:
+        return _failure(text, what)
+    except InvalidDocumentError as error:
+        return _damaged(error)
+
+
+def _damaged(error: InvalidDocumentError) -> Failure:
+    return Failure("damaged-record", f"{error}; submit the run again")
 
 
 def _find(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
@@ -173,14 +217,18 @@ def _find(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
             (run_id.lower(), run_id.lower() + "~"),
         ).fetchall()
     if len(rows) > 1:
-        raise NotFoundError(f"several runs begin with {run_id!r}; give more of the id")
+        raise NotFoundError(f"several runs begin or end with {run_id!r}; give more of the id")
     if not rows:
-        raise NotFoundError(
-            f"no run {run_id!r}; `taskmgr runs` lists them, newest first (a run is named by its "
-            f"id, the beginning of it, or its last {SHORT} characters)"
-        )
+        raise NotFoundError(_unknown(run_id))
     row: sqlite3.Row = rows[0]
     return row
+
+
+def _unknown(run_id: str) -> str:
+    return (
+        f"no run {run_id!r}; `taskmgr runs` lists them, newest first (a run is named by its "
+        f"id, the beginning of it, or its last {SHORT} characters)"
+    )
 
 
 def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
@@ -195,7 +243,7 @@ def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
         created_at=row["created_at"],
         finished_at=row["finished_at"],
         cancel_requested=bool(row["cancel_requested"]),
-        failure=failure_from(row["failure"], f"the stored run {row['id']}"),
+        failure=_told(row["failure"], f"the stored run {row['id']}"),
         steps=dict(counts),
     )
 
@@ -214,10 +262,11 @@ def _end(connection: sqlite3.Connection, run_id: str, command: EndRun, now: floa
     failure = None
     if command.status == "failed":
         failed = connection.execute(
-            "SELECT * FROM steps WHERE run = ? AND status = 'failed' ORDER BY finished_at LIMIT 1",
+            "SELECT run, id, task, version, failure FROM steps WHERE run = ?"
+            " AND status = 'failed' ORDER BY finished_at LIMIT 1",
             (run_id,),
         ).fetchone()
-        failure = _run_failure(step_from(failed)) if failed is not None else None
+        failure = _run_failure(failed) if failed is not None else None
     connection.execute(
         "UPDATE runs SET status = ?, finished_at = ?, failure = ? WHERE id = ?"
         " AND status = 'running'",
@@ -225,8 +274,9 @@ def _end(connection: sqlite3.Connection, run_id: str, command: EndRun, now: floa
     )
 
 
-def _run_failure(step: Step) -> Failure | None:
-    if step.failure is None:
+def _run_failure(row: sqlite3.Row) -> Failure | None:
+    failure = _told(row["failure"], step_name(row))
+    if failure is None:
         return None
-    message = f"step {step.id} ({step.task} {step.version}): {step.failure.message}"
-    return Failure(step.failure.code, message)
+    message = f"step {row['id']} ({row['task']} {row['version']}): {failure.message}"
+    return Failure(failure.code, message)

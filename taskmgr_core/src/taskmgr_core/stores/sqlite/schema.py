@@ -57,6 +57,8 @@ CREATE TABLE IF NOT EXISTS steps (
 CREATE INDEX IF NOT EXISTS steps_due ON steps (priority DESC, ready_at) WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_due_in_queue ON steps (queue, priority DESC, ready_at)
     WHERE status = 'ready';
+CREATE INDEX IF NOT EXISTS steps_delayed ON steps (not_before, queue)
+    WHERE status = 'ready' AND not_before > 0;
 CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
 CREATE TABLE IF NOT EXISTS field_values (
     run TEXT NOT NULL,

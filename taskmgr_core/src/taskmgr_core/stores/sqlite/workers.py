@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Worker
+from taskmgr_core.stores.sqlite.database import intact
 
 FORGET_SECONDS = 3600.0
 
@@ -31,9 +32,10 @@ def remove(connection: sqlite3.Connection, worker_id: str) -> None:
 def listing(connection: sqlite3.Connection) -> list[Worker]:
     """See ``MetadataStore.workers``."""
     rows = connection.execute("SELECT id, document FROM workers ORDER BY id")
-    return [
-        documents.loads(row["document"], Worker, f"the stored worker {row['id']}") for row in rows
-    ]
+    return intact(
+        rows,
+        lambda row: documents.loads(row["document"], Worker, f"the stored worker {row['id']}"),
+    )
 
 
 def append_log(connection: sqlite3.Connection, lines: Sequence[LogLine]) -> None:

@@ -1,0 +1,24 @@
+"""What a path on the command line stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from taskmgr_core.pipelines import load_pipeline
+from taskmgr_core.specs import PipelineSpec
+
+PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def is_pipeline_file(name: str) -> bool:
+    """Whether it is the path of a pipeline file: no task's and no pipeline's name ends so."""
+    return name.lower().endswith(PIPELINE_SUFFIXES)
+
+
+def pipeline_or_name(name: str) -> PipelineSpec | str:
+    """The pipeline of a file, or a name as it is.
+
+    Raises:
+        NotFoundError, InvalidDocumentError: the file is not there, or no pipeline.
+    """
+    return load_pipeline(Path(name)) if is_pipeline_file(name) else name

@@ -1,0 +1,169 @@
+"""Values, edges and their uses, workers and logs, in every metadata store."""
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+import uuid_utils
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import NOW, alias, beaten, created, digest, graph, graph_step, run_id, value
+
+from taskmgr_core.specs import Edge, LogLine, Run, Worker
+from taskmgr_core.stores.metadata import MetadataStore, ValueUse
+
+# One store serves all examples of a property; each makes a run of its own.
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=10,
+)
+
+# values
+
+
+@SHARED
+@given(document=DOCUMENTS)
+def test_value_is_read_back_exactly(metadata: MetadataStore, document: object) -> None:
+    """Any JSON value comes back equal, of the same type, with its digest, size and files."""
+    said = value("text", document, "001", artifacts=(digest("a"), digest("b")))
+    run = Run(str(uuid_utils.uuid7()), "sample", "task", graph(graph_step()), "running", NOW)
+    metadata.create_run(run, [], [said])
+    (found,) = metadata.values(run.id)
+    assert found == said
+    assert repr(found.document) == repr(document)
+
+
+def test_values_of_some_ports(metadata: MetadataStore) -> None:
+    """With ports given, the values of those come, and nothing for a port that has none."""
+    run = created(metadata, values=[value(port, port) for port in ("a", "b", "c")])
+    wanted = {each.port: each.document for each in metadata.values(run.id, ["c", "a", "x"])}
+    assert wanted == {"a": "a", "c": "c"}
+    assert metadata.values(run.id, []) == []
+    assert len(metadata.values(run.id)) == 3
+
+
+def test_values_belong_to_their_run(metadata: MetadataStore) -> None:
+    """The same port of another run has its own value."""
+    runs = [created(metadata, number=number, values=[value("text", number)]) for number in (1, 2)]
+    assert [metadata.values(run.id)[0].document for run in runs] == [1, 2]
+
+
+# uses
+
+
+def test_uses_finds_values_and_files_inside(metadata: MetadataStore) -> None:
+    """A digest finds the value itself, values that contain the file, and their repetitions."""
+    picture = value("picture", "p", artifacts=(digest("file"),))
+    whole = attrs.evolve(value("whole", "w"), digest=digest("file"), artifacts=(digest("file"),))
+    other = value("other", "o")
+    run = created(metadata, values=[picture, whole, other, alias("repeated", picture)])
+    found = metadata.uses(digest("file"))
+    assert {each.run for each in found} == {run.id}
+    assert sorted(each.value.port for each in found) == ["picture", "repeated", "whole"]
+    assert metadata.uses(other.digest) == [ValueUse(run.id, other)]
+    assert metadata.uses(digest("nothing")) == []
+
+
+def test_uses_come_newest_run_first(metadata: MetadataStore) -> None:
+    """Uses are in the order of the runs, the last one first, up to the limit."""
+    for number in (2, 5, 1, 4, 3):
+        created(metadata, number=number, values=[value("text", "same")])
+    same = value("text", "same")
+    assert metadata.uses(same.digest) == [ValueUse(run_id(each), same) for each in (5, 4, 3, 2, 1)]
+    assert [each.run for each in metadata.uses(same.digest, 2)] == [run_id(5), run_id(4)]
+
+
+# workers
+
+
+def test_worker_is_listed_as_it_beat_last(metadata: MetadataStore) -> None:
+    """A beat replaces the one before; workers are listed whole."""
+    beaten(metadata, "w2", NOW)
+    worker = Worker("w1", "host", 7, 4, ("gpu", "default"), NOW, NOW + 1, ("run/001",))
+    metadata.beat(worker)
+    latest = beaten(metadata, "w2", NOW + 2)
+    assert sorted(metadata.workers(), key=lambda each: each.id) == [worker, latest]
+
+
+def test_worker_that_stopped_is_listed_no_more(metadata: MetadataStore) -> None:
+    """A worker that says that it stopped leaves the list; saying so twice is no fault."""
+    beaten(metadata, "w1")
+    stays = beaten(metadata, "w2")
+    for _ in range(2):
+        metadata.remove_worker("w1")
+    assert metadata.workers() == [stays]
+
+
+def test_silent_worker_stays_listed_for_a_while(metadata: MetadataStore) -> None:
+    """A lost worker is still shown minutes later, and not for ever."""
+    lost = beaten(metadata, "lost", NOW)
+    living = beaten(metadata, "living", NOW + 600)
+    assert sorted(metadata.workers(), key=lambda each: each.id) == [living, lost]
+    living = beaten(metadata, "living", NOW + 7 * 24 * 3600)
+    assert metadata.workers() == [living]
+
+
+# logs
+
+
+def line(run: Run, text: str, stream: str = "stdout") -> LogLine:
+    """A line that is not numbered yet."""
+    return LogLine(0, run.id, "001", 1, NOW, stream, text)
+
+
+def test_log_is_read_back_in_order(metadata: MetadataStore) -> None:
+    """A run's lines come whole and in the order in which they were appended, numbers growing."""
+    run, other = created(metadata, number=1), created(metadata, number=2)
+    texts = ["one", "", "  zwölf\t", "\x00\x1b[31m", "😀" * 2000]
+    metadata.append_log([line(run, text, "stderr") for text in texts[:3]])
+    metadata.append_log([line(other, "elsewhere")])
+    metadata.append_log([line(run, text) for text in texts[3:]])
+    found = metadata.log(run.id)
+    assert [each.text for each in found] == texts
+    assert [each.stream for each in found] == ["stderr"] * 3 + ["stdout"] * 2
+    numbers = [each.number for each in found]
+    assert numbers == sorted(set(numbers))
+    assert min(numbers) > 0
+    assert attrs.evolve(found[0], number=0) == line(run, "one", "stderr")
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 1000])
+def test_log_is_paged(metadata: MetadataStore, size: int) -> None:
+    """Page after page every line comes once, also those that are appended meanwhile."""
+    run = created(metadata)
+    texts = [f"line {number}" for number in range(10)]
+    metadata.append_log([line(run, text) for text in texts[:7]])
+    read: list[str] = []
+    last = 0
+    while page := metadata.log(run.id, last, size):
+        if last == 0:
+            metadata.append_log([line(run, text) for text in texts[7:]])
+        assert len(page) <= size
+        read += [each.text for each in page]
+        last = page[-1].number
+    assert read == texts
+
+
+def test_empty_log_is_no_fault(metadata: MetadataStore) -> None:
+    """Appending nothing changes nothing."""
+    run = created(metadata)
+    metadata.append_log([])
+    assert metadata.log(run.id) == []
+
+
+def test_records_outlive_their_connection(open_metadata: Callable[[], MetadataStore]) -> None:
+    """What was recorded is there after the store was closed and opened again."""
+    one = open_metadata()
+    run = created(one, values=[value("text", "a")])
+    one.append_log([line(run, "said")])
+    one.close()
+    other = open_metadata()
+    assert other.run(run.id) == run
+    assert other.values(run.id) == [value("text", "a")]
+    assert [each.text for each in other.log(run.id)] == ["said"]
+    assert other.edges(run.id) == list[Edge]()

@@ -1,0 +1,164 @@
+"""Any graphs under any order of claims, outcomes, doubles and lost workers."""
+
+from collections import Counter
+
+import attrs
+import uuid_utils
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from samples import NOW, first_step, graph, graph_step, success
+
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import Claim, Failure, GraphStep, Outcome, Run, Worker
+from taskmgr_core.stores.metadata import MetadataStore
+
+WORKERS = ("w0", "w1", "w2")
+ACTIONS = ("claim", "claim", "finish", "finish", "retry", "repeat", "lose", "reconcile", "beat")
+SILENCE = 5.0
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> tuple[GraphStep, ...]:
+    """Any acyclic graph of up to six steps, of any priorities."""
+    names = [f"{number:03}" for number in range(1, draw(st.integers(1, 6)) + 1)]
+    return tuple(
+        graph_step(
+            name,
+            sorted(draw(st.sets(st.sampled_from(names[:index])))) if index else (),
+            priority=draw(st.integers(0, 9)),
+        )
+        for index, name in enumerate(names)
+    )
+
+
+SCHEDULES = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5)), max_size=40)
+
+
+@attrs.define
+class Platform:
+    """Workers on one store, what each of them holds, and what it was told was recorded."""
+
+    metadata: MetadataStore
+    suffix: str = attrs.field(factory=lambda: str(uuid_utils.uuid7()))
+    runs: list[Run] = attrs.field(factory=list)
+    now: float = NOW
+    held: list[Claim] = attrs.field(factory=list)
+    past: list[tuple[Claim, Outcome]] = attrs.field(factory=list)
+    claims: Counter[tuple[str, str, int]] = attrs.field(factory=Counter)
+    succeeded: dict[tuple[str, str], int] = attrs.field(factory=dict)
+
+    def submit(self, steps: tuple[GraphStep, ...]) -> None:
+        """A new run, on a queue that no other example serves."""
+        own = tuple(attrs.evolve(each, queue=self.suffix) for each in steps)
+        run = Run(str(uuid_utils.uuid7()), "sample", "pipeline", graph(*own), "running", self.now)
+        self.metadata.create_run(run, [first_step(run, each, self.now) for each in own], [])
+        self.runs.append(run)
+
+    def act(self, action: str, choice: int) -> None:
+        """Let one thing happen."""
+        self.now += 1.0
+        getattr(self, action)(choice)
+
+    def name(self, choice: int) -> str:
+        """A worker's name, of this example only."""
+        return f"{WORKERS[choice % len(WORKERS)]}-{self.suffix}"
+
+    def beat(self, choice: int) -> None:
+        """A worker says that it lives."""
+        worker = Worker(self.name(choice), "host", 1, 1, (self.suffix,), NOW, self.now)
+        self.metadata.beat(worker)
+
+    def claim(self, choice: int) -> None:
+        """A worker claims what is due; all that it takes from has succeeded."""
+        self.beat(choice)
+        claim = self.metadata.claim(self.name(choice), [self.suffix], self.now)
+        if claim is None:
+            return
+        step = claim.step
+        self.claims[step.run, step.id, step.attempt] += 1
+        assert all((step.run, each) in self.succeeded for each in claim.graph_step.after)
+        assert set(claim.values) == {f"output_{each}_said" for each in claim.graph_step.after}
+        self.held.append(claim)
+
+    def finish(self, choice: int) -> None:
+        """A worker's attempt succeeds, whether it still holds it or not."""
+        if self.held:
+            claim = self.held.pop(choice % len(self.held))
+            self.record(claim, success(claim, claim.step.attempt))
+
+    def retry(self, choice: int) -> None:
+        """A worker's attempt fails and is to be tried again a little later."""
+        if self.held:
+            claim = self.held.pop(choice % len(self.held))
+            boom = Failure("task-error", "boom")
+            self.record(claim, Outcome("ready", failure=boom, not_before=self.now + choice))
+
+    def repeat(self, choice: int) -> None:
+        """An outcome is recorded again, or an older one arrives late."""
+        if self.past:
+            claim, outcome = self.past[choice % len(self.past)]
+            assert not self.metadata.finish(claim, outcome, decide, self.now).recorded
+
+    def lose(self, choice: int) -> None:
+        """Time passes, one worker beats on, the steps of all others are taken back."""
+        self.now += SILENCE
+        self.beat(choice)
+        self.metadata.release_lost(self.now - SILENCE / 2, 1000, decide, self.now)
+
+    def reconcile(self, choice: int) -> None:
+        """Somebody asks what there is to do."""
+        self.metadata.reconcile(self.runs[choice % len(self.runs)].id, decide, self.now)
+
+    def record(self, claim: Claim, outcome: Outcome) -> None:
+        """Record an outcome; only the holder of the last attempt may."""
+        progress = self.metadata.finish(claim, outcome, decide, self.now)
+        self.past.append((claim, outcome))
+        key = (claim.step.run, claim.step.id)
+        if progress.recorded and outcome.status == "succeeded":
+            assert key not in self.succeeded, f"{key} succeeded twice"
+            self.succeeded[key] = claim.step.attempt
+
+    def drain(self) -> None:
+        """Every worker goes on until there is nothing to do."""
+        for _ in range(100):
+            if all(self.metadata.run(run.id).status != "running" for run in self.runs):
+                return
+            self.now += SILENCE
+            for choice in range(len(WORKERS)):
+                self.act("claim", choice)
+            while self.held:
+                self.finish(0)
+            self.metadata.release_lost(self.now - SILENCE, 1000, decide, self.now)
+        raise AssertionError("a run does not end")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(first=graphs(), second=graphs(), schedule=SCHEDULES)
+def test_every_run_ends_and_records_each_step_once(
+    metadata: MetadataStore,
+    first: tuple[GraphStep, ...],
+    second: tuple[GraphStep, ...],
+    schedule: list[tuple[str, int]],
+) -> None:
+    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
+    platform = Platform(metadata)
+    for steps in (first, second):
+        platform.submit(steps)
+    for action, choice in schedule:
+        platform.act(action, choice)
+    platform.drain()
+    assert set(platform.claims.values()) <= {1}, "an attempt was given out twice"
+    for run in platform.runs:
+        assert metadata.run(run.id).status == "succeeded"
+        steps = metadata.steps(run.id)
+        assert {each.status for each in steps} == {"succeeded"}
+        assert {(each.run, each.id): each.attempt for each in steps} == {
+            key: attempt for key, attempt in platform.succeeded.items() if key[0] == run.id
+        }
+        values = metadata.values(run.id)
+        assert len({each.port for each in values}) == len(values)
+        assert {each.producer: each.document for each in values if not each.source} == {
+            each.id: each.attempt for each in steps
+        }
+        edges = metadata.edges(run.id)
+        assert len(set(edges)) == len(edges) == 2 * sum(len(each.after) for each in run.graph.steps)

@@ -1,0 +1,241 @@
+"""Every statement of the SQLite store finds its rows through an index, however long the history."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import attrs
+import pytest
+from samples import NOW, beaten, created, digest, finished, graph_step, run_id, success, value
+
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import LogLine, Outcome
+from taskmgr_core.stores.metadata import RunFilter
+from taskmgr_core.stores.sqlite import SqliteMetadata
+
+GROWING = ("runs", "steps", "field_values", "value_digests", "edges", "log")
+NEWEST = 400
+
+# Copies of the first run, ended long ago.
+HISTORY = """
+    WITH RECURSIVE numbers (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last}),
+    old (id) AS (SELECT printf('0190%04x-0000-7000-8000-%012x', n, n + 65536) FROM numbers)
+    {insert}
+"""
+COPIES = (
+    "INSERT INTO runs (id, short, name, kind, status, created_at, finished_at, graph)"
+    " SELECT old.id, substr(old.id, -8), name, kind, 'succeeded', 0, 1, graph FROM old, runs"
+    " WHERE runs.id = '{run}'",
+    "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
+    " status, worker) SELECT old.id, steps.id, position, after, graph_step, task, version, queue,"
+    " priority, 'succeeded', 'w1' FROM old, steps WHERE steps.run = '{run}'",
+    "INSERT INTO field_values SELECT old.id, port, digest, size, type, producer, source,"
+    " document, artifacts FROM old, field_values WHERE run = '{run}'",
+    "INSERT INTO value_digests SELECT hex(randomblob(16)), old.id, port FROM old, value_digests"
+    " WHERE run = '{run}'",
+    "INSERT INTO edges SELECT old.id, 'target', 'source' FROM old",
+    "INSERT INTO log (run, step, attempt, time, stream, text)"
+    " SELECT old.id, '001', 1, 0, 'stdout', 'text' FROM old",
+)
+
+
+@attrs.define
+class Observed:
+    """A store, the statements that it ran, and how many instructions they took."""
+
+    metadata: SqliteMetadata
+    path: Path
+    statements: list[str] = attrs.field(factory=list)
+    instructions: int = 0
+
+    def watch(self, connection: sqlite3.Connection) -> None:
+        """Follow what a connection does."""
+        connection.set_trace_callback(self.statements.append)
+        connection.set_progress_handler(self.count, 1)
+
+    def count(self) -> None:
+        """One instruction of SQLite's virtual machine."""
+        self.instructions += 1
+
+    def grow(self, first: int, last: int) -> None:
+        """Add runs that ended long ago."""
+        with sqlite3.connect(self.path) as connection:
+            for insert in COPIES:
+                filled = insert.format(run=run_id(1))
+                connection.execute(HISTORY.format(first=first, last=last, insert=filled))
+        connection.close()
+
+    def plans(self) -> dict[str, list[str]]:
+        """The query plan of each statement that was run."""
+        connection = sqlite3.connect(self.path)
+        worth = [each for each in dict.fromkeys(self.statements) if re.match("SELECT|UPD|DEL", each)]
+        plans = {
+            each: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {each}")]
+            for each in worth
+        }
+        connection.close()
+        return plans
+
+
+@pytest.fixture
+def observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Observed]:
+    """A watched store with one run of three steps, of which one is ready."""
+    path = tmp_path / "metadata.sqlite3"
+    watched = Observed(SqliteMetadata(path), path)
+    connect = sqlite3.connect
+
+    def observed_connect(*arguments: object, **options: object) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)  # type: ignore[call-overload]
+        watched.watch(connection)
+        return connection  # type: ignore[no-any-return]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", observed_connect)
+        watched.metadata.initialize()
+        watched.metadata.workers()
+        watched.metadata.remove_worker("w1")
+    steps = (graph_step("001"), graph_step("002", ["001"]), graph_step("003"))
+    created(watched.metadata, *steps, values=[value("text", "a", artifacts=(digest("file"),))])
+    yield watched
+    watched.metadata.close()
+
+
+def claim_and_finish(metadata: SqliteMetadata) -> None:
+    """One step of a new run, from submitting it to recording its outcome."""
+    created(metadata, number=NEWEST, values=[value("text", "b")])
+    claim = metadata.claim("w1", ["default"], NOW)
+    assert claim is not None
+    finished(metadata, claim, success(claim))
+
+
+def claim_and_retry(metadata: SqliteMetadata) -> None:
+    """An attempt that is to be tried again later."""
+    created(metadata, number=NEWEST, values=[value("text", "b")])
+    claim = metadata.claim("w1", (), NOW)
+    assert claim is not None
+    finished(metadata, claim, Outcome("ready", not_before=NOW + 60))
+    assert metadata.next_due((), NOW) == 60
+    assert metadata.next_due(["default"], NOW) == 60
+
+
+def cancel(metadata: SqliteMetadata) -> None:
+    """A run that is cancelled."""
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]), number=NEWEST)
+    metadata.request_cancel(run.id, decide, NOW)
+
+
+def lose(metadata: SqliteMetadata) -> None:
+    """A step that is taken back from its worker, and looking for one."""
+    metadata.claim("w1", (), NOW)
+    metadata.release_lost(NOW, 3, decide, NOW)
+    metadata.release_lost(NOW, 3, decide, NOW)
+
+
+def log(metadata: SqliteMetadata) -> None:
+    """Lines appended, and a page read."""
+    metadata.append_log([LogLine(0, run_id(1), "001", 1, NOW, "stdout", "text")])
+    assert metadata.log(run_id(1), 0, 10)
+
+
+OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
+    "claim of nothing": lambda metadata: metadata.claim("w1", ["none"], NOW),
+    "claim and finish": claim_and_finish,
+    "claim and retry": claim_and_retry,
+    "cancel": cancel,
+    "lose": lose,
+    "holds": lambda metadata: (metadata.claim("w1", (), NOW), metadata.holds("w1")),
+    "reconcile": lambda metadata: metadata.reconcile(run_id(1), decide, NOW),
+    "run": lambda metadata: metadata.run(run_id(1)),
+    "run by beginning": lambda metadata: metadata.run(run_id(1)[:9]),
+    "run by end": lambda metadata: metadata.run(run_id(1)[-8:]),
+    "runs": lambda metadata: metadata.runs(RunFilter(limit=5)),
+    "runs by status": lambda metadata: metadata.runs(RunFilter(status="running", limit=5)),
+    "runs by name": lambda metadata: metadata.runs(RunFilter(name="sample", limit=5)),
+    "runs by both": lambda metadata: metadata.runs(RunFilter("succeeded", "sample", limit=5)),
+    "next page": lambda metadata: metadata.runs(RunFilter(before=run_id(1), limit=5)),
+    "steps": lambda metadata: metadata.steps(run_id(1)),
+    "values": lambda metadata: metadata.values(run_id(1)),
+    "values of ports": lambda metadata: metadata.values(run_id(1), ["text"]),
+    "edges": lambda metadata: metadata.edges(run_id(1)),
+    "uses": lambda metadata: metadata.uses(digest("file"), 10),
+    "log": log,
+    "beat": lambda metadata: beaten(metadata, "w1"),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_statements_use_an_index(observed: Observed, name: str) -> None:
+    """No statement walks a table that grows with the history.
+
+    What it may walk is a partial index: of the steps that are ready or run now.
+    """
+    observed.grow(1, 200)
+    observed.statements.clear()
+    OPERATIONS[name](observed.metadata)
+    plans = observed.plans()
+    assert plans, "nothing was observed"
+    active = r"USING (COVERING )?INDEX steps_(due|running|delayed)"
+    walks = [
+        f"{statement}\n    {line}"
+        for statement, plan in plans.items()
+        for line in plan
+        if re.match(rf"SCAN ({'|'.join(GROWING)})\b", line) and not re.search(active, line)
+    ]
+    assert not walks, "\n".join(walks)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_effort_does_not_grow_with_history(observed: Observed, name: str) -> None:
+    """Ten times as many ended runs take an operation no more instructions."""
+    observed.grow(1, 100)
+    few = effort(observed, name)
+    observed.grow(101, 1000)
+    many = effort(observed, name)
+    assert many <= 1.2 * few + 20
+
+
+def effort(observed: Observed, name: str) -> int:
+    """How many instructions an operation takes on a run of its own."""
+    with sqlite3.connect(observed.path) as connection:
+        for table in ("runs", "steps", "field_values", "value_digests", "edges"):
+            column = "id" if table == "runs" else "run"
+            connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (run_id(NEWEST),))
+        connection.execute(
+            "UPDATE steps SET status = 'ready', attempt = 0, worker = '' WHERE run = ?"
+            " AND id <> '002'",
+            (run_id(1),),
+        )
+    connection.close()
+    observed.instructions = 0
+    OPERATIONS[name](observed.metadata)
+    return observed.instructions
+
+
+def test_backlog_of_other_queues_costs_nothing(observed: Observed) -> None:
+    """A worker of one queue does not look through the ready steps of another one."""
+    before = looking(observed)
+    created(observed.metadata, *(graph_step(f"{n:04}", queue="busy") for n in range(1000)), number=2)
+    assert looking(observed) <= before + 20
+
+
+def test_backlog_of_delayed_steps_is_found_by_its_time(observed: Observed) -> None:
+    """When the next retry is due is told without looking at every step that is ready."""
+    before = waiting(observed)
+    created(observed.metadata, *(graph_step(f"{n:04}") for n in range(1000)), number=2)
+    assert waiting(observed) <= before + 20
+
+
+def looking(observed: Observed) -> int:
+    """How many instructions it takes an idle worker to look for work."""
+    observed.instructions = 0
+    assert observed.metadata.claim("w1", ["idle"], NOW) is None
+    assert observed.metadata.next_due(["idle"], NOW) is None
+    return observed.instructions
+
+
+def waiting(observed: Observed) -> int:
+    """How many instructions it takes to find out when the next retry is due."""
+    observed.instructions = 0
+    assert observed.metadata.next_due((), NOW) is None
+    return observed.instructions

@@ -1,0 +1,256 @@
+"""What only the SQLite store can get wrong: its file, its schema, its connections."""
+
+import contextlib
+import functools
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from samples import (
+    NOW,
+    beaten,
+    claimed,
+    created,
+    finished,
+    graph_step,
+    pipeline_spec,
+    status_of,
+    success,
+    task_version,
+    value,
+)
+
+from taskmgr_core.errors import StoreError
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import LogLine
+from taskmgr_core.stores.sqlite import SqliteMetadata, schema
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store's file is."""
+    return tmp_path / "home" / "metadata.sqlite3"
+
+
+@pytest.fixture
+def metadata(path: Path) -> Iterator[SqliteMetadata]:
+    """A store that is not initialized yet."""
+    store = SqliteMetadata(path)
+    yield store
+    store.close()
+
+
+# the file
+
+
+@pytest.mark.parametrize("content", [b"no database" * 100, b"\x00" * 5000, b"SQLite format 3\x00" * 300])
+def test_file_that_is_no_database_is_named(
+    path: Path, metadata: SqliteMetadata, content: bytes
+) -> None:
+    """A file of another kind is refused with its path and what to do, and left as it is."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=rf"{path}: .*restore it.*TASKMGR_HOME"):
+        metadata.initialize()
+    assert path.read_bytes() == content
+
+
+def test_damaged_page_is_named(path: Path, metadata: SqliteMetadata) -> None:
+    """A database with an overwritten middle is refused with its path and what to do."""
+    metadata.initialize()
+    created(metadata, *(graph_step(f"{number:03}") for number in range(300)))
+    metadata.close()
+    size = path.stat().st_size
+    with path.open("r+b") as opened:
+        opened.seek(4096)
+        opened.write(b"\xff" * (size - 4096))
+    with pytest.raises(StoreError, match=rf"{path}: .*damaged: restore it"):
+        claimed(metadata)
+
+
+def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
+    """A file that a newer taskmgr made is refused, unchanged, with both numbers."""
+    metadata.initialize()
+    metadata.close()
+    newer = schema.VERSION + 1
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {newer}")
+    with pytest.raises(StoreError, match=f"schema {newer}.*knows {schema.VERSION}: upgrade taskm"):
+        metadata.initialize()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (newer,)
+
+
+@pytest.mark.parametrize("in_the_way", ["folder", "parent"])
+def test_path_in_the_way_is_named(
+    path: Path, metadata: SqliteMetadata, in_the_way: str
+) -> None:
+    """A folder where the file should be, or a file where its folder should be, is named."""
+    if in_the_way == "folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.write_text("a file")
+    with pytest.raises(StoreError, match=str(path)):
+        metadata.initialize()
+
+
+def test_locked_file_is_waited_for(path: Path, metadata: SqliteMetadata) -> None:
+    """While another process writes, an operation waits and then is carried out."""
+    metadata.initialize()
+    script = """
+        import sqlite3, sys, time
+        connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        print("held", flush=True)
+        sys.stdin.readline()
+        connection.execute("COMMIT")
+    """
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == "held\n"
+        assert metadata.claim("w1", (), NOW) is None  # looking takes no lock
+        # The holder lets go after the store has begun to wait, or before: either way it succeeds.
+        holder.stdin.close()
+        run = created(metadata)
+    assert metadata.run(run.id) == run
+
+
+def test_processes_create_the_file_together(path: Path) -> None:
+    """Processes that start at once on a new folder all find an initialized store."""
+    script = """
+        import sys
+        from pathlib import Path
+        from taskmgr_core.stores.sqlite import SqliteMetadata
+        store = SqliteMetadata(Path(sys.argv[1]))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        store.initialize()
+        assert store.latest_versions() == []
+        store.close()
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script), path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    with contextlib.ExitStack() as stack:
+        for each in processes:
+            stack.enter_context(each)
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        for each in processes:
+            assert each.stdin is not None
+            each.stdin.close()
+        for each in processes:
+            assert each.stderr is not None
+            assert (each.wait(30), each.stderr.read()) == (0, "")
+
+
+# connections
+
+
+@pytest.fixture
+def commits(
+    metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, str]]:
+    """Of each commit from now on: its connection's journal mode and synchronisation."""
+    found: list[tuple[str, str]] = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, statement: str, *parameters: object) -> sqlite3.Cursor:
+            cursor = super().execute(statement, *parameters)  # type: ignore[arg-type]
+            if statement == "COMMIT":
+                found.append((self.pragma("journal_mode"), self.pragma("synchronous")))
+            return cursor
+
+        def pragma(self, name: str) -> str:
+            return str(super().execute(f"PRAGMA {name}").fetchone()[0])
+
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
+    metadata.initialize()
+    return found
+
+
+FULL, NORMAL = ("wal", "2"), ("wal", "1")
+
+
+def test_durable_operations_are_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """What promises to be durable is committed on a connection that syncs each commit."""
+    run = created(metadata)
+    metadata.add_versions([task_version()])
+    metadata.put_pipeline(pipeline_spec())
+    metadata.request_cancel(created(metadata, number=2).id, decide, NOW)
+    claim = claimed(metadata)
+    before = len(commits)
+    finished(metadata, claim)
+    metadata.reconcile(run.id, decide, NOW)
+    metadata.request_cancel(run.id, decide, NOW)
+    assert commits[: before - 1] == [FULL] * 5
+    assert commits[before:] == [FULL] * 3
+
+
+def test_lost_steps_are_taken_back_durably(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Taking a step back is synced; finding that there is none to take back writes nothing."""
+    created(metadata)
+    claimed(metadata)
+    commits.clear()
+    for _ in range(2):
+        metadata.release_lost(NOW, 3, decide, NOW)
+    assert commits == [FULL]
+
+
+def test_quick_operations_are_not_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Claims, beats and log lines cost no sync; reading, and looking in vain, writes nothing."""
+    run = created(metadata)
+    commits.clear()
+    metadata.claim("w1", ["none"], NOW)
+    metadata.run(run.id)
+    assert commits == []
+    claimed(metadata)
+    beaten(metadata, "w1")
+    metadata.append_log([LogLine(0, run.id, "001", 1, NOW, "stdout", "text")])
+    metadata.remove_worker("w1")
+    assert commits == [NORMAL] * 4
+
+
+def test_operation_after_close_opens_again(metadata: SqliteMetadata) -> None:
+    """A store that was closed can be used again; closing twice is no fault."""
+    metadata.initialize()
+    run = created(metadata)
+    metadata.close()
+    metadata.close()
+    assert metadata.run(run.id) == run
+    claim = claimed(metadata)
+    assert finished(metadata, claim, success(claim)).recorded
+
+
+def test_failed_operation_leaves_the_connection_usable(metadata: SqliteMetadata) -> None:
+    """After an error in the middle of a transaction the next operation works."""
+    metadata.initialize()
+    run = created(metadata, values=[value("text", "a")])
+    with pytest.raises(StoreError, match="nothing was recorded"):
+        created(metadata, graph_step("001"), graph_step("002"))
+    finished(metadata, claimed(metadata))
+    assert status_of(metadata, run) == {"001": "succeeded", "run": "succeeded"}
