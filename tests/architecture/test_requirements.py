@@ -70,8 +70,6 @@ def test_smaller_locks_agree_with_dev(lock: str) -> None:
 
 def test_root_installs_the_workspace_members() -> None:
     """The workspace lists exactly the distributions that live here, so none is looked up."""
-    root = project(".")
-    members = {
-        project(each)["project"]["name"] for each in root["tool"]["uv"]["workspace"]["members"]
-    }
-    assert members == OURS == set(root["tool"]["uv"]["sources"])
+    settings = project(".")["tool"]["uv"]
+    members = {project(each)["project"]["name"] for each in settings["workspace"]["members"]}
+    assert members == OURS == set(settings["sources"])

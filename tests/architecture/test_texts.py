@@ -23,6 +23,11 @@ FOLDERS = "|".join(("work", "root", "private/var"))
 PATH_OF_A_MACHINE = re.compile(rf"(?<![\w.$}}*-])/(?:{FOLDERS})(?=/|[\s'\"`),:;]|$)", re.MULTILINE)
 
 
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="only git knows which files are the project's"
+)
+
+
 def places(pattern: re.Pattern[str], path: Path) -> list[str]:
     """Where a pattern occurs in a file."""
     text = path.read_bytes().decode(errors="replace")

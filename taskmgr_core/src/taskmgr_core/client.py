@@ -12,13 +12,18 @@ from typing import Any, Protocol, Self
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import ConflictError, NotFoundError, TaskmgrError
+from taskmgr_core.errors import (
+    ArtifactError,
+    ConflictError,
+    InvalidValueError,
+    NotFoundError,
+    TaskmgrError,
+)
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.lineage import Trace, trace
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import MoveStep, RunState, decide
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
-from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.publishing import Published, Publisher
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
@@ -123,6 +128,9 @@ class Client:
             InvalidPipelineError, InvalidDocumentError: with every problem.
             ConflictError: a task has the same name.
         """
+        # The YAML parser is slow to import, and only publishing a pipeline needs it.
+        from taskmgr_core.pipelines import load_pipeline
+
         spec = load_pipeline(path)
         compile_pipeline(spec, self.metadata.version)
         if any(each.name == spec.pipeline for each in self.metadata.latest_versions()):
@@ -264,17 +272,23 @@ class Client:
         steps = tuple(self.metadata.steps(run.id))
         values = tuple(self.metadata.values(run.id))
         edges = tuple(self.metadata.edges(run.id))
-        result: dict[str, Any] | None = None
-        if run.status == "succeeded":
+        detail = RunDetail(run, steps, values, edges, None)
+        return detail if run.status != "succeeded" else self._with_result(detail)
+
+    def _with_result(self, detail: RunDetail) -> RunDetail:
+        run = detail.run
+        try:
             documents = {
                 value.port: fetched(value.document, self.artifacts)
-                for value in values
+                for value in detail.values
                 if not value.source
             }
             result = assemble(run.graph, documents)
-            if run.kind == "pipeline":
-                result["processing_summary"] = processing_summary(run, steps, edges)
-        return RunDetail(run, steps, values, edges, result)
+        except (InvalidValueError, ArtifactError) as error:
+            return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
+        if run.kind == "pipeline":
+            result["processing_summary"] = processing_summary(run, detail.steps, detail.edges)
+        return attrs.evolve(detail, result=result)
 
     def cancel(self, run_id: str) -> Run:
         """Ask for a run to be cancelled; durable when it returns. A run that has ended stays.

@@ -13,7 +13,6 @@ import attrs
 from taskmgr_core.errors import InvalidValueError, Problem, nearest
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_core.pictures import check_picture
 from taskmgr_core.specs import Graph
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.values import reference, take_files
@@ -132,7 +131,7 @@ class InputReader:
             ) from error
         if is_image:
             try:
-                check_picture(path, path.name, self.megapixels)
+                self._check_picture(path, path.name)
             except InvalidValueError as error:
                 raise InvalidValueError(f"{name}: {error}") from error
         return reference(self.artifacts.put_file(path), kind)
@@ -140,8 +139,14 @@ class InputReader:
     def _stored(self, digest: str, name: str, *, is_image: bool) -> dict[str, Any]:
         path = self.artifacts.local_path(digest)
         if is_image:
-            check_picture(path, f"{name}: {digest}", self.megapixels)
+            self._check_picture(path, f"{name}: {digest}")
         return reference(self.artifacts.put_file(path, name), "application/octet-stream")
+
+    def _check_picture(self, path: Path, name: str) -> None:
+        # Pillow takes as long to import as all else here, and workers never need it.
+        from taskmgr_core.pictures import check_picture
+
+        check_picture(path, name, self.megapixels)
 
     def _array(self, value: Any, name: str) -> Any:
         if isinstance(value, Mapping):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import warnings
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from taskmgr_core.errors import InvalidValueError
+
+
+# Those that OpenCV reads, too. Pillow would hand some of the others to further programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 def check_picture(path: Path, name: str, megapixels: int) -> None:
@@ -25,7 +30,7 @@ def check_picture(path: Path, name: str, megapixels: int) -> None:
         # Our own limit holds; Pillow's notes on odd metadata are not the user's concern.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as opened:
+            with Image.open(path, formats=FORMATS) as opened:
                 _check_size(opened, name, megapixels)
                 # An eighth of a JPEG's size still reads the whole file.
                 opened.draft(None, (max(opened.width // 8, 1), max(opened.height // 8, 1)))
@@ -37,10 +42,18 @@ def check_picture(path: Path, name: str, megapixels: int) -> None:
                 f"{name} is not a picture ({_kind(path)}); "
                 "give a PNG, JPEG, WebP, BMP, GIF or TIFF file"
             ) from error
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except Image.DecompressionBombError as error:
             raise InvalidValueError(
-                f"{name} is damaged and cannot be decoded: {error}; copy or export it again"
+                f"{name} has more than the {megapixels} million pixels allowed; shrink it"
             ) from error
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InvalidValueError(f"{name} {_damage(error)}") from error
+
+
+def _damage(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"cannot be read: {error.strerror}"
+    return f"is damaged and cannot be decoded: {error}; copy or export it again"
 
 
 def _check_size(opened: Image.Image, name: str, megapixels: int) -> None:
@@ -58,7 +71,8 @@ def _kind(path: Path) -> str:
     if not beginning:
         return "the file is empty"
     try:
-        beginning.decode()
+        # The last character may be cut off.
+        text = codecs.getincrementaldecoder("utf-8")().decode(beginning)
     except UnicodeDecodeError:
-        return "its content is of no known image format"
-    return "its content is text"
+        text = "\0"
+    return "its content is of no known image format" if "\0" in text else "its content is text"

@@ -136,7 +136,7 @@ class _PipelineLoader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping whose keys differ."""
+        """A mapping whose keys differ; all of them are texts."""
         seen = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -148,6 +148,9 @@ class _PipelineLoader(yaml.SafeLoader):
                     None, None, f"the key {key.value!r} is twice in one object", key.start_mark
                 )
             seen.add(key.value)
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            key.tag = _TAGS + "str"
         return super().construct_mapping(node, deep)
 
 

@@ -7,6 +7,7 @@ configuration file, else from the table. The environment is read once, by
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -27,7 +28,13 @@ def _setting(default: Any, text: str, check: Callable[[Any], str | None] = lambd
 
 
 def _at_least(minimum: float) -> Callable[[Any], str | None]:
-    return lambda value: None if value >= minimum else f"it must be at least {minimum:g}"
+    wrong = f"it must be at least {minimum:g}"
+    return lambda value: None if minimum <= value < math.inf else wrong
+
+
+def _between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
+    wrong = f"it must be {minimum:g} to {maximum:g}"
+    return lambda value: None if minimum <= value <= maximum else wrong
 
 
 @attrs.frozen
@@ -62,7 +69,7 @@ class Settings:
         1_000_000, "Bytes of output that are kept of one attempt.", _at_least(0)
     )
     image_megapixels: int = _setting(
-        200, "Pictures with more million pixels are refused.", _at_least(1)
+        150, "Pictures with more million pixels are refused (at most 178).", _between(1, 178)
     )
     environments_mb: int = _setting(
         20_000, "Size that `taskmgr env gc` brings the virtualenvs down to.", _at_least(0)
@@ -130,10 +137,17 @@ def _home(environ: Mapping[str, str], working: Path, home: Path | None) -> Sourc
     if home is not None:
         value, origin = home.absolute(), "command line"
     elif environ.get(variable):
-        value, origin = (working / Path(environ[variable]).expanduser()).absolute(), "environment"
+        value, origin = (working / _expanded(environ[variable])).absolute(), "environment"
     else:
         value, origin = _nearest_home(working) or _user_home(), "default"
     return Source("home", variable, value, origin, field.metadata["help"])
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(f"{PREFIX}HOME: {text!r} names no user's folder; give a path") from error
 
 
 def _nearest_home(working: Path) -> Path | None:

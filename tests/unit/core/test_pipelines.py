@@ -82,6 +82,14 @@ def test_yaml_scalars_mean_what_json_means(text: str, value: object) -> None:
     assert parse_pipeline(text, ".yaml").steps[0].inputs["input_001_threshold"] == {"value": value}
 
 
+def test_yaml_keys_are_texts_and_may_be_merged() -> None:
+    """A key is what is written, also ``1``, ``no`` and ``null``; ``<<`` adds another mapping."""
+    text = YAML.replace("0.25", "{<<: {1: a, b: 2}, no: c, null: d, b: 3}")
+    assert parse_pipeline(text, ".yaml").steps[0].inputs["input_001_threshold"] == {
+        "value": {"1": "a", "no": "c", "null": "d", "b": 3}
+    }
+
+
 def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     """A missing file and a folder are told apart."""
     with pytest.raises(NotFoundError, match=r"face\.json is not there; give a \.json, \.yaml"):

@@ -107,9 +107,11 @@ def run(arguments: Sequence[str]) -> int:
         code = taskmgr.main(list(arguments), prog_name="taskmgr", standalone_mode=False, **more)
     except click.Abort:
         return endings.INTERRUPTED
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return endings.report_usage(error)
     except Exception as error:  # noqa: BLE001 - the last one who can say what happened
         return endings.report(error, given)
     return code if isinstance(code, int) else endings.OK

@@ -81,6 +81,19 @@ def report(error: Exception, given: Given) -> int:
     return TROUBLE
 
 
+def report_usage(error: click.ClickException) -> int:
+    """Say what is wrong with a command line on stderr.
+
+    Returns:
+        The exit code.
+    """
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        click.echo(f"{context.get_usage()}\nSee '{context.command_path} --help'.\n", err=True)
+    say_error(error.format_message())
+    return error.exit_code
+
+
 def say_error(message: str) -> None:
     """``error: ...`` on stderr, red on a terminal."""
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True, color=_color())

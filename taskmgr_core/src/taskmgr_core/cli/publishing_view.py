@@ -38,11 +38,15 @@ class PublishProgress:
         screen: the terminal.
         titles: what they are.
         keep: whether the last state stays on the terminal.
+        stages: whether, where nothing may move, every stage is told and not only the end.
     """
 
-    def __init__(self, screen: Screen, titles: Sequence[str], *, keep: bool = False) -> None:
+    def __init__(
+        self, screen: Screen, titles: Sequence[str], *, keep: bool = False, stages: bool = True
+    ) -> None:
         self._screen = screen
         self._keep = keep
+        self._stages = stages
         self._items = {title: _Item(title) for title in titles}
         self._stack = contextlib.ExitStack()
         self._lock = threading.Lock()
@@ -81,7 +85,7 @@ class PublishProgress:
         if item.started is None:
             item.started = time.perf_counter()
         item.line = line
-        if not self._screen.live:
+        if not self._screen.live and (self._stages or item.ended is not None):
             with self._lock:
                 self._screen.err.print(plain(f"{title}: {line}"), soft_wrap=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from rich.cells import cell_len
+from rich.console import RenderableType
 from rich.table import Table
 
 from taskmgr_core.cli.cells import cell, exact, flat, is_records
@@ -14,6 +15,7 @@ from taskmgr_core.cli.screen import Screen, facts, plain, table
 from taskmgr_core.report.formats import counted
 
 MOST_ROWS = 40
+MOST_SIDE_BY_SIDE = 3
 GAP = 2
 
 
@@ -43,32 +45,39 @@ def _rows_of(rest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 @attrs.frozen
 class _Column:
-    heading: str
+    """A field of all entries.
+
+    Attributes:
+        path: the names that lead to it.
+        cells: one for each entry.
+        numeric: whether all are numbers.
+    """
+
+    path: tuple[str, ...]
     cells: tuple[str, ...]
     numeric: bool
 
     @property
     def width(self) -> int:
-        longest = max((cell_len(each) for each in self.cells), default=0)
-        return max(longest, *(cell_len(each) for each in self.heading.split("\n"))) + GAP
+        return max(map(cell_len, (*self.cells, *self.path))) + GAP
 
 
-def _tables(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[Table | str]:
-    """As many tables as it takes to fit the width, each with the first column."""
-    shown = entries[:MOST_ROWS]
-    columns, same = _columns([dict(flat(each)) for each in shown])
-    first, *others = columns
-    while others:
-        group, others = _fitting(others, width - first.width)
-        yield _table([first, *group])
-    if not columns[1:]:
-        yield _table([first])
+def _tables(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[RenderableType]:
+    """One table where it fits; else one field below another, or several tables."""
+    columns, same = _columns([dict(flat(each)) for each in entries[:MOST_ROWS]])
+    if sum(each.width for each in columns) <= width:
+        yield _table(columns)
+    elif len(entries) <= MOST_SIDE_BY_SIDE:
+        yield _turned(columns)
+    else:
+        yield from _several(columns, width)
     if same:
-        yield _table_of_same(same)
+        yield ""
+        yield facts([(f"{name} in all", plain(value, "dim")) for name, value in same.items()])
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Column], dict[str, str]]:
-    """The columns, and apart from them the fields that are the same in all of several rows."""
+    """The columns, and apart from them the texts that are the same in all of several rows."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns, same = [], {}
     for position, name in enumerate(names):
@@ -79,8 +88,18 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Column], dict[str
             same[name] = cells[0]
         else:
             numeric = all(isinstance(value, int | float) for value in values)
-            columns.append(_Column(name.replace(".", "\n"), cells, numeric))
+            columns.append(_Column(tuple(name.split(".")), cells, numeric))
     return columns, same
+
+
+def _several(columns: Sequence[_Column], width: int) -> Iterator[RenderableType]:
+    """Tables that fit the width, each beginning with the first column."""
+    first, *others = columns
+    while others:
+        group, others = _fitting(others, width - first.width)
+        yield _table([first, *group])
+        if others:
+            yield ""
 
 
 def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[_Column], list[_Column]]:
@@ -96,17 +115,36 @@ def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[_Column], list
 
 def _table(columns: Sequence[_Column]) -> Table:
     made = table()
+    depth = max(len(each.path) for each in columns)
+    before: tuple[str, ...] = ()
     for each in columns:
         made.add_column(
-            plain(each.heading),
+            plain("\n".join(_heading(each.path, before, depth))),
             justify="right" if each.numeric else "left",
             no_wrap=True,
-            vertical="bottom",
         )
+        before = each.path
     for row in zip(*(each.cells for each in columns), strict=True):
         made.add_row(*(plain(each) for each in row))
     return made
 
 
-def _table_of_same(same: Mapping[str, str]) -> Table:
-    return facts([(f"{name} in all", plain(value, "dim")) for name, value in same.items()])
+def _heading(path: tuple[str, ...], before: tuple[str, ...], depth: int) -> list[str]:
+    """The name at the bottom, above it what it belongs to, said once for neighbours."""
+    *groups, name = path
+    shown = [
+        "" if path[: level + 1] == before[: level + 1] else group
+        for level, group in enumerate(groups)
+    ]
+    return [*shown, *[""] * (depth - len(path)), name]
+
+
+def _turned(columns: Sequence[_Column]) -> Table:
+    """One field below another, the entries side by side."""
+    made = table()
+    for _ in range(1 + len(columns[0].cells)):
+        made.add_column(overflow="fold")
+    made.show_header = False
+    for each in columns:
+        made.add_row(plain(".".join(each.path), "dim"), *(plain(text) for text in each.cells))
+    return made

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.text import Text
+
 from taskmgr_core.cli.screen import Screen, plain, seconds_of, table, took
 from taskmgr_core.report.formats import duration
-from taskmgr_core.specs import RunDetail
+from taskmgr_core.specs import RunDetail, Step
 from taskmgr_core.summary import timing_of
 
 STAGES = ("environment", "start", "load", "inputs", "compute", "outputs")
 
 
+# Left out one after the other where there is no room for all.
+LEAST_TELLING = ("outputs", "inputs", "version", "tries", "start", "load", "environment", "compute")
+
+
 def print_timings(screen: Screen, detail: RunDetail) -> None:
     """Print a row for each step, and sequential against parallel."""
-    stages = [name for name in STAGES if any(name in step.seconds for step in detail.steps)]
-    tries = any(step.attempt > 1 for step in detail.steps)
-    columns = ["step", "task", "version", "status", *(["tries"] if tries else []), *stages, "time"]
-    shown = table(*columns, right=("tries", *stages, "time"), whole=columns)
-    for step in detail.steps:
-        shown.add_row(
-            step.id,
-            plain(step.task),
-            plain(step.version),
-            screen.status(step.status),
-            *([str(step.attempt)] if tries else []),
-            *(seconds_of(step.seconds.get(name)) for name in stages),
-            took(step.started_at, step.finished_at) if step.started_at else "",
-        )
-    screen.heading("steps")
+    columns = _columns(screen, detail.steps)
+    for name in LEAST_TELLING:
+        if sum(map(_width, columns.items())) > screen.out.width:
+            columns.pop(name, None)
+    shown = table(*columns, right=("tries", *STAGES, "time"), whole=columns)
+    for row in zip(*columns.values(), strict=True):
+        shown.add_row(*row)
     screen.print(shown)
     timing = timing_of(detail.run, detail.steps)
     if len(detail.steps) > 1 and timing.parallel > 0:
@@ -35,3 +35,23 @@ def print_timings(screen: Screen, detail: RunDetail) -> None:
             f"{duration(timing.parallel)}: {timing.speedup:.2f}x",
             "dim",
         )
+
+
+def _columns(screen: Screen, steps: Sequence[Step]) -> dict[str, list[Text]]:
+    """Name -> a cell for each step; stages that none went through are left out."""
+    stages = [name for name in STAGES if any(name in step.seconds for step in steps)]
+    tries = any(step.attempt > 1 for step in steps)
+    return {
+        "step": [plain(step.id) for step in steps],
+        "task": [plain(step.task) for step in steps],
+        "version": [plain(step.version) for step in steps],
+        "status": [screen.status(step.status) for step in steps],
+        **({"tries": [plain(str(step.attempt)) for step in steps]} if tries else {}),
+        **{name: [plain(seconds_of(step.seconds.get(name))) for step in steps] for name in stages},
+        "time": [plain(took(step.started_at, step.finished_at)) for step in steps],
+    }
+
+
+def _width(column: tuple[str, list[Text]]) -> int:
+    name, cells = column
+    return max(len(name), *(each.cell_len for each in cells)) + 2

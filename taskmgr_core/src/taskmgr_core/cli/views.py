@@ -145,6 +145,7 @@ def run_view(detail: RunDetail) -> dict[str, Any]:
             "parallel": timing.parallel,
         },
         "result": present(detail.result),
+        "problem": detail.problem or None,
         "error": failure_view(failure_of(run, detail.steps)),
     }
 

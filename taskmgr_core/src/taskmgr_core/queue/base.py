@@ -27,7 +27,8 @@ class Queue(Protocol):
             timeout: seconds to wait at most.
 
         Returns:
-            The claim; None when the time is over or ``wake`` was called.
+            The claim; None when the time is over, ``wake`` was called, or something
+            else changed meanwhile: ask again.
         """
 
     def changes(self) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import threading
 import time
 from pathlib import Path
@@ -80,7 +79,8 @@ class Bell:
             listener, pipe, descriptors = self._listener, self._pipe, self._descriptors
             self._listener = self._pipe = self._descriptors = None
         if listener is not None and descriptors is not None:
-            os.write(descriptors[1], b"x")
+            with contextlib.suppress(BlockingIOError):  # full: the listener wakes anyway
+                os.write(descriptors[1], b"x")
             listener.join()
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -104,17 +104,19 @@ class Bell:
                 os.open(hidden, os.O_RDONLY | os.O_NONBLOCK),
                 os.open(hidden, os.O_WRONLY | os.O_NONBLOCK),
             )
+            # Only opening must not wait. (A blocking read, because `select` takes no
+            # descriptor above 1023, and a worker with many runners has more.)
+            os.set_blocking(self._descriptors[0], True)
             self._pipe = hidden.rename(pipe)
         except (OSError, AttributeError):
             return False
         return True
 
     def _read(self) -> None:
-        descriptor = self._descriptors[0] if self._descriptors else -1
+        descriptors = self._descriptors
+        descriptor = descriptors[0] if descriptors else -1
         while not self._stop.is_set():
-            select.select([descriptor], [], [])
-            with contextlib.suppress(BlockingIOError):
-                os.read(descriptor, 4096)
+            os.read(descriptor, 4096)
             self._hear()
 
     def _look_again(self) -> None:

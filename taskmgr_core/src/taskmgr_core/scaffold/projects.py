@@ -26,9 +26,10 @@ SUFFIX = ".tmpl"
 LONGEST_NAME = 30
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-# What the templates import; a task of that name would hide it.
-_IMPORTED = frozenset(
-    {"attrs", "json", "math", "model", "prediction", "re", "task", "tasks", "weights", "word_count"}
+# What a task of that name would hide in a template, and taskmgr's own packages.
+_TAKEN = frozenset(
+    {"attrs", "json", "m_l_task", "math", "model", "prediction", "re", "task"}
+    | {"core", "plugins", "tui"}
 )
 
 
@@ -150,8 +151,8 @@ def check_name(name: str) -> None:
         raise InvalidValueError(f"{name!r} is too long; allowed are {LONGEST_NAME} characters")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
         raise InvalidValueError(f"{name!r} means something in Python; perhaps 'my_{name}'")
-    if name in _IMPORTED:
-        raise InvalidValueError(f"{name!r} is used by the template itself; perhaps 'my_{name}'")
+    if name in _TAKEN:
+        raise InvalidValueError(f"{name!r} is used by taskmgr itself; perhaps 'my_{name}'")
 
 
 def _perhaps(name: str) -> str:

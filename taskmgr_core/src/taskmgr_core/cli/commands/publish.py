@@ -61,7 +61,7 @@ def publish_command(session: Session, paths: tuple[Path, ...], as_json: bool) ->
 
 
 def _publish_plugin(client: Client, screen: Screen, path: Path) -> tuple[dict[str, Any], str]:
-    title = path.name or str(path)
+    title = path.resolve().name
     with PublishProgress(screen, [title]) as progress:
         published = client.publish(path, progress.of(title))
     names = ", ".join(each.name for each in published.versions)

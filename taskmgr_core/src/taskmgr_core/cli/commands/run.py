@@ -12,21 +12,18 @@ import click
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
-from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error, say_note
+from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.live import RunProgress
 from taskmgr_core.cli.options import json_option, png_option, report_option
 from taskmgr_core.cli.paths import pipeline_or_name
 from taskmgr_core.cli.pictures import write_files
-from taskmgr_core.cli.results_view import print_result
-from taskmgr_core.cli.screen import Screen, plain, short_id
+from taskmgr_core.cli.runs_view import print_run
+from taskmgr_core.cli.screen import Screen, short_id
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import failure_of, run_view
+from taskmgr_core.cli.views import run_view
 from taskmgr_core.client import Client, RunTimeoutError
-from taskmgr_core.report.formats import duration
-from taskmgr_core.results import present
-from taskmgr_core.specs import Run, RunDetail
-from taskmgr_core.summary import timing_of
+from taskmgr_core.specs import Run
 
 
 @click.command(
@@ -89,7 +86,7 @@ def run_command(
             session.screen.json(run_view(detail))
         elif code is None:
             print_run(session.screen, detail)
-        if code is not None or detail.run.status != "succeeded":
+        if code is not None or detail.result is None:
             return code or FAILED
         write_files(session.screen, detail, client.artifacts.local_path, report, png)
     return OK
@@ -143,36 +140,3 @@ def _works_here(client: Client) -> bool:
     """Whether this process has a worker of its own."""
     here = (socket.gethostname(), os.getpid())
     return any((each.host, each.pid) == here for each in client.workers())
-
-
-def print_run(screen: Screen, detail: RunDetail) -> None:
-    """What came of a run: its result, or why there is none."""
-    run = detail.run
-    if detail.result is None:
-        print_failure(screen, detail)
-        return
-    result = dict(present(detail.result))
-    if run.kind == "pipeline":
-        result.pop("processing_summary", None)
-    print_result(screen, result)
-    timing = timing_of(run, detail.steps)
-    speed = f", parallel {timing.speedup:.2f}x" if len(detail.steps) > 1 else ""
-    note = f"run {short_id(run.id)}  {duration(timing.total)}{speed}"
-    if screen.live:
-        screen.err.print("", plain(note, "dim"), sep="\n")
-
-
-def print_failure(screen: Screen, detail: RunDetail) -> None:
-    """Why a run has no result, with the task's own traceback, on stderr."""
-    run = detail.run
-    if run.status == "running":
-        say_note(f"run {short_id(run.id)} has not ended")
-        return
-    failed = next((each for each in detail.steps if each.status == "failed"), None)
-    failure = failure_of(run, detail.steps)
-    where = f" in step {failed.id} ({failed.task} {failed.version})" if failed else ""
-    message = f": {failure.code}: {failure.message}" if failure else ""
-    if failure and failure.traceback:
-        screen.err.print(plain(failure.traceback.rstrip(), "dim"), soft_wrap=True)
-    say_error(f"run {short_id(run.id)} {run.status}{where}{message}")
-    screen.err.print(plain(f"its output: taskmgr logs {short_id(run.id)}", "dim"))

@@ -53,6 +53,7 @@ def show_command(
 def _print(screen: Screen, detail: RunDetail) -> None:
     _print_head(screen, detail)
     _print_values(screen, "inputs", _inputs(detail))
+    screen.heading("steps")
     print_timings(screen, detail)
     _print_values(screen, "outputs", [each for each in detail.values if _is_output(each)])
     _print_result(screen, detail)
@@ -68,6 +69,8 @@ def _print_head(screen: Screen, detail: RunDetail) -> None:
         ("submitted", moment(run.created_at)),
         ("time", took(run.created_at, run.finished_at)),
     ]
+    if detail.problem:
+        rows.append(("problem", detail.problem))
     if run.cancel_requested:
         rows.append(("", "somebody asked to cancel it"))
     screen.print(facts(rows))

@@ -90,7 +90,7 @@ def _found(
             published = trial.published(task, version)
             say_note(f"{task} as it is published; for the folder of that name: ./{task}")
             return published
-    title = path.name or task
+    title = path.resolve().name
     with PublishProgress(screen, [title]) as progress:
         versions = trial.prepare(path, progress.of(title)).versions
     names = [each.name for each in versions]

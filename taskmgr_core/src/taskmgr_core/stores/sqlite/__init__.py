@@ -46,6 +46,12 @@ class SqliteMetadata:
         """Close the connections."""
         self._database.close()
 
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with the file; nothing when it is intact."""
+        with self._database.reading() as connection:
+            found = connection.execute("PRAGMA quick_check").fetchall()
+        return [line for (line,) in found if line != "ok"]
+
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
         with self._database.durable() as connection:

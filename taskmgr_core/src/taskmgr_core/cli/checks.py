@@ -1,0 +1,183 @@
+"""What ``taskmgr doctor`` looks at. A check says what it found and, where need be, what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.report.formats import counted, size
+from taskmgr_core.settings import Settings
+from taskmgr_core.specs import Release
+from taskmgr_core.wiring import Platform
+
+State = Literal["ok", "warn", "fault"]
+
+LITTLE_ROOM = 2_000_000_000
+NO_ROOM = 200_000_000
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+@attrs.frozen
+class Finding:
+    """What a check found.
+
+    Attributes:
+        check: what was looked at.
+        state: ``ok``, ``warn`` (works, but) or ``fault`` (something will fail).
+        message: what was found.
+        advice: what to do; empty where nothing is.
+    """
+
+    check: str
+    state: State
+    message: str
+    advice: str = ""
+
+
+def check_home(settings: Settings) -> Iterator[Finding]:
+    """Whether the home can be written, and how much room there is."""
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        yield Finding(
+            "home",
+            "fault",
+            f"{home} cannot be written: {error.strerror or error}",
+            "change its owner, or set TASKMGR_HOME to another folder",
+        )
+        return
+    yield Finding("home", "ok", f"{home} can be written")
+    free = shutil.disk_usage(home).free
+    advice = "make room: `taskmgr env gc --size 0` removes the virtualenvs" if free else ""
+    if free < NO_ROOM:
+        yield Finding("disk", "fault", f"{size(free)} free", advice)
+    elif free < LITTLE_ROOM:
+        yield Finding("disk", "warn", f"{size(free)} free", advice)
+    else:
+        yield Finding("disk", "ok", f"{size(free)} free")
+
+
+def check_platform(platform: Platform) -> Iterator[Finding]:
+    """Everything that needs the stores; each check by itself, whatever the others find."""
+    for name, check in _CHECKS.items():
+        try:
+            yield from check(platform)
+        except TaskmgrError as error:
+            yield Finding(name, "fault", str(error))
+
+
+def _check_database(platform: Platform) -> Iterator[Finding]:
+    path = platform.settings.database
+    faults = platform.metadata.faults()
+    if faults:
+        yield Finding(
+            "database",
+            "fault",
+            f"{path} is damaged: {'; '.join(faults[:3])}",
+            "restore it from a backup, or use another TASKMGR_HOME",
+        )
+    else:
+        yield Finding("database", "ok", f"{path.name} is intact, {size(path.stat().st_size)}")
+
+
+def _check_artifacts(platform: Platform) -> Iterator[Finding]:
+    """Every file that the current versions need is there and is what its digest says."""
+    releases = {
+        (each.release.distribution, each.version): each.release
+        for each in platform.metadata.latest_versions()
+    }
+    faults = 0
+    for release in releases.values():
+        for fault in _faults_of(platform, release):
+            faults += 1
+            yield Finding("artifacts", "fault", fault, f"publish {release.distribution} again")
+    if not faults:
+        plugins = counted(len(releases), "published plugin")
+        yield Finding("artifacts", "ok", f"all files of {plugins} are there and intact")
+
+
+def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
+    for file in (release.wheel, release.lock, release.sdk, *release.models):
+        try:
+            platform.artifacts.local_path(file.digest)
+        except TaskmgrError as error:
+            yield f"{release.distribution} {release.version}, {file.name}: {error}"
+
+
+def _check_uv(platform: Platform) -> Iterator[Finding]:
+    yield Finding("uv", "ok", platform.uv.run(["--version"]).strip())
+    for line in platform.uv.carried:
+        yield Finding("pip", "ok", line)
+
+
+def _check_pythons(platform: Platform) -> Iterator[Finding]:
+    found = []
+    for wanted in PYTHONS:
+        with contextlib.suppress(TaskmgrError):
+            found.append(platform.uv.interpreter(wanted).version)
+    yield Finding("python", "ok", f"for virtualenvs: {', '.join(found)}")
+
+
+def _check_links(platform: Platform) -> Iterator[Finding]:
+    """Virtualenvs are links to uv's cache where both are on one file system."""
+    cache = Path(platform.uv.run(["cache", "dir"]).strip())
+    if _can_link(cache, platform.settings.home):
+        yield Finding("links", "ok", f"virtualenvs share their files with uv's cache {cache}")
+    else:
+        yield Finding(
+            "links",
+            "warn",
+            f"uv's cache {cache} is on another file system than the home: "
+            "virtualenvs are copies, slower to make and larger",
+            "set UV_CACHE_DIR to a folder beside the home",
+        )
+
+
+def _can_link(cache: Path, home: Path) -> bool:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.NamedTemporaryFile(dir=cache, prefix=".taskmgr-") as opened,
+            tempfile.TemporaryDirectory(dir=home, prefix=".links-") as folder,
+        ):
+            os.link(opened.name, Path(folder) / "link")
+    except OSError:
+        return False
+    return True
+
+
+def _check_workers(platform: Platform) -> Iterator[Finding]:
+    since = time.time() - platform.settings.lost_after
+    workers = platform.metadata.workers()
+    lost = [each for each in workers if each.heartbeat < since]
+    alive = counted(len(workers) - len(lost), "worker")
+    yield Finding("workers", "ok", f"{alive} alive")
+    for each in lost:
+        yield Finding(
+            "workers",
+            "warn",
+            f"{each.id} has not been heard of for {time.time() - each.heartbeat:.0f} s",
+            "what it ran is run again by others; start one: `taskmgr worker start`",
+        )
+
+
+_CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
+    "database": _check_database,
+    "artifacts": _check_artifacts,
+    "uv": _check_uv,
+    "python": _check_pythons,
+    "links": _check_links,
+    "workers": _check_workers,
+}

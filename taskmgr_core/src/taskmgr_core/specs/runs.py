@@ -1,0 +1,156 @@
+"""Runs, their steps, and everything that is recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from taskmgr_core.specs.pipelines import Graph
+from taskmgr_core.specs.values import Edge, FieldValue
+
+StepStatus = Literal["pending", "ready", "running", "succeeded", "failed", "skipped", "cancelled"]
+RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
+
+FINAL_STEP_STATUSES: frozenset[StepStatus] = frozenset(
+    {"succeeded", "failed", "skipped", "cancelled"}
+)
+FINAL_RUN_STATUSES: frozenset[RunStatus] = frozenset({"succeeded", "failed", "cancelled"})
+RUN_STATUSES: tuple[RunStatus, ...] = ("running", "succeeded", "failed", "cancelled")
+
+
+@attrs.frozen
+class Failure:
+    """Why a step or run failed.
+
+    Attributes:
+        code: as in ``RunnerError``; also ``quarantined``.
+        message: what happened and what to do.
+        traceback: the task's own, or empty.
+        details: further facts.
+    """
+
+    code: str
+    message: str
+    traceback: str = ""
+    details: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Step:
+    """The state of one step of one run.
+
+    Attributes:
+        attempt: how many attempts have been claimed.
+        lost: how many of them ended with their worker.
+        worker: who holds, or held, the last attempt.
+        not_before: UTC seconds before which a ready step is not due.
+        ready_at, started_at, finished_at: UTC seconds since 1970, or None.
+        seconds: stage -> seconds: queue, environment, start, load, inputs,
+            compute, outputs, total.
+        failure: why it failed.
+        failures: why earlier attempts failed.
+    """
+
+    run: str
+    id: str
+    task: str
+    version: str
+    queue: str
+    priority: int
+    status: StepStatus
+    attempt: int = 0
+    lost: int = 0
+    worker: str = ""
+    not_before: float = 0.0
+    ready_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    seconds: Mapping[str, float] = attrs.field(factory=dict)
+    failure: Failure | None = None
+    failures: tuple[Failure, ...] = ()
+
+
+@attrs.frozen
+class Run:
+    """One execution of a pipeline or of a single task.
+
+    Attributes:
+        id: UUIDv7, sortable by time.
+        name: the pipeline's or task's name.
+        kind: which of the two.
+        graph: the compiled graph, with exact versions.
+        created_at, finished_at: UTC seconds since 1970.
+        cancel_requested: whether somebody asked to cancel it.
+    """
+
+    id: str
+    name: str
+    kind: Literal["pipeline", "task"]
+    graph: Graph
+    status: RunStatus
+    created_at: float
+    finished_at: float | None = None
+    cancel_requested: bool = False
+    failure: Failure | None = None
+
+
+@attrs.frozen
+class RunSummary:
+    """A run as lists show it, without its graph.
+
+    Attributes:
+        steps: status -> how many of its steps have it.
+        others: as in ``Run``.
+    """
+
+    id: str
+    name: str
+    kind: Literal["pipeline", "task"]
+    status: RunStatus
+    created_at: float
+    finished_at: float | None
+    cancel_requested: bool
+    failure: Failure | None
+    steps: Mapping[str, int]
+
+
+@attrs.frozen
+class LogLine:
+    """A line that a task wrote.
+
+    Attributes:
+        number: its place in the run's log, growing.
+        time: UTC seconds since 1970.
+        stream: ``stdout``, ``stderr`` or ``taskmgr`` (said by the platform).
+    """
+
+    number: int
+    run: str
+    step: str
+    attempt: int
+    time: float
+    stream: str
+    text: str
+
+
+@attrs.frozen
+class RunDetail:
+    """A run with all that is recorded of it: what commands, reports and screens show.
+
+    Attributes:
+        steps: in the graph's order.
+        values: the value of every port.
+        edges: the lineage edges.
+        result: the assembled result, as declared by the pipeline; None while it runs,
+            when it failed, or when it cannot be put together.
+        problem: why the result of a run that succeeded cannot be put together.
+    """
+
+    run: Run
+    steps: tuple[Step, ...]
+    values: tuple[FieldValue, ...]
+    edges: tuple[Edge, ...]
+    result: Mapping[str, Any] | None
+    problem: str = ""

@@ -1,0 +1,120 @@
+"""Tasks, their versions and the releases that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class FieldSpec:
+    """An input or output of a task.
+
+    Attributes:
+        name: the field's name.
+        schema: the JSON Schema of its values.
+        required: whether an input must be given.
+        default: the value of an input that is not given.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    required: bool = True
+    default: Any = None
+
+
+@attrs.frozen
+class ModelSpec:
+    """Declared weights: ``sha256`` is 64 hexadecimal digits."""
+
+    name: str
+    sha256: str
+    licence: str
+    source: str
+
+
+@attrs.frozen
+class TaskSpec:
+    """What a task declares; see ``taskmgr_plugins.tasks.Options``.
+
+    Attributes:
+        timeout: seconds for one attempt.
+        priority: 0 to 9, higher first.
+        memory_mb: megabytes of resident memory for one attempt.
+        retries: further attempts after one that failed.
+    """
+
+    name: str
+    inputs: tuple[FieldSpec, ...]
+    outputs: tuple[FieldSpec, ...]
+    description: str = ""
+    queue: str = "default"
+    timeout: float = 60.0
+    priority: int = 5
+    memory_mb: int = 2048
+    retries: int = 0
+    models: tuple[ModelSpec, ...] = ()
+
+    def input(self, name: str) -> FieldSpec | None:
+        """The input of that name, if there is one."""
+        return next((each for each in self.inputs if each.name == name), None)
+
+    def output(self, name: str) -> FieldSpec | None:
+        """The output of that name, if there is one."""
+        return next((each for each in self.outputs if each.name == name), None)
+
+
+@attrs.frozen
+class StoredFile:
+    """A file in the artifact store: its name for users, its digest and size in bytes."""
+
+    name: str
+    digest: str
+    size: int
+
+
+@attrs.frozen
+class Release:
+    """One version of a plugin, as published: all that an environment is built from.
+
+    Attributes:
+        distribution: the plugin's distribution name, normalised.
+        version: its PEP 440 version.
+        wheel: the plugin's wheel.
+        lock: pinned, hashed requirements of everything else.
+        sdk: the wheel of ``taskmgr-plugins``.
+        models: the weights of its tasks.
+        python: the Python it was locked for, as ``3.11``.
+        platform: the platform it was locked for, as ``linux-x86_64``.
+        published_at: UTC, ISO 8601.
+    """
+
+    distribution: str
+    version: str
+    wheel: StoredFile
+    lock: StoredFile
+    sdk: StoredFile
+    models: tuple[StoredFile, ...]
+    python: str
+    platform: str
+    published_at: str
+
+
+@attrs.frozen
+class TaskVersion:
+    """One published version of a task."""
+
+    task: TaskSpec
+    release: Release
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.task.name
+
+    @property
+    def version(self) -> str:
+        """The version of the release that holds it."""
+        return self.release.version

@@ -1,0 +1,78 @@
+"""What workers hold and tell: claims, outcomes, beats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from taskmgr_core.specs.pipelines import GraphStep
+from taskmgr_core.specs.runs import Failure, Step
+from taskmgr_core.specs.values import Edge, FieldValue
+
+
+@attrs.frozen
+class Hold:
+    """A step that the store says a worker holds."""
+
+    run: str
+    step: str
+    attempt: int
+    cancel_requested: bool
+
+
+@attrs.frozen
+class Claim:
+    """A worker's hold on one attempt of a step: the fencing token.
+
+    Attributes:
+        step: the step as claimed; its ``attempt`` and ``worker`` are the token.
+        graph_step: what to run.
+        values: source port id -> its recorded value, for every input that is no constant.
+    """
+
+    step: Step
+    graph_step: GraphStep
+    values: Mapping[str, FieldValue]
+
+
+@attrs.frozen
+class Outcome:
+    """What came of an attempt.
+
+    Attributes:
+        status: succeeded, failed, cancelled, or ready (to be tried again).
+        values: the values of its ports.
+        edges: what they were made from.
+        seconds: stage -> seconds.
+        failure: why it failed.
+        not_before: when ``ready``, the UTC seconds before which it is not due.
+    """
+
+    status: Literal["succeeded", "failed", "cancelled", "ready"]
+    values: tuple[FieldValue, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    seconds: Mapping[str, float] = attrs.field(factory=dict)
+    failure: Failure | None = None
+    not_before: float = 0.0
+
+
+@attrs.frozen
+class Worker:
+    """A worker process as the store knows it.
+
+    Attributes:
+        queues: the queues it serves; empty for all.
+        heartbeat: UTC seconds of its last beat.
+        running: ``run/step`` of what it runs now.
+    """
+
+    id: str
+    host: str
+    pid: int
+    slots: int
+    queues: tuple[str, ...]
+    started_at: float
+    heartbeat: float
+    running: tuple[str, ...] = ()

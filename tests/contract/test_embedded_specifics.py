@@ -1,0 +1,66 @@
+"""What only the embedded queue can get wrong: looking again, and what it leaves in its folder."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from samples import NOW, created
+
+from taskmgr_core.queue import embedded
+from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.stores.sqlite import SqliteMetadata
+
+
+@pytest.fixture
+def metadata(tmp_path: Path) -> Iterator[SqliteMetadata]:
+    """An empty store."""
+    store = SqliteMetadata(tmp_path / "metadata.sqlite3")
+    store.initialize()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def queue(metadata: SqliteMetadata, tmp_path: Path) -> Iterator[EmbeddedQueue]:
+    """A queue on it."""
+    opened = EmbeddedQueue(metadata, Bell(tmp_path / "bells"))
+    yield opened
+    opened.close()
+
+
+def test_step_that_nobody_announced_is_found(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost message changes nothing: a worker that waits looks again by itself."""
+    monkeypatch.setattr(embedded, "LOOK_AGAIN_SECONDS", 0.05)
+    waiting = threading.Event()
+    next_due = metadata.next_due
+
+    def told(*arguments: object) -> float | None:
+        waiting.set()  # it has looked for work and found none
+        return next_due(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(metadata, "next_due", told)
+
+    def submit_silently() -> None:
+        waiting.wait(30)
+        created(metadata, now=NOW)
+
+    thread = threading.Thread(target=submit_silently)
+    thread.start()
+    claims = (queue.take("w1", (), 30.0) for _ in range(500))
+    claim = next((each for each in claims if each is not None), None)
+    thread.join()
+    assert claim is not None
+
+
+def test_closed_queue_leaves_no_pipe_and_no_thread(queue: EmbeddedQueue, tmp_path: Path) -> None:
+    """A process that has closed its queue leaves nothing behind."""
+    queue.changes()
+    assert len(list((tmp_path / "bells").iterdir())) == 1
+    before = threading.active_count()
+    queue.close()
+    assert list((tmp_path / "bells").iterdir()) == []
+    assert threading.active_count() == before - 1
