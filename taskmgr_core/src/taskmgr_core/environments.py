@@ -136,7 +136,8 @@ class Environments:
                 if not environment.intact():
                     self._build_reporting(environment, on_progress)
         with contextlib.suppress(OSError):
-            os.utime(environment.path / RECORD)
+            now = time.time_ns()  # finer than the clock that the kernel stamps files with
+            os.utime(environment.path / RECORD, ns=(now, now))
         return environment
 
     def list(self) -> list[EnvironmentInfo]:

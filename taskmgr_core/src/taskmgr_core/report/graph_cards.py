@@ -213,4 +213,5 @@ def _result_sources(graph: Graph) -> Iterator[tuple[str, str]]:
 
 
 def name_columns(name: str) -> int:
+    """How wide a name is shown, in characters."""
     return svg.columns(shortened(name, 60))

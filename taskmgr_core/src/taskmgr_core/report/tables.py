@@ -98,7 +98,9 @@ def result_view(detail: RunDetail, overlays: Sequence[Overlay]) -> ResultView:
     facts: list[Fact] = []
     items = _items(overlays)
     for name, value in (detail.result or {}).items():
-        declared = detail.run.graph.result.get(name, "")
+        if name not in detail.run.graph.result:
+            continue  # the platform's own summary: the page has sections for it
+        declared = detail.run.graph.result[name]
         if isinstance(declared, ResultSpec):
             tables.append(_joined(name, value, declared, detail.run.graph, items))
         elif _is_records(value):

@@ -1,0 +1,208 @@
+"""Output lines: the same whatever pieces the bytes come in, and never more than is allowed."""
+
+from collections.abc import Sequence
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskmgr_core.output import LINE_BYTES, TAIL_LINES, OutputLines
+
+
+@attrs.define
+class Kept:
+    """What was passed on."""
+
+    lines: dict[str, list[str]] = attrs.field(factory=dict)
+    calls: list[tuple[str, int]] = attrs.field(factory=list)
+
+    def take(self, stream: str, lines: list[str]) -> None:
+        """Remember lines."""
+        self.lines.setdefault(stream, []).extend(lines)
+        self.calls.append((stream, len(lines)))
+
+
+def kept(pieces: Sequence[tuple[str, bytes]], limit: int = 10**9, *, often: bool = False) -> Kept:
+    """What is passed on of these pieces."""
+    found = Kept()
+    output = OutputLines(found.take, limit)
+    for stream, piece in pieces:
+        output.feed(stream, piece)
+        if often:
+            output.pass_on()
+    output.finish()
+    return found
+
+
+def said(content: bytes, limit: int = 10**9) -> list[str]:
+    """The lines of one stream that came in one piece."""
+    return kept([("stdout", content)], limit).lines.get("stdout", [])
+
+
+# Lines around the greatest length, in several encodings, with and without an end.
+PARTS = st.sampled_from(
+    [b"", b"a", b"\n", b"\r\n", b"\r", b"\xff\xfe", "ü".encode(), "😀".encode(), b"\x00", b"tqdm\r"]
+    + [b"x" * (LINE_BYTES + more) for more in (-1, 0, 1)]
+    + [b"y" * (2 * LINE_BYTES + more) for more in (-1, 0, 1)]
+    + ["é".encode() * LINE_BYTES]
+)
+CONTENTS = st.lists(PARTS, max_size=12).map(b"".join)
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    """Bytes, and the pieces in which they come."""
+    content = draw(CONTENTS)
+    places = sorted(draw(st.lists(st.integers(0, len(content)), max_size=8)))
+    ends = [*places, len(content)]
+    starts = [0, *places]
+    return content, [content[a:b] for a, b in zip(starts, ends, strict=True)]
+
+
+# lines
+
+
+@given(splits())
+def test_lines_do_not_depend_on_the_pieces(split: tuple[bytes, list[bytes]]) -> None:
+    """Bytes give the same lines in one piece, in any pieces, and one by one."""
+    content, pieces = split
+    whole = said(content)
+    assert kept([("stdout", each) for each in pieces]).lines.get("stdout", []) == whole
+    assert kept([("stdout", each) for each in pieces], often=True).lines.get("stdout", []) == whole
+
+
+@given(splits(), st.integers(0, 3 * LINE_BYTES))
+def test_limit_does_not_depend_on_the_pieces(split: tuple[bytes, list[bytes]], limit: int) -> None:
+    """What is kept, and how much is said to have been dropped, is the same for any pieces."""
+    content, pieces = split
+    assert kept([("stdout", each) for each in pieces], limit).lines == (
+        kept([("stdout", content)], limit).lines
+    )
+
+
+@given(CONTENTS)
+def test_nothing_is_lost_of_the_lines(content: bytes) -> None:
+    """Put together again, the lines are what was written, but for ends of lines."""
+    joined = "".join(said(content))
+    expected = content.replace(b"\n", b"").replace(b"\r", b"")
+    if "�" not in joined:
+        assert joined.replace("\r", "").encode() == expected
+    assert all(len(line.encode()) <= 3 * LINE_BYTES for line in said(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"", []),
+        (b"one", ["one"]),
+        (b"one\n", ["one"]),
+        (b"one\ntwo", ["one", "two"]),
+        (b"one\n\n\ntwo\n", ["one", "", "", "two"]),
+        (b"one\r\ntwo\r\n", ["one", "two"]),
+        (b"10%\r20%\r30%\n", ["10%\r20%\r30%"]),
+        ("zwölf\n".encode(), ["zwölf"]),
+        (b"\xff\xfe\n", ["��"]),
+    ],
+)
+def test_lines_are_cut_at_their_ends(content: bytes, lines: list[str]) -> None:
+    """A line ends with its newline, or with the stream; what is no UTF-8 is replaced."""
+    assert said(content) == lines
+
+
+@pytest.mark.parametrize("ended", [b"", b"\n"])
+@pytest.mark.parametrize("length", [1, LINE_BYTES, LINE_BYTES + 1, 3 * LINE_BYTES, 3 * LINE_BYTES + 7])
+def test_long_line_is_cut_and_kept_whole(length: int, ended: bytes) -> None:
+    """A line that is too long goes on in the next one, whether it ends or not."""
+    content = bytes(97 + number % 26 for number in range(length))
+    lines = said(content + ended)
+    assert "".join(lines) == content.decode()
+    assert {len(line) for line in lines[:-1]} <= {LINE_BYTES}
+    assert 0 < len(lines[-1]) <= LINE_BYTES
+
+
+def test_streams_are_kept_apart() -> None:
+    """Pieces of lines of two streams do not run into each other."""
+    found = kept([("stdout", b"on"), ("stderr", b"wr"), ("stdout", b"e\n"), ("stderr", b"ong")])
+    assert found.lines == {"stdout": ["one"], "stderr": ["wrong"]}
+
+
+def test_lines_are_passed_on_together() -> None:
+    """Complete lines wait for ``pass_on``, which hands over a stream's lines in one call."""
+    found = Kept()
+    output = OutputLines(found.take)
+    output.feed("stdout", b"one\ntwo\nthr")
+    output.feed("stderr", b"err\n")
+    assert found.calls == []
+    output.pass_on()
+    assert found.calls == [("stdout", 2), ("stderr", 1)]
+    output.pass_on()
+    assert len(found.calls) == 2
+    output.finish()
+    assert found.lines == {"stdout": ["one", "two", "thr"], "stderr": ["err"]}
+
+
+def test_finishing_again_says_nothing_more() -> None:
+    """``finish`` twice hands over everything once."""
+    found = Kept()
+    output = OutputLines(found.take, 3)
+    output.feed("stdout", b"one\ntwo")
+    for _ in range(2):
+        output.finish()
+    assert found.lines == {
+        "stdout": ["one"],
+        "taskmgr": ["3 bytes more were written and not kept (limit 3)"],
+    }
+
+
+# limits
+
+
+@given(CONTENTS, st.integers(0, 3 * LINE_BYTES))
+def test_kept_and_dropped_bytes_are_all_bytes(content: bytes, limit: int) -> None:
+    """No more than the limit is kept, and the rest is counted to the byte."""
+    lines = kept([("stdout", content)], limit).lines
+    whole = said(content)
+    told = lines.get("taskmgr", [])
+    dropped = int(told[0].split()[0]) if told else 0
+    assert len(told) <= 1
+    assert not told or told[0].endswith(f" bytes more were written and not kept (limit {limit})")
+    if limit >= len(content):
+        assert lines.get("stdout", []) == whole
+        assert dropped == 0
+    assert 0 <= dropped <= len(content)
+    assert len(content) - dropped <= limit
+
+
+def test_limit_is_shared_by_the_streams() -> None:
+    """Both streams together may not write more than the limit."""
+    found = kept([("stdout", b"12345678\n"), ("stderr", b"12345678\n")], 12)
+    assert found.lines["stdout"] == ["12345678"]
+    assert "stderr" not in found.lines
+    assert found.lines["taskmgr"] == ["9 bytes more were written and not kept (limit 12)"]
+
+
+def test_flood_is_not_held_in_memory() -> None:
+    """A stream that never ends its line, and one that ends many, are held no longer than needed."""
+    found = Kept()
+    output = OutputLines(found.take, 1000)
+    for _ in range(2000):
+        output.feed("stdout", b"z" * 4096)
+        output.feed("stderr", b"line\n" * 800)
+    output.finish()
+    assert sum(map(len, found.lines.get("stdout", []))) <= 1000
+    assert sum(len(line) + 1 for line in found.lines.get("stderr", [])) <= 1000
+
+
+# the tail
+
+
+def test_tail_is_kept_whatever_was_dropped() -> None:
+    """The last lines of a stream are there for an error's message, beyond any limit."""
+    output = OutputLines(lambda _stream, _lines: None, 0)
+    output.feed("stderr", b"".join(b"line %d\n" % number for number in range(100)))
+    lines = output.tail("stderr").split("\n")
+    assert lines == [f"line {number}" for number in range(100 - TAIL_LINES, 100)]
+    output.feed("stderr", b"Killed")
+    assert output.tail("stderr").split("\n") == [*lines, "Killed"]
+    assert output.tail("stdout") == ""
