@@ -37,7 +37,9 @@ $(DEV): requirements/uv.txt requirements/dev.txt $(MEMBERS) scripts/setup
 	@scripts/setup dev
 	@touch $@ $(RUNTIME)
 
+# The nearest .taskmgr is where taskmgr keeps everything: the demonstration stays in this checkout.
 demo: $(RUNTIME) ## find faces in a picture: make demo [IMAGE=path]
+	@mkdir -p .taskmgr
 	@$(BIN)/taskmgr demo $${IMAGE:+--image "$$IMAGE"} $(ARGS)
 
 test: $(DEV) ## every test but chaos and load

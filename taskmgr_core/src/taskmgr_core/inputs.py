@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +11,18 @@ from typing import Any
 
 import attrs
 
-from taskmgr_core.errors import InvalidValueError, Problem, nearest
+from taskmgr_core.errors import ArtifactError, InvalidValueError, Problem, TaskmgrError, nearest
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import Graph
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.values import reference, take_files
-from taskmgr_plugins.converter import ValueConverter, media_type
+from taskmgr_plugins.converter import NPY, ValueConverter, media_type
 from taskmgr_plugins.fields import Array, Box, File, Image, Points
 from taskmgr_plugins.schemas import TYPE_KEY
+from taskmgr_plugins.strict_types import plain, shown
+
+_LONGEST_PATH = 200
 
 
 class InvalidInputsError(InvalidValueError):
@@ -57,7 +61,8 @@ class InputReader:
         Arguments:
             graph: whose inputs they are.
             given: name -> a JSON value; for ``Image``, ``File`` and ``Array`` also a
-                path, bytes, a numpy array, or the digest of something stored.
+                path, a file's bytes, or the digest of something stored; for
+                ``Image`` and ``Array`` also a numpy array.
 
         Raises:
             InvalidInputsError: with every fault.
@@ -86,76 +91,131 @@ class InputReader:
 
     def _document(self, schema: Mapping[str, Any], value: Any, name: str) -> Any:
         kind = schema.get(TYPE_KEY)
-        if kind in ("Image", "File"):
-            return self._file(value, name, is_image=kind == "Image")
+        if kind in ("Image", "File") or (kind == "Array" and _is_file_or_stored(value)):
+            return self._file(value, name, kind)
         if kind == "Array":
             return self._array(value, name)
         if isinstance(value, Box):
             return attrs.asdict(value)
         if isinstance(value, Points):
             return [list(pair) for pair in value.coordinates]
-        return value
+        if value is not None and len(members := _members(schema)) == 1:
+            return self._document(members[0], value, name)
+        items = schema.get("items")
+        if isinstance(items, Mapping) and TYPE_KEY in items and isinstance(value, list | tuple):
+            return [self._document(items, each, f"{name}[{at}]") for at, each in enumerate(value)]
+        return plain(value)
 
-    def _file(self, value: Any, name: str, *, is_image: bool) -> Any:
+    def _file(self, value: Any, name: str, kind: str) -> dict[str, Any]:
         if isinstance(value, Mapping) and "$artifact" in value:
-            return self._stored(str(value["$artifact"]), name, is_image=is_image)
+            return self._stored(str(value["$artifact"]), name, kind)
         if isinstance(value, str) and value.startswith("sha256:"):
-            return self._stored(value, name, is_image=is_image)
+            return self._stored(value, name, kind)
         if isinstance(value, str | Path):
-            return self._path(self.working / Path(value).expanduser(), name, is_image=is_image)
-        if is_image and isinstance(value, dict | list | int | float | bool | None):
+            return self._path(self.working / _expanded(value, name), name, kind)
+        if kind == "Image" and isinstance(value, dict | list | int | float | bool | None):
             raise InvalidValueError(
-                f"{name}: {value!r} is no picture; give a path, bytes or a numpy array"
+                f"{name}: {shown(value)} is no picture; give a path, bytes or a numpy array"
             )
         try:
-            made = value if isinstance(value, File) else (Image if is_image else File)(value)
-        except InvalidValueError as error:
-            raise InvalidValueError(f"{name}: {error}") from error
-        if not made.in_memory:
-            return self._path(made.path, name, is_image=is_image)
+            made = value if isinstance(value, File) else (Image if kind == "Image" else File)(value)
+            if not made.in_memory:
+                return self._path(self.working / made.path, name, kind, made.name)
+            content = made.read_bytes()
+        except TaskmgrError as error:
+            raise _under(name, error) from error
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / (made.name or name)
-            path.write_bytes(made.read_bytes())
-            return self._path(path, name, is_image=is_image)
+            path = Path(folder) / "content"
+            path.write_bytes(content)
+            return self._checked(path, name, kind, made.name or name)
 
-    def _path(self, path: Path, name: str, *, is_image: bool) -> dict[str, Any]:
-        if not path.is_file():
-            problem = "is a folder" if path.is_dir() else "does not exist"
-            raise InvalidValueError(f"{name}: the file {path} {problem}")
+    def _path(self, path: Path, name: str, kind: str, file_name: str = "") -> dict[str, Any]:
+        if (problem := _problem_of(path)) is not None:
+            raise InvalidValueError(f"{name}: the file {_short(path)} {problem}")
+        return self._checked(path, name, kind, file_name or path.name)
+
+    def _stored(self, digest: str, name: str, kind: str) -> dict[str, Any]:
+        try:
+            path = self.artifacts.local_path(digest)
+        except ArtifactError as error:
+            raise _under(name, error) from error
+        return self._checked(path, name, kind, name)
+
+    def _checked(self, path: Path, name: str, kind: str, file_name: str) -> dict[str, Any]:
+        """Store a file that is what the field takes."""
         try:
             with path.open("rb") as opened:
-                kind = media_type(opened.read(16))
+                found = media_type(opened.read(16))
         except OSError as error:
             raise InvalidValueError(
-                f"{name}: the file {path} cannot be read: {error.strerror}"
+                f"{name}: the file {_short(path)} cannot be read: {error.strerror}"
             ) from error
-        if is_image:
-            try:
-                self._check_picture(path, path.name)
-            except InvalidValueError as error:
-                raise InvalidValueError(f"{name}: {error}") from error
-        return reference(self.artifacts.put_file(path), kind)
+        if kind == "Array" and found != NPY:
+            raise InvalidValueError(
+                f"{name}: {file_name} is no array ({found}); give an .npy file, as numpy.save "
+                "writes it, or a numpy array"
+            )
+        if kind == "Image":
+            self._check_picture(path, name, file_name)
+        return reference(self.artifacts.put_file(path, file_name), found)
 
-    def _stored(self, digest: str, name: str, *, is_image: bool) -> dict[str, Any]:
-        path = self.artifacts.local_path(digest)
-        if is_image:
-            self._check_picture(path, f"{name}: {digest}")
-        return reference(self.artifacts.put_file(path, name), "application/octet-stream")
-
-    def _check_picture(self, path: Path, name: str) -> None:
+    def _check_picture(self, path: Path, name: str, file_name: str) -> None:
         # Pillow takes as long to import as all else here, and workers never need it.
         from taskmgr_core.pictures import check_picture
 
-        check_picture(path, name, self.megapixels)
+        try:
+            check_picture(path, file_name, self.megapixels)
+        except InvalidValueError as error:
+            raise _under(name, error) from error
 
     def _array(self, value: Any, name: str) -> Any:
         if isinstance(value, Mapping):
             return value
-        if isinstance(value, str | Path):
-            return self._path(self.working / Path(value).expanduser(), name, is_image=False)
         with tempfile.TemporaryDirectory() as folder:
             document = ValueConverter(Path(folder)).unstructure(value, Array, name)
             return take_files(document, Path(folder), self.artifacts)
+
+
+def _is_file_or_stored(value: Any) -> bool:
+    """Whether it names, or is, a file; arrays and lists of numbers are neither."""
+    return isinstance(value, str | Path | bytes | File) or (
+        isinstance(value, Mapping) and "$artifact" in value
+    )
+
+
+def _members(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The alternatives of a schema but null."""
+    return [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+
+
+def _expanded(value: str | Path, name: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise InvalidValueError(f"{name}: {str(value)!r} names no user's folder") from error
+
+
+def _problem_of(path: Path) -> str | None:
+    """Why a path is no file that can be stored."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if stat.S_ISREG(mode):
+        return None
+    return "is a folder" if stat.S_ISDIR(mode) else "is no regular file"
+
+
+def _short(path: Path) -> str:
+    """A path for a message; somebody may have given a file's content instead."""
+    text = str(path)
+    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
+
+
+def _under(name: str, error: TaskmgrError) -> InvalidValueError:
+    return InvalidValueError(f"{name}: {error}")
 
 
 def from_text(schema: Mapping[str, Any], text: str) -> Any:
@@ -167,8 +227,10 @@ def from_text(schema: Mapping[str, Any], text: str) -> Any:
         schema: the field's.
         text: as typed.
     """
-    takes_text = schema.get("type") == "string" or schema.get(TYPE_KEY) in ("Image", "File")
-    if takes_text:
+    members = _members(schema)
+    if members and text != "null":
+        schema = members[0] if len(members) == 1 else schema
+    if schema.get("type") == "string" or schema.get(TYPE_KEY) in ("Image", "File"):
         return text
     try:
         return json.loads(text)

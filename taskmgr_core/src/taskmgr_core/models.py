@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from taskmgr_core.errors import ArtifactError
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 
@@ -31,16 +31,27 @@ class ModelFiles:
         """Where each of the models lies, by name.
 
         Raises:
-            ArtifactError: one is absent or damaged.
+            ArtifactError: one is absent or damaged, has no file name, or cannot be placed.
         """
         return {model.name: str(self._path(model)) for model in models}
 
     def _path(self, model: StoredFile) -> Path:
+        if Path(model.name).name != model.name or model.name in ("", ".."):
+            raise ArtifactError(
+                f"the model {model.name!r} is no file name; a name without folders is wanted, "
+                "as in the plugin's models folder"
+            )
         content = self.artifacts.local_path(model.digest)
         path = self.folder / model.digest.removeprefix("sha256:") / model.name
-        if not _same_file(content, path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _link(content, path)
+        try:
+            if not _same_file(content, path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _link(content, path)
+        except OSError as error:
+            raise ArtifactError(
+                f"the model {model.name} ({model.digest}) could not be put into {path.parent}: "
+                f"{error.strerror or error}"
+            ) from error
         return path
 
 
@@ -50,17 +61,17 @@ def _same_file(content: Path, path: Path) -> bool:
     except FileNotFoundError:
         return False
     same_inode = (linked.st_dev, linked.st_ino) == (stored.st_dev, stored.st_ino)
-    return same_inode or (linked.st_dev != stored.st_dev and linked.st_size == stored.st_size)
+    # A copy has the time of what it was copied from.
+    same_time = (linked.st_size, linked.st_mtime_ns) == (stored.st_size, stored.st_mtime_ns)
+    return same_inode or same_time
 
 
 def _link(content: Path, path: Path) -> None:
-    """Link, or copy where the file systems differ; whoever reads sees all of it or nothing."""
+    """Link, or copy where there are no links; whoever reads sees all of it or nothing."""
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=path.parent) as folder:
         temporary = Path(folder) / path.name
         try:
             os.link(content, temporary)
         except OSError:
-            shutil.copyfile(content, temporary)
-            with contextlib.suppress(OSError):
-                temporary.chmod(0o444)
+            shutil.copy2(content, temporary)
         temporary.replace(path)

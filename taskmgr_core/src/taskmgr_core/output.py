@@ -32,12 +32,14 @@ class OutputLines:
     def feed(self, stream: str, received: bytes) -> None:
         """Take in bytes of a stream."""
         *lines, partial = (self._partial.get(stream, b"") + received).split(b"\n")
-        while len(partial) > LINE_BYTES:  # a line without an end is cut
-            lines.append(partial[:LINE_BYTES])
-            partial = partial[LINE_BYTES:]
-        self._partial[stream] = partial
         for line in lines:
-            self._take(stream, line)
+            *pieces, last = _pieces(line)
+            for piece in pieces:
+                self._take(stream, piece, len(piece))
+            self._take(stream, last, len(last) + 1)
+        *pieces, self._partial[stream] = _pieces(partial)
+        for piece in pieces:
+            self._take(stream, piece, len(piece))
 
     def pass_on(self) -> None:
         """Hand over the lines that are complete."""
@@ -49,7 +51,7 @@ class OutputLines:
         """Hand over everything, the last line without an end included."""
         for stream, partial in self._partial.items():
             if partial:
-                self._take(stream, partial)
+                self._take(stream, partial, len(partial))
         self._partial = {}
         self.pass_on()
         if self._dropped:
@@ -64,11 +66,24 @@ class OutputLines:
         partial = self._partial.get(stream, b"").decode(errors="replace")
         return "\n".join([*self._tails.get(stream, ()), *([partial] if partial else [])])
 
-    def _take(self, stream: str, line: bytes) -> None:
-        text = line[:LINE_BYTES].decode(errors="replace").rstrip("\r")
+    def _take(self, stream: str, line: bytes, size: int) -> None:
+        text = line.decode(errors="replace").rstrip("\r")
         self._tails.setdefault(stream, deque(maxlen=TAIL_LINES)).append(text)
-        if self._passed + len(line) > self._limit:
-            self._dropped += len(line) + 1
+        # Once something was dropped so is all that follows: a log has no holes.
+        if self._dropped or self._passed + size > self._limit:
+            self._dropped += size
             return
-        self._passed += len(line) + 1
+        self._passed += size
         self._waiting.append((stream, text))
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """A line that is too long, cut between characters; the last piece may be empty."""
+    pieces = []
+    while len(line) > LINE_BYTES:
+        end = LINE_BYTES
+        while end > LINE_BYTES - 4 and line[end] & 0xC0 == 0x80:  # in the middle of a character
+            end -= 1
+        pieces.append(line[:end])
+        line = line[end:]
+    return [*pieces, line]

@@ -10,7 +10,6 @@ from PIL import Image, UnidentifiedImageError
 
 from taskmgr_core.errors import InvalidValueError
 
-
 # Those that OpenCV reads, too. Pillow would hand some of the others to further programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 

@@ -147,7 +147,8 @@ def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise SettingsError(f"{PREFIX}HOME: {text!r} names no user's folder; give a path") from error
+        wrong = f"{PREFIX}HOME: {text!r} names no user's folder; give a path"
+        raise SettingsError(wrong) from error
 
 
 def _nearest_home(working: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import attrs
 
 from taskmgr_core import documents
-from taskmgr_core.errors import RunnerError
+from taskmgr_core.errors import InvalidValueError, RunnerError
 from taskmgr_core.specs import FieldValue, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 
 JSON_MEDIA_TYPE = "application/json"
+UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 Transform = Callable[[Mapping[str, Any]], Any]
 
@@ -27,12 +29,15 @@ def recorded(port: str, document: Any, type_name: str, producer: str) -> FieldVa
         document: its JSON; files inside are ``{"$artifact": digest, ...}``.
         type_name: its type's name for users.
         producer: the id of the step that made it; empty for a pipeline input.
+
+    Raises:
+        InvalidValueError: no JSON can stand for it, or it is a file of no size.
     """
     if isinstance(document, Mapping) and "$artifact" in document:
-        digest, size = str(document["$artifact"]), int(document.get("size", 0))
+        digest, size = str(document["$artifact"]), _size(document, port)
         artifacts: tuple[str, ...] = (digest,)
     else:
-        content = documents.canonical(document)
+        content = _content(document, port)
         digest, size = documents.digest_of(content), len(content)
         artifacts = tuple(dict.fromkeys(str(each["$artifact"]) for each in references(document)))
     return FieldValue(
@@ -61,7 +66,8 @@ def put_aside(value: FieldValue, limit: int, artifacts: ArtifactStore) -> FieldV
 
 def fetched(document: Any, artifacts: ArtifactStore) -> Any:
     """The document itself, where it was put aside."""
-    if isinstance(document, Mapping) and document.get("media_type") == JSON_MEDIA_TYPE:
+    aside = isinstance(document, Mapping) and "$artifact" in document
+    if aside and document.get("media_type") == JSON_MEDIA_TYPE:
         return json.loads(artifacts.read(str(document["$artifact"])))
     return document
 
@@ -91,16 +97,17 @@ def take_files(document: Any, folder: Path, artifacts: ArtifactStore) -> Any:
     """
 
     def store(found: Mapping[str, Any]) -> dict[str, Any]:
-        name = str(found["$file"])
-        path = folder / name
-        if Path(name).name != name or path.is_symlink() or not path.is_file():
+        name = found["$file"]
+        if not isinstance(name, str) or Path(name).name != name or not _is_file(folder / name):
             raise RunnerError(
-                f"the runner answered with a file {name!r} that is not in its working folder",
+                f"the runner answered with a file {str(name)[:100]!r} that is not in its working "
+                "folder",
                 "invalid-output",
             )
+        path, kind = folder / name, found.get("media_type")
         stored = artifacts.put_file(path, str(found.get("name") or name.lstrip(".")))
         more = {key: found[key] for key in ("dtype", "shape") if key in found}
-        return reference(stored, str(found["media_type"]), **more)
+        return reference(stored, kind if isinstance(kind, str) else UNKNOWN_MEDIA_TYPE, **more)
 
     return _mapped(document, "$file", store)
 
@@ -116,6 +123,37 @@ def references(document: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(document, list | tuple):
         for each in document:
             yield from references(each)
+
+
+def _content(document: Any, port: str) -> bytes:
+    try:
+        return documents.canonical(document)
+    except UnicodeEncodeError as error:
+        wrong = error.object[error.start : error.end]
+        raise InvalidValueError(
+            f"{port}: a text with {wrong!r} in it is no valid Unicode; "
+            "decode it with errors='replace'"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise InvalidValueError(f"{port}: no JSON value: {error}") from error
+
+
+def _size(document: Mapping[str, Any], port: str) -> int:
+    size = document.get("size", 0)
+    if type(size) is not int or size < 0:
+        raise InvalidValueError(
+            f"{port}: the file {document['$artifact']} has the size {size!r}; it must be a number "
+            "of bytes"
+        )
+    return size
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a regular file itself, no link to one; no name makes this raise."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _mapped(document: Any, key: str, transform: Transform) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from taskmgr_core.cli.endings import say_error, say_note
 from taskmgr_core.cli.results_view import print_result
 from taskmgr_core.cli.screen import Screen, plain, short_id
-from taskmgr_core.cli.views import failure_of
+from taskmgr_core.cli.views import failed_step
 from taskmgr_core.report.formats import duration
 from taskmgr_core.results import present
 from taskmgr_core.specs import RunDetail
@@ -38,8 +38,8 @@ def print_failure(screen: Screen, detail: RunDetail) -> None:
     if run.status == "running":
         say_note(f"run {short_id(run.id)} has not ended")
         return
-    failed = next((each for each in detail.steps if each.status == "failed"), None)
-    failure = failure_of(run, detail.steps)
+    failed = failed_step(detail)
+    failure = failed.failure if failed else run.failure
     where = f" in step {failed.id} ({failed.task} {failed.version})" if failed else ""
     message = f": {failure.code}: {failure.message}" if failure else ""
     if failure and failure.traceback:

@@ -19,7 +19,6 @@ from taskmgr_core.specs import (
     GraphStep,
     LogLine,
     Release,
-    Run,
     RunDetail,
     RunSummary,
     Step,
@@ -146,7 +145,7 @@ def run_view(detail: RunDetail) -> dict[str, Any]:
         },
         "result": present(detail.result),
         "problem": detail.problem or None,
-        "error": failure_view(failure_of(run, detail.steps)),
+        "error": _error_view(detail),
     }
 
 
@@ -204,10 +203,17 @@ def edge_view(edge: Edge) -> dict[str, str]:
     return {"source": edge.source, "target": edge.target}
 
 
-def failure_of(run: Run, steps: Iterable[Step]) -> Failure | None:
-    """Why a run failed: its own failure, or that of the first step that has one."""
-    failed = (each.failure for each in steps if each.status == "failed")
-    return run.failure or next((each for each in failed if each is not None), None)
+def _error_view(detail: RunDetail) -> dict[str, Any] | None:
+    """Why a run failed, with the step that did: it has the task's own traceback."""
+    step = failed_step(detail)
+    found = failure_view(step.failure if step else detail.run.failure)
+    return None if found is None else {"step": step.id if step else None, **found}
+
+
+def failed_step(detail: RunDetail) -> Step | None:
+    """The first step that failed and says why."""
+    failed = (each for each in detail.steps if each.status == "failed" and each.failure)
+    return next(failed, None)
 
 
 def failure_view(failure: Failure | None) -> dict[str, Any] | None:

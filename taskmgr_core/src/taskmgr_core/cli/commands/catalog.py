@@ -153,7 +153,7 @@ def _print_unpublished(
 @json_option
 @click.pass_obj
 def info_command(session: Session, name: str, version: str | None, as_json: bool) -> None:
-    """Show a task or pipeline.
+    """Show a task or pipeline: inputs, outputs, versions.
 
     Of a task its inputs and outputs with their types, its versions, its models
     with their licences; of a pipeline its steps, and where each port takes its

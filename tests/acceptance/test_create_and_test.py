@@ -1,0 +1,119 @@
+"""`taskmgr create` and `taskmgr test`: the way of a plugin's author."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+RESULTS: dict[str, dict[str, object]] = {
+    "simple": {"words": 4, "longest": "not"},
+    "ml": {"label": "question"},
+    "pipeline": {},
+}
+
+
+@pytest.fixture(scope="session")
+def type_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy remembers from one project to the next."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def checked(folder: Path, *words: str) -> None:
+    """Run a tool of this Python in a project."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("template", RESULTS)
+def test_created_project_works_as_it_is(
+    empty: CommandLine, template: str, type_cache: Path
+) -> None:
+    """It passes its own tests, ruff and mypy --strict, can be published, and runs."""
+    empty("create", "mine", "--template", template, "--author", "Ada Lovelace")
+    folder = empty.folder / "mine"
+    checked(folder, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error")
+    checked(folder, "ruff", "check", "--no-cache")
+    checked(folder, "ruff", "format", "--check", "--no-cache")
+    checked(folder, "mypy", "src", "tests", "--cache-dir", str(type_cache))
+    readme = (folder / "README.md").read_text()
+    commands = [line for line in readme.splitlines() if line.startswith("taskmgr ")]
+    inside = CommandLine(empty.home, folder)
+    for command in commands:
+        inside(*shlex.split(command, comments=True)[1:])
+    (run,) = inside.json("runs")["runs"]
+    found = inside.json("show", run["run_id"])["result"]
+    assert RESULTS[template].items() <= found.items()
+
+
+def test_taken_name_is_refused(taskmgr: CommandLine) -> None:
+    """The name of a published task or pipeline, and an existing folder, are refused."""
+    assert "is the name of a published task" in taskmgr("create", "words", code=2).err
+    (taskmgr.folder / "mine").mkdir()
+    told = taskmgr("create", "mine", "--author", "Ada", code=2).err
+    assert "is there already" in told
+
+
+def test_test_records_nothing(taskmgr: CommandLine) -> None:
+    """A published task runs once in its runner: outputs, types, time and its lines; no run."""
+    runs, stored = taskmgr.json("runs"), stored_files(taskmgr.home)
+    (taskmgr.folder / "note.txt").write_text("never stored before")
+    tried = taskmgr.json("test", "read", "file=note.txt")
+    assert tried["outputs"] == {"result": "never stored before"}
+    assert tried["types"] == {"result": "string"}
+    assert tried["seconds"]["compute"] > 0
+    assert taskmgr.json("runs") == runs
+    assert stored_files(taskmgr.home) == stored
+    assert list((taskmgr.home / "work").iterdir()) == []
+
+
+def test_test_of_a_folder_publishes_nothing(projects: Path, empty: CommandLine) -> None:
+    """A plugin that is given by its path is built and run as it is, without being published."""
+    words = ["--task", "words", "text=one two three"]
+    assert empty.json("test", projects / "talk", *words)["outputs"]["count"] == 3
+    assert empty.json("list")["tasks"] == []
+    told = empty("test", projects / "talk", "text=a", code=2).err
+    assert "say which: --task lengths|read|talk|words" in told
+
+
+def test_test_prints_what_the_task_writes(taskmgr: CommandLine) -> None:
+    """Its lines are told on stderr, its outputs on stdout."""
+    done = taskmgr("test", "add", "left=1", "right=2")
+    assert "adding 1 and 2" in done.err
+    assert "result  integer  3" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["fail", "text=that"], 1, "ValueError: cannot do that"),
+        (["crash", "how=segfault"], 1, "SIGSEGV"),
+        (["dawdle", "seconds=60"], 1, "longer than its timeout"),
+        (["fail"], 2, "text: is missing"),
+        (["nothing"], 2, "no task 'nothing'"),
+        (["./nothing"], 2, "is not there"),
+    ],
+)
+def test_test_that_fails_says_why(
+    taskmgr: CommandLine, words: list[str], code: int, message: str
+) -> None:
+    """A failing task has exit code 1 and its own traceback, a wrong input exit code 2."""
+    assert message in taskmgr("test", *words, code=code).err
+
+
+def test_failed_test_has_its_reason_as_json(taskmgr: CommandLine) -> None:
+    """The JSON of a failed trial has the error and the lines."""
+    tried = json.loads(taskmgr("test", "fail", "text=that", "--json", code=1).out)
+    assert (tried["status"], tried["error"]["code"]) == ("failed", "task-error")
+
+
+def stored_files(home: Path) -> set[Path]:
+    """Every artifact of a home."""
+    return set((home / "artifacts").rglob("*"))

@@ -1,0 +1,210 @@
+"""From publishing to the last look at a run, as users type it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import CommandLine
+
+TEXT = "to be or not"
+
+
+@pytest.fixture(scope="session")
+def run(shared_home: Path, projects: Path) -> dict[str, Any]:
+    """What `taskmgr run measured --json` printed."""
+    taskmgr = CommandLine(shared_home, projects)
+    found: dict[str, Any] = taskmgr.json("run", "measured", f"text={TEXT}")
+    return found
+
+
+def test_publish_says_what_became_of_it(projects: Path, empty: CommandLine) -> None:
+    """The first time with version, wheel and stages, the second time only that nothing changed."""
+    first = empty("publish", projects / "talk")
+    assert "lengths, read, talk, words 1.0.0 published, wheel" in first.out
+    assert "talk: locking the dependencies" in first.err
+    assert "1.0.0 unchanged" in empty("publish", projects / "talk").out
+    view = empty.json("publish", projects / "talk")["published"][0]
+    assert (view["changed"], view["tasks"]) == (False, ["lengths", "read", "talk", "words"])
+
+
+def test_run_joins_the_declared_result(run: dict[str, Any]) -> None:
+    """The JSON has the run's id, its status, and the result as the pipeline declares it."""
+    assert (run["name"], run["kind"], run["status"]) == ("measured", "pipeline", "succeeded")
+    assert run["error"] is None
+    result = run["result"]
+    assert result["count"] == 4
+    assert result["words"][0] == {
+        "word_id": "word_0",
+        "word": {"word": "to", "source": "output_001_words"},
+        "length": {"letters": 4, "source": "output_002_result"},
+    }
+    summary = result["processing_summary"]
+    assert summary["total_time"] > 0
+    assert summary["data_lineage"]["output_001_words"] == ["input_001_text"]
+
+
+def test_run_prints_the_result_only(taskmgr: CommandLine) -> None:
+    """In a pipe stdout has the result and stderr nothing, both without colours."""
+    done = taskmgr("run", "words", f"text={TEXT}")
+    assert "word_3   not" in done.out
+    assert "\x1b" not in done.out
+    assert done.err == ""
+
+
+def test_list_has_tasks_and_pipelines(taskmgr: CommandLine) -> None:
+    """Every published task with version, queue and description, and the pipelines."""
+    listed = taskmgr.json("list")
+    tasks = {each["name"]: each for each in listed["tasks"]}
+    assert tasks["words"]["description"] == "Cut a text into words."
+    assert tasks["words"]["version"] == "1.0.0"
+    assert [each["name"] for each in listed["pipelines"]] == ["measured"]
+    assert "Cut a text into words and measure them." in taskmgr("list").out
+
+
+def test_info_of_a_task_has_an_example_that_runs(taskmgr: CommandLine) -> None:
+    """Inputs and outputs have their types, and the example does what it says."""
+    told = taskmgr("info", "words").out
+    assert "array of Word" in told
+    example = told.splitlines()[-1]
+    assert example == "taskmgr run words text=text"
+    taskmgr(*example.split()[1:])
+
+
+def test_info_of_a_pipeline_has_the_mapping(taskmgr: CommandLine, projects: Path) -> None:
+    """Of each port it is told where its value comes from; a file may be asked about as well."""
+    view = taskmgr.json("info", "measured")
+    assert view["steps"][1]["inputs"]["input_002_words"] == "output_001_words"
+    assert view["steps"][1]["inputs"]["input_002_factor"] == {"value": 2}
+    assert taskmgr.json("info", projects / "measured.json") == view
+    assert "the constant 2" in taskmgr("info", "measured").out
+
+
+def test_show_has_everything(taskmgr: CommandLine, run: dict[str, Any]) -> None:
+    """Inputs, steps with their times, and the value of every port; a short id is enough."""
+    detail = taskmgr.json("show", run["run_id"][-8:])
+    assert detail["inputs"] == {"text": TEXT}
+    assert [each["status"] for each in detail["steps"]] == ["succeeded", "succeeded"]
+    assert detail["steps"][0]["seconds"]["compute"] >= 0
+    ports = {each["port"] for each in detail["values"]}
+    assert {"text", "input_002_factor", "output_002_result"} <= ports
+    told = taskmgr("show", run["run_id"]).out
+    assert "one after the other" in told
+    assert "output_001_words" in told
+
+
+def test_runs_lists_the_newest_first_and_pages(taskmgr: CommandLine) -> None:
+    """A page ends where the next begins; a filter leaves out the others."""
+    for text in "abc":
+        taskmgr("run", "words", f"text={text}")
+    first = taskmgr.json("runs", "--task", "words", "--limit", "2")["runs"]
+    assert len(first) == 2
+    assert first[0]["run_id"] > first[1]["run_id"]
+    rest = taskmgr.json("runs", "--task", "words", "--before", first[1]["run_id"][-8:])["runs"]
+    assert rest[0]["run_id"] < first[1]["run_id"]
+    assert all(each["name"] == "words" for each in rest)
+    assert "✓ succeeded" in taskmgr("runs", "--status", "succeeded").out
+
+
+def test_logs_have_what_a_task_wrote(taskmgr: CommandLine, run: dict[str, Any]) -> None:
+    """Each line stands behind its step."""
+    assert taskmgr("logs", run["run_id"]).out == "002 measuring 4 words\n"
+    (line,) = taskmgr.json("logs", run["run_id"])["lines"]
+    assert (line["step"], line["stream"], line["text"]) == ("002", "stdout", "measuring 4 words")
+
+
+def test_lineage_leads_from_the_result_to_the_input(
+    taskmgr: CommandLine, run: dict[str, Any]
+) -> None:
+    """The tree goes up, or down; every edge is in the JSON and in the Mermaid chart."""
+    up = taskmgr("lineage", run["run_id"]).out
+    assert up.index("output_002_result") < up.index("output_001_words", up.index("by 002"))
+    down = taskmgr("lineage", run["run_id"], "--down").out
+    assert down.index("text") < down.index("output_001_words") < down.index("output_002_result")
+    edges = taskmgr.json("lineage", run["run_id"])["edges"]
+    assert {"source": "output_001_words", "target": "input_002_words"} in edges
+    chart = taskmgr("lineage", run["run_id"], "--mermaid").out
+    assert chart.startswith("flowchart LR")
+    assert "p_output_001_words --> p_input_002_words" in chart
+
+
+def test_lineage_of_a_file_finds_its_runs(taskmgr: CommandLine) -> None:
+    """A file is found by its content, under any name, with what was made from it."""
+    (taskmgr.folder / "one.txt").write_text("some content of its own")
+    (taskmgr.folder / "same.txt").write_text("some content of its own")
+    run = taskmgr.json("run", "read", "file=one.txt")
+    (trace,) = taskmgr.json("lineage", "--of", "same.txt")["traces"]
+    assert trace["run_id"] == run["run_id"]
+    assert [each["port"] for each in trace["led_to"] if not each["source"]] == ["output_001_result"]
+    assert "led to" in taskmgr("lineage", "--of", "same.txt").out
+    (taskmgr.folder / "other.txt").write_text("never used anywhere")
+    assert "no recorded value is" in taskmgr("lineage", "--of", "other.txt", code=2).err
+
+
+def test_virtualenvs_are_listed_and_removed(projects: Path, empty: CommandLine) -> None:
+    """One for each plugin; `gc` leaves what was used a moment ago."""
+    empty("publish", projects / "talk")
+    (info,) = empty.json("env", "list")["environments"]
+    assert info["distribution"] == "taskmgr-talk"
+    assert info["size_bytes"] > 0
+    assert "taskmgr-talk" in empty("env", "list").out
+    assert empty.json("env", "gc", "--size", "0") == {"removed": []}
+
+
+def test_doctor_finds_a_damaged_artifact(projects: Path, empty: CommandLine) -> None:
+    """All is well at first; a published wheel that is damaged is a fault, with what to do."""
+    empty("publish", projects / "talk")
+    assert "intact" in empty("doctor").out
+    digest = empty.json("info", "words")["release"]["wheel_digest"].removeprefix("sha256:")
+    wheel = empty.home / "artifacts" / digest[:2] / digest
+    wheel.chmod(0o644)
+    wheel.write_bytes(b"damaged")
+    told = empty("doctor", code=1).out
+    assert "publish taskmgr-talk again" in told
+    states = {each["check"]: each["state"] for each in empty.json("doctor", code=1)["findings"]}
+    assert states["artifacts"] == "fault"
+    assert states["database"] == "ok"
+
+
+def test_pipeline_file_runs_without_being_published(taskmgr: CommandLine, projects: Path) -> None:
+    """`run` takes a file, and inputs from a file."""
+    (taskmgr.folder / "inputs.json").write_text(json.dumps({"text": "one two"}))
+    run = taskmgr.json("run", projects / "measured.json", "@inputs.json")
+    assert run["result"]["count"] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("info", "words"),
+        ("info", "measured"),
+        ("runs",),
+        ("show", "{run}"),
+        ("logs", "{run}"),
+        ("lineage", "{run}"),
+        ("worker", "status"),
+        ("env", "list"),
+        ("doctor",),
+        ("config",),
+    ],
+    ids=" ".join,
+)
+def test_reading_command_prints_one_json_value(
+    taskmgr: CommandLine, run: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    """With --json stdout is one JSON object and stderr is empty."""
+    done = taskmgr(*(word.format(run=run["run_id"]) for word in words), "--json")
+    assert isinstance(json.loads(done.out), dict)
+    assert done.err == ""
+
+
+def test_names_are_completed(taskmgr: CommandLine, run: dict[str, Any]) -> None:
+    """Commands, tasks, pipelines, the inputs of a task and the ids of runs are completed."""
+    assert "lineage" in taskmgr.completed("line")
+    assert "measured" in taskmgr.completed("run", "mea")
+    assert "words" in taskmgr.completed("test", "wo")
+    assert "text=" in taskmgr.completed("run", "measured", "")
+    assert run["run_id"][-8:] in taskmgr.completed("show", run["run_id"][-8:-2])
