@@ -30,7 +30,7 @@ def demo(checkout: CommandLine, out: Path) -> Finished:
 
 def test_demo_tells_its_way(demo: Finished) -> None:
     """Publishing, steps, result, lineage, times, files and what to try next are told."""
-    assert "face_attributes: 1.0.0 published" in demo.err
+    assert "face_attributes: 1.0.0 published in" in demo.err
     assert "003 face_features  succeeded" in demo.err
     for told in ("estimated_age", "128 numbers:", "(see above)", "as it was", "taskmgr lineage"):
         assert told in demo.out

@@ -23,7 +23,7 @@ def run(shared_home: Path, projects: Path) -> dict[str, Any]:
 def test_publish_says_what_became_of_it(projects: Path, empty: CommandLine) -> None:
     """The first time with version, wheel and stages, the second time only that nothing changed."""
     first = empty("publish", projects / "talk")
-    assert "lengths, read, talk, words 1.0.0 published, wheel" in first.out
+    assert "lengths, read, talk, words 1.0.0 published in" in first.out
     assert "talk: locking the dependencies" in first.err
     assert "1.0.0 unchanged" in empty("publish", projects / "talk").out
     view = empty.json("publish", projects / "talk")["published"][0]
@@ -141,6 +141,25 @@ def test_lineage_of_a_file_finds_its_runs(taskmgr: CommandLine) -> None:
     assert "led to" in taskmgr("lineage", "--of", "same.txt").out
     (taskmgr.folder / "other.txt").write_text("never used anywhere")
     assert "no recorded value is" in taskmgr("lineage", "--of", "other.txt", code=2).err
+
+
+def test_file_that_cannot_be_made_is_told_after_the_result(taskmgr: CommandLine) -> None:
+    """A picture of a run that has none, or a place that cannot be written, is exit code 2."""
+    done = taskmgr("run", "add", "left=1", "--png", "picture.png", code=2)
+    assert "result  2" in done.out
+    assert "lies on a picture" in done.err
+    (taskmgr.folder / "file").write_text("")
+    done = taskmgr("run", "add", "left=1", "--report", "file/report.html", code=2)
+    assert "file/report.html cannot be written" in done.err
+
+
+def test_report_is_written(taskmgr: CommandLine) -> None:
+    """`run` and `show` write the HTML report, and make its folder."""
+    run = taskmgr.json("run", "measured", "text=a b", "--report", "reports/one.html")
+    taskmgr("show", run["run_id"], "--report", "reports/two.html")
+    first, second = (taskmgr.folder / "reports" / f"{name}.html" for name in ("one", "two"))
+    assert "measured" in first.read_text()
+    assert second.read_text() == first.read_text()
 
 
 def test_virtualenvs_are_listed_and_removed(projects: Path, empty: CommandLine) -> None:

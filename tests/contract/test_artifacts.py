@@ -122,9 +122,7 @@ def test_absent_artifact_is_named(artifacts: ArtifactStore, method: str) -> None
     ["", "abc", ABSENT[7:], ABSENT.upper(), ABSENT + "0", ABSENT + "\n", "sha256:../../etc/passwd",
      "md5:" + "0" * 64, "sha256:" + "g" * 64],
 )  # fmt: skip
-def test_what_is_no_digest_is_refused(
-    artifacts: ArtifactStore, method: str, digest: str
-) -> None:
+def test_what_is_no_digest_is_refused(artifacts: ArtifactStore, method: str, digest: str) -> None:
     """Anything else than a digest is refused with what a digest looks like."""
     with pytest.raises(ArtifactError, match=r"is no digest; .*'sha256:' and 64 hexadecimal"):
         getattr(artifacts, method)(digest)

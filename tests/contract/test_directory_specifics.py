@@ -149,7 +149,7 @@ def test_content_is_synced_before_it_is_told(
 def test_content_that_another_one_stores_is_synced_too(
     artifacts: DirectoryArtifacts, synced: list[tuple[str, bool]]
 ) -> None:
-    """Content that is there already may have been renamed in a moment ago: its folders are synced."""
+    """Content that is there may have been renamed in a moment ago: its folders are synced."""
     artifacts.put_bytes(CONTENT)
     synced.clear()
     artifacts.put_bytes(CONTENT)

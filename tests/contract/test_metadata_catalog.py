@@ -44,7 +44,7 @@ def test_version_with_other_content_is_refused(metadata: MetadataStore, part: st
 def test_task_of_another_distribution_is_refused(metadata: MetadataStore) -> None:
     """A task's name belongs to the distribution that published it first."""
     metadata.add_versions([task_version()])
-    with pytest.raises(ConflictError, match="'echo' belongs to .* 'taskmgr-echo', not to 'other'"):
+    with pytest.raises(ConflictError, match=r"'echo' belongs to .* 'taskmgr-echo', not to 'other'"):
         metadata.add_versions([task_version("echo", "2.0", "other")])
 
 

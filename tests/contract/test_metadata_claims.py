@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import attrs
 import pytest
@@ -84,7 +85,9 @@ def test_claim_order_holds_across_queues(metadata: MetadataStore) -> None:
     """A worker of several queues takes the most urgent step of all of them."""
     order = [("a", 1, 0), ("b", 5, 2), ("a", 5, 1), ("b", 9, 3)]
     for number, (queue, priority, ready) in enumerate(order):
-        created(metadata, graph_step(queue=queue, priority=priority), number=number, now=NOW + ready)
+        created(
+            metadata, graph_step(queue=queue, priority=priority), number=number, now=NOW + ready
+        )
     claims = [metadata.claim("w1", ["a", "b"], NOW + 9) for _ in range(4)]
     assert [each.step.run for each in claims if each] == [run_id(each) for each in (3, 2, 1, 0)]
 
@@ -195,7 +198,7 @@ def test_claim_of_a_lost_step_fences_its_first_worker(metadata: MetadataStore) -
 
 
 @pytest.mark.parametrize("wrong", [{"attempt": 2}, {"attempt": 0}, {"worker": "w2"}, {"id": "002"}])
-def test_claim_of_another_is_refused(metadata: MetadataStore, wrong: dict[str, object]) -> None:
+def test_claim_of_another_is_refused(metadata: MetadataStore, wrong: dict[str, Any]) -> None:
     """An outcome under another attempt, worker or step than the claim's own changes nothing."""
     run = created(metadata, values=[value("text", "a")])
     claim = claimed(metadata, "w1")

@@ -1,6 +1,7 @@
 """Runs, steps and lists of them, in every metadata store."""
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -65,7 +66,7 @@ def test_ambiguous_beginning_is_refused(metadata: MetadataStore) -> None:
     """A beginning that several runs have names none of them."""
     for number in (1, 2):
         created(metadata, number=number)
-    with pytest.raises(NotFoundError, match="several runs .*'0197'; give more"):
+    with pytest.raises(NotFoundError, match=r"several runs .*'0197'; give more"):
         metadata.run("0197")
 
 
@@ -97,7 +98,7 @@ def test_change_of_unknown_run_is_refused(metadata: MetadataStore, operation: st
 # lists
 
 
-def summary(run: Run, **changed: object) -> RunSummary:
+def summary(run: Run, **changed: Any) -> RunSummary:
     """A run as lists show it, its only step ready."""
     listed = RunSummary(
         id=run.id,
@@ -152,9 +153,9 @@ def test_runs_are_filtered(metadata: MetadataStore) -> None:
         ("failed", "one"): [],
         (None, "on"): [],
     }
-    for (status, name), numbers in expected.items():
-        listed = metadata.runs(RunFilter(status=status, name=name))  # type: ignore[arg-type]
-        assert [each.id for each in listed] == [run_id(each) for each in numbers], (status, name)
+    for (status, only), numbers in expected.items():
+        listed = metadata.runs(RunFilter(status=status, name=only))  # type: ignore[arg-type]
+        assert [each.id for each in listed] == [run_id(each) for each in numbers], (status, only)
 
 
 @pytest.mark.parametrize("wanted", [RunFilter(), RunFilter("running"), RunFilter(name="sample")])
@@ -163,12 +164,16 @@ def test_runs_are_paged(metadata: MetadataStore, wanted: RunFilter) -> None:
     for number in range(7):
         created(metadata, number=number)
     pages: list[list[str]] = []
-    before = None
+    before: str | None = None
     while page := metadata.runs(attrs.evolve(wanted, before=before, limit=3)):
         pages.append([each.id for each in page])
         before = page[-1].id
         created(metadata, number=100 + len(pages))
-    assert pages == [[run_id(6), run_id(5), run_id(4)], [run_id(3), run_id(2), run_id(1)], [run_id(0)]]
+    assert pages == [
+        [run_id(6), run_id(5), run_id(4)],
+        [run_id(3), run_id(2), run_id(1)],
+        [run_id(0)],
+    ]
 
 
 # cancelling

@@ -9,12 +9,20 @@ from hypothesis import strategies as st
 from samples import NOW, first_step, graph, graph_step, success
 
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import Claim, Failure, GraphStep, Outcome, Run, Worker
+from taskmgr_core.specs import FINAL_STEP_STATUSES, Claim, Failure, GraphStep, Outcome, Run, Worker
 from taskmgr_core.stores.metadata import MetadataStore
 
 WORKERS = ("w0", "w1", "w2")
 ACTIONS = ("claim", "claim", "finish", "finish", "retry", "repeat", "lose", "reconcile", "beat")
+ENDINGS = ("fail", "cancel")
 SILENCE = 5.0
+NEVER = 1000
+
+# One store serves all examples: each has a queue, workers and runs of its own.
+THOROUGH = settings(
+    max_examples=4 * settings().max_examples,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @st.composite
@@ -31,7 +39,12 @@ def graphs(draw: st.DrawFn) -> tuple[GraphStep, ...]:
     )
 
 
-SCHEDULES = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5)), max_size=40)
+Schedule = list[tuple[str, int]]
+
+
+def schedules(*actions: str) -> st.SearchStrategy[Schedule]:
+    """Any order of these actions, each with a choice of whom it concerns."""
+    return st.lists(st.tuples(st.sampled_from(actions), st.integers(0, 5)), max_size=40)
 
 
 @attrs.define
@@ -39,6 +52,7 @@ class Platform:
     """Workers on one store, what each of them holds, and what it was told was recorded."""
 
     metadata: MetadataStore
+    lost_attempts: int = NEVER
     suffix: str = attrs.field(factory=lambda: str(uuid_utils.uuid7()))
     runs: list[Run] = attrs.field(factory=list)
     now: float = NOW
@@ -93,6 +107,17 @@ class Platform:
             boom = Failure("task-error", "boom")
             self.record(claim, Outcome("ready", failure=boom, not_before=self.now + choice))
 
+    def fail(self, choice: int) -> None:
+        """A worker's attempt fails for good."""
+        if self.held:
+            claim = self.held.pop(choice % len(self.held))
+            self.record(claim, Outcome("failed", failure=Failure("task-error", "boom")))
+
+    def cancel(self, choice: int) -> None:
+        """Somebody wants a run to be cancelled."""
+        run = self.runs[choice % len(self.runs)]
+        self.metadata.request_cancel(run.id, decide, self.now)
+
     def repeat(self, choice: int) -> None:
         """An outcome is recorded again, or an older one arrives late."""
         if self.past:
@@ -103,7 +128,8 @@ class Platform:
         """Time passes, one worker beats on, the steps of all others are taken back."""
         self.now += SILENCE
         self.beat(choice)
-        self.metadata.release_lost(self.now - SILENCE / 2, 1000, decide, self.now)
+        silent_since = self.now - SILENCE / 2
+        self.metadata.release_lost(silent_since, self.lost_attempts, decide, self.now)
 
     def reconcile(self, choice: int) -> None:
         """Somebody asks what there is to do."""
@@ -128,37 +154,69 @@ class Platform:
                 self.act("claim", choice)
             while self.held:
                 self.finish(0)
-            self.metadata.release_lost(self.now - SILENCE, 1000, decide, self.now)
+            silent_since = self.now - SILENCE
+            self.metadata.release_lost(silent_since, self.lost_attempts, decide, self.now)
         raise AssertionError("a run does not end")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(first=graphs(), second=graphs(), schedule=SCHEDULES)
-def test_every_run_ends_and_records_each_step_once(
-    metadata: MetadataStore,
-    first: tuple[GraphStep, ...],
-    second: tuple[GraphStep, ...],
-    schedule: list[tuple[str, int]],
-) -> None:
-    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
-    platform = Platform(metadata)
-    for steps in (first, second):
-        platform.submit(steps)
+def run_all(platform: Platform, steps: list[tuple[GraphStep, ...]], schedule: Schedule) -> None:
+    """Submit runs, let everything of the schedule happen, then work until they end."""
+    for each in steps:
+        platform.submit(each)
     for action, choice in schedule:
         platform.act(action, choice)
     platform.drain()
     assert set(platform.claims.values()) <= {1}, "an attempt was given out twice"
+
+
+@THOROUGH
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS))
+def test_every_run_ends_and_records_each_step_once(
+    metadata: MetadataStore,
+    first: tuple[GraphStep, ...],
+    second: tuple[GraphStep, ...],
+    schedule: Schedule,
+) -> None:
+    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
+    platform = Platform(metadata)
+    run_all(platform, [first, second], schedule)
     for run in platform.runs:
         assert metadata.run(run.id).status == "succeeded"
-        steps = metadata.steps(run.id)
-        assert {each.status for each in steps} == {"succeeded"}
-        assert {(each.run, each.id): each.attempt for each in steps} == {
+        recorded = metadata.steps(run.id)
+        assert {each.status for each in recorded} == {"succeeded"}
+        assert {(each.run, each.id): each.attempt for each in recorded} == {
             key: attempt for key, attempt in platform.succeeded.items() if key[0] == run.id
         }
         values = metadata.values(run.id)
         assert len({each.port for each in values}) == len(values)
         assert {each.producer: each.document for each in values if not each.source} == {
-            each.id: each.attempt for each in steps
+            each.id: each.attempt for each in recorded
         }
         edges = metadata.edges(run.id)
         assert len(set(edges)) == len(edges) == 2 * sum(len(each.after) for each in run.graph.steps)
+
+
+@THOROUGH
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS, *ENDINGS))
+def test_every_run_ends_whatever_fails(
+    metadata: MetadataStore,
+    first: tuple[GraphStep, ...],
+    second: tuple[GraphStep, ...],
+    schedule: Schedule,
+) -> None:
+    """With failures, cancelling and quarantine, too, each run ends as its steps did, for good."""
+    platform = Platform(metadata, lost_attempts=2)
+    run_all(platform, [first, second], schedule)
+    for run in platform.runs:
+        ended, recorded = metadata.run(run.id), metadata.steps(run.id)
+        statuses = {each.status for each in recorded}
+        assert statuses <= FINAL_STEP_STATUSES
+        assert ended.finished_at is not None
+        assert (ended.status == "succeeded") == (statuses == {"succeeded"})
+        assert (ended.status == "failed") == (ended.failure is not None)
+        assert ended.status != "failed" or "failed" in statuses
+        assert {each.id for each in recorded if each.status == "succeeded"} == {
+            step for run_id, step in platform.succeeded if run_id == run.id
+        }
+        assert metadata.reconcile(run.id, decide, platform.now).run_status == ended.status
+        assert (metadata.run(run.id), metadata.steps(run.id)) == (ended, recorded)

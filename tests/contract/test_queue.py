@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from children import Child
-from conftest import QueueUser
 from implementations import Place
 from samples import claimed, created, finished, graph_step, run_id
 
+from conftest import QueueUser
 from taskmgr_core.specs import Claim, Outcome
 
 # What is told at once may take this long on a busy machine; looking again takes 2 s.

@@ -25,7 +25,7 @@ from taskmgr_core.specs import Failure, Outcome, Run
 from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
-Spoil = Callable[[str], None]
+Spoil = Callable[..., None]
 
 BROKEN = ["", '{"id": ', "[]", "null", '{"unheard": 1}', '"\\ud800', "\x00"]
 
@@ -98,7 +98,11 @@ def test_damaged_value_fails_its_own_run(
 ) -> None:
     """A value that cannot be read fails the step that takes it; reading it says which it is."""
     bad, good = two_runs(metadata)
-    spoil(f"UPDATE field_values SET {column} = ? WHERE run = ?", broken, bad.id)
+    statements = {
+        "document": "UPDATE field_values SET document = ? WHERE run = ?",
+        "artifacts": "UPDATE field_values SET artifacts = ? WHERE run = ?",
+    }
+    spoil(statements[column], broken, bad.id)
     goes_on(metadata, good)
     named = f"the stored value of text in run {bad.id}"
     failed_as_damaged(metadata, bad, named)
@@ -130,7 +134,12 @@ def test_damaged_running_step_holds_up_no_recovery(
     bad, good = two_runs(metadata)
     claims = [claimed(metadata, "lost"), claimed(metadata, "lost")]
     assert [each.step.run for each in claims] == [bad.id, good.id]
-    spoil(f"UPDATE steps SET {column} = '{{' WHERE run = ? AND id = '001'", bad.id)
+    statements = {
+        "seconds": "UPDATE steps SET seconds = '{' WHERE run = ? AND id = '001'",
+        "failure": "UPDATE steps SET failure = '{' WHERE run = ? AND id = '001'",
+        "failures": "UPDATE steps SET failures = '{' WHERE run = ? AND id = '001'",
+    }
+    spoil(statements[column], bad.id)
     released = metadata.release_lost(NOW, 3, decide, NOW)
     assert [each.run for each in released] == [good.id]
     failed_as_damaged(metadata, bad, f"the stored step 001 of run {bad.id}")
@@ -165,9 +174,7 @@ def test_damaged_graph_leaves_the_run_in_the_list(metadata: SqliteMetadata, spoi
         metadata.run(bad.id)
 
 
-def test_damaged_failure_leaves_the_run_in_the_list(
-    metadata: SqliteMetadata, spoil: Spoil
-) -> None:
+def test_damaged_failure_leaves_the_run_in_the_list(metadata: SqliteMetadata, spoil: Spoil) -> None:
     """A run whose reason cannot be read is listed with a note that says so."""
     bad = created(metadata)
     finished(metadata, claimed(metadata), Outcome("failed", failure=Failure("task-error", "boom")))

@@ -120,7 +120,9 @@ def on_a_small_disk(tmp_path: Path, script: str) -> str:
     unshare = shutil.which("unshare")
     if unshare is None:
         pytest.skip("there is no unshare here")
-    namespace = [unshare, "--mount"] if os.geteuid() == 0 else [unshare, "--mount", "--map-root-user"]
+    namespace = (
+        [unshare, "--mount"] if os.geteuid() == 0 else [unshare, "--mount", "--map-root-user"]
+    )
     home = tmp_path / "small"
     home.mkdir()
     mounted = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(home)]

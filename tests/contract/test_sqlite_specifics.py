@@ -47,7 +47,9 @@ def metadata(path: Path) -> Iterator[SqliteMetadata]:
 # the file
 
 
-@pytest.mark.parametrize("content", [b"no database" * 100, b"\x00" * 5000, b"SQLite format 3\x00" * 300])
+@pytest.mark.parametrize(
+    "content", [b"no database" * 100, b"\x00" * 5000, b"SQLite format 3\x00" * 300]
+)
 def test_file_that_is_no_database_is_named(
     path: Path, metadata: SqliteMetadata, content: bytes
 ) -> None:
@@ -86,9 +88,7 @@ def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
 
 
 @pytest.mark.parametrize("in_the_way", ["folder", "parent"])
-def test_path_in_the_way_is_named(
-    path: Path, metadata: SqliteMetadata, in_the_way: str
-) -> None:
+def test_path_in_the_way_is_named(path: Path, metadata: SqliteMetadata, in_the_way: str) -> None:
     """A folder where the file should be, or a file where its folder should be, is named."""
     if in_the_way == "folder":
         path.mkdir(parents=True)
@@ -166,9 +166,7 @@ def test_processes_create_the_file_together(path: Path) -> None:
 
 
 @pytest.fixture
-def commits(
-    metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch
-) -> list[tuple[str, str]]:
+def commits(metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Of each commit from now on: its connection's journal mode and synchronisation."""
     found: list[tuple[str, str]] = []
 

@@ -42,7 +42,9 @@ def new_bell(folder: Path) -> Iterator[Callable[[], Bell]]:
 
 def other_process(script: str, *arguments: str | Path) -> subprocess.Popen[str]:
     """Run a script with a bell on a folder in another process."""
-    beginning = "import os, sys\nfrom pathlib import Path\nfrom taskmgr_core.queue.bell import Bell\n"
+    beginning = (
+        "import os, sys\nfrom pathlib import Path\nfrom taskmgr_core.queue.bell import Bell\n"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", beginning + textwrap.dedent(script), *arguments],
         stdin=subprocess.PIPE,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from taskmgr_core.cli.arguments import read_inputs
@@ -60,6 +62,30 @@ def test_value_is_told_on_little_room(value: Any, shown: str) -> None:
     assert cell(value) == shown
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_any_value_has_a_short_form(value: Any) -> None:
+    """Whatever JSON a task returns, a cell is one printable line, and flattening ends."""
+    shown = cell(value)
+    assert shown == "" or len(shown.splitlines()) == 1
+    assert exact(value) is not None
+    if isinstance(value, dict):
+        assert list(flat(value)) or not value
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), JSON, min_size=1), min_size=1, max_size=4))
+def test_any_list_of_objects_has_a_table(entries: list[Any]) -> None:
+    """Whatever is in the entries of a result, it can be printed on a narrow terminal."""
+    screen = Recorder(40)
+    print_result(screen, {"entries": entries})
+    assert screen.written
+
+
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """A task cannot steer the terminal by what it returns or writes."""
     evil = "red \x1b[31m\x07 alert"
@@ -105,9 +131,9 @@ def test_list_becomes_one_table_where_it_fits() -> None:
 
 def test_wide_list_becomes_several_tables_that_fit() -> None:
     """No line is wider than the terminal; each table begins with the first column."""
-    screen = Recorder(40)
+    screen = Recorder(36)
     print_result(screen, {"people": people(9)})
-    assert all(len(line) <= 40 for line in screen.written.splitlines())
+    assert all(len(line) <= 36 for line in screen.written.splitlines())
     assert screen.written.count("p8") == 2
 
 

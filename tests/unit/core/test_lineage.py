@@ -126,7 +126,17 @@ def value(port: str, document: object, producer: str = "") -> FieldValue:
 def recorded_run(metadata: SqliteMetadata, run_id: str, photo: str) -> list[FieldValue]:
     """A run that made ``faces`` of a photo and a constant, as it stands in the store."""
     detect = GraphStep(
-        "001", "detect", "1.0", "default", 5, 60.0, 512, 0, {"image": Source("photo")}, ("faces",), ()
+        "001",
+        "detect",
+        "1.0",
+        "default",
+        5,
+        60.0,
+        512,
+        0,
+        {"image": Source("photo")},
+        ("faces",),
+        (),
     )
     graph = Graph("find", {}, (), {}, (detect,), {})
     run = Run(run_id, "find", "pipeline", graph, "running", 0.0)

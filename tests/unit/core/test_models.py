@@ -145,7 +145,9 @@ def test_model_that_cannot_be_placed_is_named(models: ModelFiles, weights: Store
         models.paths([weights])
 
 
-@pytest.mark.parametrize("name", ["../escaped.onnx", "{home}/escaped.onnx", "..", ".", "", "sub/weights.onnx"])
+@pytest.mark.parametrize(
+    "name", ["../escaped.onnx", "{home}/escaped.onnx", "..", ".", "", "sub/weights.onnx"]
+)
 def test_name_that_is_no_file_name_is_refused(
     models: ModelFiles, weights: StoredFile, name: str
 ) -> None:
@@ -159,7 +161,9 @@ def test_name_that_is_no_file_name_is_refused(
 
 def test_threads_place_a_model_together(models: ModelFiles, artifacts: DirectoryArtifacts) -> None:
     """Slots that need the same models at once all find them whole, and nothing is left over."""
-    stored = [artifacts.put_bytes(str(number).encode() * 9999, f"{number}.bin") for number in range(4)]
+    stored = [
+        artifacts.put_bytes(str(number).encode() * 9999, f"{number}.bin") for number in range(4)
+    ]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: models.paths(stored), range(16)))
     assert all(each == found[0] for each in found)

@@ -122,7 +122,9 @@ def test_lines_are_cut_at_their_ends(content: bytes, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("ended", [b"", b"\n"])
-@pytest.mark.parametrize("length", [1, LINE_BYTES, LINE_BYTES + 1, 3 * LINE_BYTES, 3 * LINE_BYTES + 7])
+@pytest.mark.parametrize(
+    "length", [1, LINE_BYTES, LINE_BYTES + 1, 3 * LINE_BYTES, 3 * LINE_BYTES + 7]
+)
 def test_long_line_is_cut_and_kept_whole(length: int, ended: bytes) -> None:
     """A line that is too long goes on in the next one, whether it ends or not."""
     content = bytes(97 + number % 26 for number in range(length))

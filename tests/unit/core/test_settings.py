@@ -94,7 +94,9 @@ def test_environment_goes_before_the_file(home: Path, configure: Configure, name
     default = getattr(Settings(), name)
     file, variable = type(default)(default + 7), type(default)(default + 9)
     assert found(name, home).value == default
-    path = configure(f"{name} = {file}\nlost_after = 99" if name == "heartbeat" else f"{name} = {file}")
+    path = configure(
+        f"{name} = {file}\nlost_after = 99" if name == "heartbeat" else f"{name} = {file}"
+    )
     source = found(name, home)
     assert (source.value, source.origin) == (file, str(path))
     # Both that must fit each other, so that only the one looked at differs.
@@ -148,9 +150,9 @@ def test_too_small_value_is_refused(
     assert str(refused.value).startswith(f"{path}: {name}: {below!r} is not allowed; it must be")
     configure("")
     together = {"TASKMGR_HEARTBEAT": "0.05"} if name == "lost_after" else {}
-    assert getattr(load({f"TASKMGR_{name.upper()}": str(smallest), **together}, home, home), name) == (
-        smallest
-    )
+    assert getattr(
+        load({f"TASKMGR_{name.upper()}": str(smallest), **together}, home, home), name
+    ) == (smallest)
 
 
 def test_too_large_picture_limit_is_refused(home: Path) -> None:
@@ -165,7 +167,7 @@ def test_minimum_is_tested_of_every_number() -> None:
     assert list(SMALLEST) == NUMBERS
 
 
-@pytest.mark.parametrize("text", ["many", "1.5", "0x10", "1e3", "4 slots", "−1"])
+@pytest.mark.parametrize("text", ["many", "1.5", "0x10", "1e3", "4 slots", "\u22121"])
 def test_variable_that_is_no_whole_number_is_refused(home: Path, text: str) -> None:
     """A text where a whole number is wanted is refused with the variable's name."""
     with pytest.raises(SettingsError) as refused:

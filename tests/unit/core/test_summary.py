@@ -17,9 +17,7 @@ def run(finished: float | None) -> Run:
     return Run("run-1", "find", "pipeline", graph, "running", NOW, ended)
 
 
-def step(
-    started: float | None, finished: float | None, status: StepStatus = "succeeded"
-) -> Step:
+def step(started: float | None, finished: float | None, status: StepStatus = "succeeded") -> Step:
     """A step, its times counted from ``NOW``."""
     return Step(
         run="run-1",
@@ -36,7 +34,8 @@ def step(
 
 def near(total: float, sequential: float, parallel: float) -> Timing:
     """A timing, equal up to what floats can tell of such times."""
-    return Timing(*(pytest.approx(each, abs=1e-5) for each in (total, sequential, parallel)))
+    about = [pytest.approx(each, abs=1e-5) for each in (total, sequential, parallel)]
+    return Timing(*about)  # type: ignore[arg-type]
 
 
 def test_parallel_steps_save_time() -> None:

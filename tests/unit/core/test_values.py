@@ -33,7 +33,9 @@ DOCUMENTS = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS | st.just(PICTURE),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(TEXTS | st.sampled_from(["media_type", "name", "size"]), inner, max_size=4)
+        | st.dictionaries(
+            TEXTS | st.sampled_from(["media_type", "name", "size"]), inner, max_size=4
+        )
     ),
     max_leaves=15,
 )

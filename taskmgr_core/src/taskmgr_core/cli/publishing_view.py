@@ -111,14 +111,17 @@ def published_line(published: Published) -> str:
     release = published.release
     if not published.changed:
         return f"{release.version} unchanged"
-    stages = ", ".join(
+    took = duration(published.seconds["total"])
+    wheel = f"wheel {size(release.wheel.size)} {short_digest(release.wheel.digest)}"
+    return f"{release.version} published in {took}, {wheel}"
+
+
+def stages_line(published: Published) -> str:
+    """Where the time of publishing went, on one line."""
+    return ", ".join(
         f"{name} {duration(seconds)}"
         for name, seconds in published.seconds.items()
         if name != "total"
-    )
-    return (
-        f"{release.version} published, wheel {size(release.wheel.size)} "
-        f"{short_digest(release.wheel.digest)} ({stages})"
     )
 
 

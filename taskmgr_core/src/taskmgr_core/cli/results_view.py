@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,14 +78,13 @@ def _tables(entries: Sequence[Mapping[str, Any]], width: int) -> Iterator[Render
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Column], dict[str, str]]:
-    """The columns, and apart from them the texts that are the same in all of several rows."""
+    """The columns, and apart from them the fields that are the same in all of several rows."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns, same = [], {}
     for position, name in enumerate(names):
         cells = tuple(cell(row[name]) if name in row else "" for row in rows)
         values = [row.get(name) for row in rows]
-        text = all(isinstance(value, str) for value in values)
-        if position and len(rows) > 1 and text and len(set(cells)) == 1:
+        if position and len(rows) > 1 and len(set(cells)) == 1 and _is_scalar(values[0]):
             same[name] = cells[0]
         else:
             numeric = all(isinstance(value, int | float) for value in values)
@@ -92,25 +92,29 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[list[_Column], dict[str
     return columns, same
 
 
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
 def _several(columns: Sequence[_Column], width: int) -> Iterator[RenderableType]:
     """Tables that fit the width, each beginning with the first column."""
     first, *others = columns
     while others:
-        group, others = _fitting(others, width - first.width)
-        yield _table([first, *group])
+        count = _fitting(others, width - first.width)
+        yield _table([first, *others[:count]])
+        others = others[count:]
         if others:
             yield ""
 
 
-def _fitting(columns: Sequence[_Column], room: int) -> tuple[list[_Column], list[_Column]]:
-    """The first columns for which there is room, one at least, and the others."""
-    count, used = 0, 0
-    for each in columns:
-        used += each.width
-        if count and used > room:
-            break
-        count += 1
-    return list(columns[:count]), list(columns[count:])
+def _fitting(columns: Sequence[_Column], room: int) -> int:
+    """For how many columns there is room, one at least; what belongs together stays together."""
+    used = list(itertools.accumulate(each.width for each in columns))
+    most = max(sum(each <= room for each in used), 1)
+    for count in range(most, 0, -1):
+        if count == len(columns) or columns[count].path[0] != columns[count - 1].path[0]:
+            return count
+    return most
 
 
 def _table(columns: Sequence[_Column]) -> Table:

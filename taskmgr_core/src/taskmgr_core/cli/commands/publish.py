@@ -11,7 +11,12 @@ import click
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.paths import is_pipeline_file
-from taskmgr_core.cli.publishing_view import PublishProgress, published_line, published_view
+from taskmgr_core.cli.publishing_view import (
+    PublishProgress,
+    published_line,
+    published_view,
+    stages_line,
+)
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.client import Client
@@ -65,7 +70,8 @@ def _publish_plugin(client: Client, screen: Screen, path: Path) -> tuple[dict[st
     with PublishProgress(screen, [title]) as progress:
         published = client.publish(path, progress.of(title))
     names = ", ".join(each.name for each in published.versions)
-    return published_view(published), f"{names} {published_line(published)}"
+    stages = f"\n  {stages_line(published)}" if published.changed else ""
+    return published_view(published), f"{names} {published_line(published)}{stages}"
 
 
 def _publish_pipeline(client: Client, path: Path) -> tuple[dict[str, Any], str]:
