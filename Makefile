@@ -43,7 +43,7 @@ demo: $(RUNTIME) ## find faces in a picture: make demo [IMAGE=path]
 	@$(BIN)/taskmgr demo $${IMAGE:+--image "$$IMAGE"} $(ARGS)
 
 test: $(DEV) ## every test but chaos and load
-	$(BIN)/pytest -m "not chaos and not load" $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos and not load" $(ARGS)
 
 check: $(DEV) ## format, lint, types and import contracts
 	$(BIN)/ruff check

@@ -98,13 +98,14 @@ class Client:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(grace=None if error is None else 0)
+        self.close()
 
-    def close(self, *, grace: float | None = None) -> None:
+    def close(self, *, grace: float | None = 0) -> None:
         """Stop the worker of this process, if there is one, and let go of the stores.
 
         Arguments:
             grace: seconds that running steps get to end; None for as long as they take.
+                What has not ended by then is given back, for another worker.
         """
         if self._worker is not None:
             self._worker.stop(grace=grace)

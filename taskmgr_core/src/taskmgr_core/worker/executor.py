@@ -158,7 +158,8 @@ class Executor:
         seconds = {"total": total}
         if error.code == "cancelled":
             return Outcome("cancelled", inputs, seconds=seconds, failure=failure)
-        tried = claim.step.attempt - claim.step.lost
+        # Attempts that ended with their worker, or were given back by it, do not count.
+        tried = 1 + sum(each.code != "worker-lost" for each in claim.step.failures)
         if error.retryable and tried <= claim.graph_step.retries:
             delay = min(self.retry_delay * 2 ** (tried - 1), MAXIMUM_RETRY_DELAY)
             return Outcome(

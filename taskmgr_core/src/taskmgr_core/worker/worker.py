@@ -135,6 +135,7 @@ class WorkerProcess:
         with self._lock:
             self._running[key] = running
         log = StepLog(self._metadata, step)
+        _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
         try:
             outcome = self._executor.execute(claim, running.stopped.is_set, log.write)
             if self._stopping.is_set() and outcome.status == "cancelled":
@@ -144,6 +145,8 @@ class WorkerProcess:
         finally:
             with self._lock:
                 del self._running[key]
+        seconds = outcome.seconds.get("total", 0.0)
+        _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
         if not progress.recorded:
             _LOGGER.warning(
                 "run %s step %s attempt %d: another worker has it, the outcome is dropped",
