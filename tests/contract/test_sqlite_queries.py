@@ -21,13 +21,15 @@ NEWEST = 400
 HISTORY = """
     WITH RECURSIVE
     numbers (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last}),
-    old (id) AS (SELECT printf('0190%04x-0000-7000-8000-%012x', n, n + 65536) FROM numbers)
+    old (id, n) AS (
+        SELECT printf('0190%04x-0000-7000-8000-%012x', n, n + 65536), n FROM numbers
+    )
     {insert}
 """
 COPIES = (
     "INSERT INTO runs (id, short, name, kind, status, created_at, finished_at, graph)"
-    " SELECT old.id, substr(old.id, -8), name, kind, 'succeeded', 0, 1, graph FROM old, runs"
-    " WHERE runs.id = '{run}'",
+    " SELECT old.id, substr(old.id, -8), iif(n % 2, 'other', name), kind,"
+    " iif(n % 2, 'failed', 'succeeded'), 0, 1, graph FROM old, runs WHERE runs.id = '{run}'",
     "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
     " status, worker) SELECT old.id, steps.id, position, after, graph_step, task, version, queue,"
     " priority, 'succeeded', 'w1' FROM old, steps WHERE steps.run = '{run}'",
@@ -155,7 +157,7 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "runs": lambda metadata: metadata.runs(RunFilter(limit=5)),
     "runs by status": lambda metadata: metadata.runs(RunFilter(status="running", limit=5)),
     "runs by name": lambda metadata: metadata.runs(RunFilter(name="sample", limit=5)),
-    "runs by both": lambda metadata: metadata.runs(RunFilter("succeeded", "sample", limit=5)),
+    "runs by both": lambda metadata: metadata.runs(RunFilter("failed", "sample", limit=5)),
     "next page": lambda metadata: metadata.runs(RunFilter(before=run_id(1), limit=5)),
     "steps": lambda metadata: metadata.steps(run_id(1)),
     "values": lambda metadata: metadata.values(run_id(1)),

@@ -126,40 +126,43 @@ def test_locked_file_is_waited_for(path: Path, metadata: SqliteMetadata) -> None
     assert metadata.run(run.id) == run
 
 
-def test_processes_create_the_file_together(path: Path) -> None:
-    """Processes that start at once on a new folder all find an initialized store."""
-    script = """
-        import sys
-        from pathlib import Path
-        from taskmgr_core.stores.sqlite import SqliteMetadata
-        store = SqliteMetadata(Path(sys.argv[1]))
-        print("ready", flush=True)
-        sys.stdin.readline()
-        store.initialize()
-        assert store.latest_versions() == []
+OPENER = """
+    import sys
+    from pathlib import Path
+    from taskmgr_core.errors import StoreError
+    from taskmgr_core.stores.sqlite import SqliteMetadata
+    for line in sys.stdin:
+        store = SqliteMetadata(Path(line.strip()))
+        try:
+            store.initialize()
+            print(store.latest_versions(), flush=True)
+        except StoreError as error:
+            print(error, flush=True)
         store.close()
-    """
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(script), path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(6)
-    ]
+"""
+
+
+def test_processes_create_the_file_together(tmp_path: Path) -> None:
+    """Processes that open a new file at once all find an initialized store, none of them a lock."""
     with contextlib.ExitStack() as stack:
-        for each in processes:
-            stack.enter_context(each)
-            assert each.stdout is not None
-            assert each.stdout.readline() == "ready\n"
-        for each in processes:
-            assert each.stdin is not None
-            each.stdin.close()
-        for each in processes:
-            assert each.stderr is not None
-            assert (each.wait(30), each.stderr.read()) == (0, "")
+        openers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", textwrap.dedent(OPENER)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(5)
+        ]
+        for number in range(30):
+            for each in openers:
+                assert each.stdin is not None
+                each.stdin.write(f"{tmp_path / str(number)}\n")
+                each.stdin.flush()
+            said = [each.stdout.readline() for each in openers if each.stdout is not None]
+            assert said == ["[]\n"] * len(openers)
 
 
 # connections
@@ -180,8 +183,9 @@ def commits(metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch) -> list[t
         def pragma(self, name: str) -> str:
             return str(super().execute(f"PRAGMA {name}").fetchone()[0])
 
-    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
     metadata.initialize()
+    metadata.close()
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
     return found
 
 

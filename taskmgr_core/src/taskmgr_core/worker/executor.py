@@ -123,9 +123,12 @@ class Executor:
         limits = Limits(step.timeout, step.memory_mb, cancelled)
         with self.pool.lease(version) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
-            answer = lease.runner.request(frame, limits=limits, on_lines=on_lines)
-            written = take_files(answer["outputs"], lease.runner.folder, self.artifacts)
-            lease.runner.empty_folder()
+            try:
+                answer = lease.runner.request(frame, limits=limits, on_lines=on_lines)
+                written = take_files(answer["outputs"], lease.runner.folder, self.artifacts)
+            finally:
+                if lease.runner.alive:
+                    lease.runner.empty_folder()
         return self._outputs(claim, version, written), {**lease.seconds, **answer["seconds"]}
 
     def _outputs(

@@ -78,8 +78,9 @@ def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float
     """See ``MetadataStore.next_due``."""
     served = f" AND queue IN ({', '.join('?' * len(queues))})" if queues else ""
     row = connection.execute(
-        "SELECT not_before FROM steps WHERE status = 'ready' AND not_before > 0"
-        f" AND not_before > ?{served} ORDER BY not_before LIMIT 1",  # noqa: S608 - marks only
+        "SELECT not_before FROM steps"  # noqa: S608 - only question marks are added
+        " WHERE status = 'ready' AND not_before > 0"
+        f" AND not_before > ?{served} ORDER BY not_before LIMIT 1",
         (now, *queues),
     ).fetchone()
     return None if row is None else row["not_before"] - now

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ from taskmgr_core.errors import StoreError
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
+BUSY_PAUSE_SECONDS = 0.005
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class Database:
             )
             try:
                 connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA journal_mode = WAL")
+                _use_wal(connection)
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
             except sqlite3.Error:
                 connection.close()
@@ -139,6 +141,21 @@ class Database:
             raise StoreError(f"{self._path}: {error}; {_advice(error)}") from error
         except OSError as error:
             raise StoreError(f"{self._path} cannot be used: {error.strerror or error}") from error
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Here alone SQLite does not wait for others who do the same just now."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(BUSY_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _advice(error: sqlite3.Error) -> str:

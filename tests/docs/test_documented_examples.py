@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages import DOCS, blocks, pages
-from sessions import Session
+from doc_pages import DOCS, blocks, pages
+from doc_sessions import Session
 
 CHECKOUT = "<!-- in a checkout -->"
 # Written from the commands, by a test of its own; what it shows are their usages.

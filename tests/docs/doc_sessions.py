@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import attrs
-from comparing import Bindings, Printed, bound, lines_of, match, match_beginning
-from pages import ROOT, Block
+import yaml
+from doc_comparing import Bindings, Printed, bound, lines_of, match, match_beginning
+from doc_pages import ROOT, Block
 
 from taskmgr_core.settings import HOME_FOLDER
 
@@ -25,6 +28,11 @@ TERMINAL_SECONDS = 20
 LOOK_SECONDS = 0.02
 WIDTH = "100"
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".venv")
+
+# What is only read, to see that it is well formed.
+READERS: Mapping[str, Any] = MappingProxyType(
+    {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "mermaid": str}
+)
 
 # Runs code in one namespace; after each piece a line says whether it went well.
 PYTHON = """
@@ -125,6 +133,9 @@ class Session:
             PageError: it is not as the page says; the message shows both.
         """
         directives = block.directives
+        if "meanwhile" in directives:
+            done = self.shell(directives["meanwhile"])
+            assert done.status == 0, f"{block.place}: {done.err}"
         if "not run" in directives:
             assert directives["not run"], f"{block.place}: say why it is not run"
         elif "part of" in directives:
@@ -245,23 +256,13 @@ class Session:
             raise PageError(f"{block.place}: this is no part of {path}:\n{content}")
 
     def _check_data(self, block: Block) -> None:
-        import tomllib
-
-        import yaml
-
-        read: Mapping[str, Any] = {
-            "json": json.loads,
-            "toml": tomllib.loads,
-            "yaml": yaml.safe_load,
-            "mermaid": str,
-        }
         if block.language == "text":
             if match(block.text, Printed(lines_of(self._printed)), self.bindings) is None:
                 raise PageError(
                     f"{block.place}: the page has\n{block.text}\nprinted was\n{self._printed}"
                 )
-        elif block.language in read:
-            read[block.language](block.text)
+        elif block.language in READERS:
+            READERS[block.language](block.text)
         else:
             raise PageError(
                 f"{block.place}: a block of {block.language!r} is not run; say why: "

@@ -39,7 +39,8 @@ class Block:
     @property
     def place(self) -> str:
         """Where it stands, for messages."""
-        return f"{self.page.relative_to(ROOT)}:{self.line}"
+        known = self.page.is_relative_to(ROOT)
+        return f"{self.page.relative_to(ROOT) if known else self.page}:{self.line}"
 
 
 def pages() -> list[Path]:

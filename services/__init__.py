@@ -1,0 +1,1 @@
+"""Real servers without Docker, for tests, benchmarks and a developer's machine."""
