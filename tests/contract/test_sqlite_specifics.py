@@ -74,6 +74,18 @@ def test_damaged_page_is_named(path: Path, metadata: SqliteMetadata) -> None:
         claimed(metadata)
 
 
+def test_faults_of_the_file_are_told(path: Path, metadata: SqliteMetadata) -> None:
+    """An intact file has no faults; one whose pages do not add up has, and is told so."""
+    metadata.initialize()
+    created(metadata, *(graph_step(f"{number:03}") for number in range(300)))
+    assert metadata.faults() == []
+    metadata.close()
+    with path.open("r+b") as opened:
+        opened.seek(36)
+        opened.write(b"\x00\x00\x00\x05")  # so many pages are said to be free
+    assert any("reelist" in fault for fault in metadata.faults())
+
+
 def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
     """A file that a newer taskmgr made is refused, unchanged, with both numbers."""
     metadata.initialize()
