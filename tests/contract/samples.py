@@ -34,6 +34,13 @@ from taskmgr_core.stores.metadata import MetadataStore, Progress
 NOW = 1_800_000_000.0
 
 
+def silent(metadata: MetadataStore, since: float) -> dict[str, float]:
+    """The workers that have not beaten since then, as one who watches them would say."""
+    beats = dict.fromkeys(metadata.holders(), 0.0)
+    beats.update({each.id: each.heartbeat for each in metadata.workers()})
+    return {worker: beat for worker, beat in beats.items() if beat < since}
+
+
 def run_id(number: int) -> str:
     """Sortable ids, all different in their last eight characters."""
     return f"0197{number:04x}-0000-7000-8000-0000{number:08x}"

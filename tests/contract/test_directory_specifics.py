@@ -216,3 +216,19 @@ def test_no_descriptor_is_left_open(artifacts: DirectoryArtifacts) -> None:
     with pytest.raises(ArtifactError):
         artifacts.put_file(artifacts.folder)
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_disk_without_room_is_told_so(tmp_path: Path) -> None:
+    """On a disk that is really full the message says to make room, for bytes and for files."""
+    said = on_a_small_disk(
+        tmp_path,
+        """
+        from taskmgr_core.errors import ArtifactError
+        from taskmgr_core.stores.directory import DirectoryArtifacts
+        artifacts = DirectoryArtifacts(home / "artifacts")
+        artifacts.initialize()
+        fill(leave=40_000)
+        large = Path("/dev/shm") / f"taskmgr-{os.getpid()}"
+        """,
+    )
+    assert said

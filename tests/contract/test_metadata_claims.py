@@ -17,6 +17,7 @@ from samples import (
     finished,
     graph_step,
     run_id,
+    silent,
     status_of,
     success,
     value,
@@ -187,7 +188,7 @@ def test_claim_of_a_lost_step_fences_its_first_worker(metadata: MetadataStore) -
     """A step that was taken back goes to the next worker, and the first one no longer holds it."""
     run = created(metadata)
     late = claimed(metadata, "w1")
-    metadata.release_lost(NOW, 3, decide, NOW)
+    metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
     beaten(metadata, "w2")
     again = claimed(metadata, "w2")
     assert again.step.attempt == 2

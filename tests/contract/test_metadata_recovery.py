@@ -10,6 +10,7 @@ from samples import (
     graph,
     graph_step,
     run_id,
+    silent,
     status_of,
     success,
     value,
@@ -26,7 +27,7 @@ def released(
     metadata: MetadataStore, since: float = SILENT, *, attempts: int = 3, now: float = NOW + 20
 ) -> list[Step]:
     """Take back the steps of workers that were silent since then."""
-    return metadata.release_lost(since, attempts, decide, now)
+    return metadata.release_lost(silent(metadata, since), attempts, decide, now)
 
 
 # who is lost

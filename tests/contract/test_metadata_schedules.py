@@ -6,7 +6,7 @@ import attrs
 import uuid_utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from samples import NOW, first_step, graph, graph_step, success
+from samples import NOW, first_step, graph, graph_step, silent, success
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import FINAL_STEP_STATUSES, Claim, Failure, GraphStep, Outcome, Run, Worker
@@ -129,7 +129,9 @@ class Platform:
         self.now += SILENCE
         self.beat(choice)
         silent_since = self.now - SILENCE / 2
-        self.metadata.release_lost(silent_since, self.lost_attempts, decide, self.now)
+        self.metadata.release_lost(
+            silent(self.metadata, silent_since), self.lost_attempts, decide, self.now
+        )
 
     def reconcile(self, choice: int) -> None:
         """Somebody asks what there is to do."""
@@ -155,7 +157,9 @@ class Platform:
             while self.held:
                 self.finish(0)
             silent_since = self.now - SILENCE
-            self.metadata.release_lost(silent_since, self.lost_attempts, decide, self.now)
+            self.metadata.release_lost(
+                silent(self.metadata, silent_since), self.lost_attempts, decide, self.now
+            )
         raise AssertionError("a run does not end")
 
 

@@ -13,6 +13,7 @@ from samples import (
     finished,
     graph_step,
     pipeline_spec,
+    silent,
     status_of,
     success,
     task_version,
@@ -65,7 +66,7 @@ def goes_on(metadata: SqliteMetadata, run: Run) -> None:
     while (claim := metadata.claim("w1", (), NOW)) is not None:
         assert claim.step.run == run.id
         finished(metadata, claim)
-    metadata.release_lost(NOW, 3, decide, NOW)
+    metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
     assert status_of(metadata, run) == {"001": "succeeded", "002": "succeeded", "run": "succeeded"}
     assert run.id in [each.id for each in metadata.runs(RunFilter())]
 
@@ -140,7 +141,7 @@ def test_damaged_running_step_holds_up_no_recovery(
         "failures": "UPDATE steps SET failures = '{' WHERE run = ? AND id = '001'",
     }
     spoil(statements[column], bad.id)
-    released = metadata.release_lost(NOW, 3, decide, NOW)
+    released = metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
     assert [each.run for each in released] == [good.id]
     failed_as_damaged(metadata, bad, f"the stored step 001 of run {bad.id}")
     goes_on(metadata, good)

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import attrs
 import pytest
-from samples import NOW, beaten, created, digest, finished, graph_step, run_id, success, value
+from samples import (
+    NOW,
+    beaten,
+    created,
+    digest,
+    finished,
+    graph_step,
+    run_id,
+    silent,
+    success,
+    value,
+)
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine, Outcome
@@ -133,8 +144,8 @@ def cancel(metadata: SqliteMetadata) -> None:
 def lose(metadata: SqliteMetadata) -> None:
     """A step that is taken back from its worker, and looking for one."""
     metadata.claim("w1", (), NOW)
-    metadata.release_lost(NOW, 3, decide, NOW)
-    metadata.release_lost(NOW, 3, decide, NOW)
+    metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
+    metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
 
 
 def log(metadata: SqliteMetadata) -> None:

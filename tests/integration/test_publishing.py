@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import attrs
 import pytest
 from plugin_projects import (
     SHOUT,
@@ -17,7 +18,7 @@ from plugin_projects import (
     write_plugin,
 )
 
-from taskmgr_core.errors import ConflictError, PublishError
+from taskmgr_core.errors import ArtifactError, ConflictError, PublishError
 from taskmgr_core.lockfile import parse_lock
 from taskmgr_core.publishing.sources import LOCK_NAME
 
@@ -220,6 +221,41 @@ def test_publish_heals_a_store_that_lost_the_wheel(desk: Desk, tmp_path: Path) -
     desk.artifacts.remove(release.wheel.digest)
     assert not desk.publisher.publish(folder).changed
     assert desk.artifacts.exists(release.wheel.digest)
+
+
+@pytest.mark.parametrize("which", ["wheel", "lock", "sdk", "model"])
+def test_publish_heals_a_store_with_a_damaged_file(desk: Desk, tmp_path: Path, which: str) -> None:
+    """Publishing the same again, as the error advises, puts right what is damaged."""
+    folder = write_plugin(
+        tmp_path / "tiny", code=code_with_model(hashlib.sha256(b"long weights").hexdigest())
+    )
+    (folder / "models").mkdir()
+    (folder / "models/weights.bin").write_bytes(b"long weights")
+    release = desk.publisher.publish(folder).release
+    file = release.models[0] if which == "model" else getattr(release, which)
+    content = desk.damage(file.digest)
+    with pytest.raises(ArtifactError, match="publish again"):
+        desk.artifacts.local_path(file.digest)
+    again = desk.publisher.publish(folder)
+    assert (again.changed, again.release) == (False, release)
+    assert desk.artifacts.read(file.digest) == content
+
+
+def test_publish_heals_a_wheel_that_was_published_with_an_older_sdk(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A damaged wheel is put right even where publishing anew would make another release."""
+    folder = write_plugin(tmp_path / "tiny")
+    (version,) = desk.publisher.publish(folder).versions
+    older = attrs.evolve(version.release, sdk=desk.artifacts.put_bytes(b"older", "older.whl"))
+    desk.metadata.close()
+    (desk.home / "taskmgr.sqlite").unlink()
+    desk.metadata.initialize()
+    desk.metadata.add_versions([attrs.evolve(version, release=older)])
+    desk.damage(older.wheel.digest)
+    again = desk.publisher.publish(folder)
+    assert (again.changed, again.release) == (False, older)
+    assert desk.artifacts.local_path(older.wheel.digest).is_file()
 
 
 def test_plugin_of_another_build_backend_can_be_published(desk: Desk, tmp_path: Path) -> None:

@@ -274,3 +274,78 @@ def test_many_threads_submit_at_once(client: Client, platform: Platform) -> None
         thread.join()
     worker.stop()
     assert found == {number: {"result": number + 1} for number in range(20)}
+
+
+def test_giving_back_uses_up_no_retry(platform: Platform, client: Client, tmp_path: Path) -> None:
+    """A step that was given back by its worker has all its retries still."""
+    counter = tmp_path / "counter"
+    run_id = client.submit("flaky", {"counter": str(counter), "seconds": 0.5})
+    worker = platform.worker(1, ())
+    worker.start()
+    wait_until(lambda: client.metadata.steps(run_id)[0].status == "running", "the step runs")
+    worker.stop(grace=0)
+    counter.unlink(missing_ok=True)
+    client.wait(run_id, timeout=30)
+    (step,) = client.metadata.steps(run_id)
+    assert (step.status, step.attempt) == ("succeeded", 4)
+
+
+def test_bug_in_an_attempt_fails_the_step_and_keeps_the_slot(
+    platform: Platform, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody foresaw ends its own step as internal; the slot takes the next."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by nobody")
+
+    worker = platform.worker(1, ())
+    worker.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(type(platform.artifacts), "local_path", broken)
+        patched.setattr("taskmgr_core.worker.executor.call_frame", broken)
+        first = client.submit("add", {"left": 1})
+        wait_until(lambda: client.metadata.status(first) == "failed", "the run fails")
+    failure = client.metadata.run(first).failure
+    assert failure is not None
+    assert failure.code == "internal"
+    assert "ZeroDivisionError: by nobody" in failure.message
+    second = client.submit("add", {"left": 1})
+    wait_until(lambda: client.metadata.status(second) == "succeeded", "the next run works")
+    worker.stop()
+
+
+def test_worker_of_a_client_leaves_other_runs_alone(client: Client) -> None:
+    """A client that works itself runs what is waited for here, and nothing else."""
+    other = client.submit("add", {"left": 1})
+    assert client.run("add", {"left": 2}, timeout=30).run.status == "succeeded"
+    assert client.metadata.steps(other)[0].status == "ready"
+    client.cancel(other)
+
+
+def test_client_shared_by_threads_has_one_worker(client: Client) -> None:
+    """Threads that wait at the same time share one worker of the process."""
+    threads = [
+        threading.Thread(target=client.run, args=("add", {"left": each})) for each in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(client.workers()) == 1
+
+
+def test_waiting_for_a_long_chain_costs_little(client: Client) -> None:
+    """A run of 200 steps is waited for with few looks at its steps."""
+    first = StepSpec("1", "add", {"input_1_left": {"value": 0}})
+    others = [
+        StepSpec(str(number), "add", {f"input_{number}_left": f"output_{number - 1}_result"})
+        for number in range(2, 201)
+    ]
+    looks = []
+    run_id = client.submit(PipelineSpec("chain", {}, (first, *others)), {})
+    started = time.monotonic()
+    client.wait(run_id, 60, lambda _run, found: looks.append(len(found)))
+    result = client.detail(run_id).result
+    assert result is not None
+    assert result["output_200_result"] == 200
+    assert len(looks) <= 2 + (time.monotonic() - started) / 0.05

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -47,6 +49,7 @@ from taskmgr_core.values import fetched, recorded
 
 LOG_PAGE = 1000
 LOOK_SECONDS = 0.25
+SHOW_SECONDS = 0.05
 
 
 class RunningWorker(Protocol):
@@ -68,7 +71,8 @@ class Client:
     """Publishes, submits, waits, looks up. Made by ``wiring.connect``.
 
     With no worker alive that serves a run, waiting for it starts one in this
-    process; it stays, its models loaded, until the client is closed.
+    process. It serves the runs that are waited for here and no others, and stays,
+    its models loaded, until the client is closed. Threads may share a client.
 
     Attributes:
         metadata: the truth.
@@ -76,7 +80,7 @@ class Client:
         queue: wakes workers and waiters.
         reader: turns what users hand in into documents.
         publisher: publishes plugins.
-        make_worker: makes a worker of this process.
+        make_worker: makes a worker of this process that serves the given runs.
         lost_after: seconds without a beat until a worker counts as lost.
     """
 
@@ -85,9 +89,11 @@ class Client:
     queue: Queue
     reader: InputReader
     publisher: Publisher
-    make_worker: Callable[[], RunningWorker]
+    make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
+    _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -107,9 +113,10 @@ class Client:
             grace: seconds that running steps get to end; None for as long as they take.
                 What has not ended by then is given back, for another worker.
         """
-        if self._worker is not None:
-            self._worker.stop(grace=grace)
-            self._worker = None
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop(grace=grace)
         self.queue.close()
         self.metadata.close()
 
@@ -161,13 +168,16 @@ class Client:
         """
         if isinstance(what, PipelineSpec):
             return compile_pipeline(what, self.metadata.version)
-        pipelines = {each.pipeline: each for each in self.metadata.pipelines()}
-        if what in pipelines:
-            return compile_pipeline(pipelines[what], self.metadata.version)
-        tasks = {each.name for each in self.metadata.latest_versions()}
-        if what not in tasks:
-            raise NotFoundError.named("task or pipeline", what, [*tasks, *pipelines])
-        return compile_task(self.metadata.version(what, version))
+        with contextlib.suppress(NotFoundError):
+            return self.graph(self.metadata.pipeline(what))
+        try:
+            return compile_task(self.metadata.version(what, version))
+        except NotFoundError:
+            pipelines = [each.pipeline for each in self.metadata.pipelines()]
+            tasks = [each.name for each in self.metadata.latest_versions()]
+            if what in tasks:
+                raise
+            raise NotFoundError.named("task or pipeline", what, [*tasks, *pipelines]) from None
 
     # runs
 
@@ -232,24 +242,35 @@ class Client:
         self,
         run_id: str,
         timeout: float | None = None,
-        on_change: Callable[[Run, list[Step]], None] = lambda _run, _steps: None,
+        on_change: Callable[[Run, list[Step]], None] | None = None,
     ) -> Run:
         """Wait for a run to end.
 
         Arguments:
             run_id: the run.
             timeout: seconds; None for as long as it takes.
-            on_change: told whenever something may have changed.
+            on_change: gets the run as it was when the wait began, and its steps as they
+                are, when something may have changed, some times a second.
 
         Raises:
             RunTimeoutError: it did not end in time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        run = self.metadata.run(run_id)
+        next_look = 0.0
+        with self._lock:
+            self._waited_for[run.id] = None
         while True:
             seen = self.queue.changes()
-            run = self.metadata.run(run_id)
-            on_change(run, self.metadata.steps(run.id))
-            if run.status in FINAL_RUN_STATUSES:
+            ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
+            if ended:
+                run = self.metadata.run(run.id)
+            if on_change is not None and (ended or time.monotonic() >= next_look):
+                on_change(run, self.metadata.steps(run.id))
+                next_look = time.monotonic() + SHOW_SECONDS
+            if ended:
+                with self._lock:
+                    self._waited_for.pop(run.id, None)
                 return run
             if deadline is not None and time.monotonic() >= deadline:
                 raise RunTimeoutError(
@@ -344,14 +365,17 @@ class Client:
 
     def _ensure_worker(self, graph: Graph) -> None:
         """Start a worker here when none that is alive serves the run's queues."""
-        if self._worker is not None:
-            return
-        served = [set(each.queues) for each in self.workers() if self.alive(each)]
-        for step in graph.steps:
-            if not any(not queues or step.queue in queues for queues in served):
-                self._worker = self.make_worker()
+        with self._lock:
+            if self._worker is None and not self._served(graph):
+                self._worker = self.make_worker(lambda: tuple(self._waited_for))
                 self._worker.start()
-                return
+
+    def _served(self, graph: Graph) -> bool:
+        """Whether workers that are alive serve all queues of a graph."""
+        served = [set(each.queues) for each in self.workers() if self.alive(each)]
+        return all(
+            any(not queues or step.queue in queues for queues in served) for step in graph.steps
+        )
 
     def _digest(self, text: str) -> str:
         path = self.reader.working / Path(text).expanduser()

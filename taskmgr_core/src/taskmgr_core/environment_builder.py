@@ -1,23 +1,27 @@
-"""Builds one virtualenv from a release: wheels only, every hash checked."""
+"""Builds one virtualenv from a release, and checks it: wheels only, every hash checked."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import csv
 import hashlib
 import json
 import os
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
+import uuid_utils
 
 from taskmgr_core.errors import ArtifactError, EnvironmentBuildError
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.sdk_wheel import SDK
 from taskmgr_core.specs import Release, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
-from taskmgr_core.uv import Interpreter, Uv, UvFailed
+from taskmgr_core.uv import Interpreter, Uv, UvFailed, never, stop_if
 
 RECORD = "taskmgr-environment.json"
 
@@ -43,27 +47,49 @@ class EnvironmentBuilder:
         uv: makes the virtualenv and installs.
         wheels: a folder where wheels get their real names; the same for every
             build, so that uv knows an unpacked wheel again.
+        cancelled: asked some times a second; true stops a build.
     """
 
     artifacts: ArtifactStore
     uv: Uv
     wheels: Path
+    cancelled: Callable[[], bool] = never
 
     def build(
-        self, release: Release, fingerprint: str, target: Path, on_progress: Callable[[str], None]
+        self,
+        release: Release,
+        fingerprint: str,
+        target: Path,
+        on_progress: Callable[[str], None],
+        *,
+        checked: bool = False,
     ) -> None:
         """Build an environment in an empty folder; its record is written last.
+
+        Arguments:
+            release: what it is built from.
+            fingerprint: what its record says.
+            target: the folder.
+            on_progress: gets a line when something takes time.
+            checked: whether what uv installed from its cache is checked, and installed
+                past the cache if that is damaged: files are linked from there, so
+                what damages one damages both.
 
         Raises:
             EnvironmentBuildError: naming what does not match, with uv's last lines.
             ArtifactError: a file is absent or damaged in the store.
+            RunnerError: cancelled.
         """
         interpreter = self.uv.interpreter(release.python)
         requirements = self._requirements(release)
+        stop_if(self.cancelled)
         on_progress(f"building the virtualenv of {release.distribution} {release.version}")
         try:
             self._make(interpreter, target)
             self._install(target, requirements)
+            if checked and not _whole(target, _checked_files(target)):
+                on_progress("uv's cache is damaged; everything is fetched anew")
+                self._install(target, requirements, "--reinstall", "--no-cache")
         except UvFailed as error:
             raise EnvironmentBuildError(_refusal(release, error)) from error
         _write_record(target, release, fingerprint, interpreter)
@@ -102,8 +128,8 @@ class EnvironmentBuilder:
         link = self.wheels.absolute() / file.digest.removeprefix("sha256:") / file.name
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink() or link.readlink() != stored:
-            temporary = link.with_name(f".{os.getpid()}-{file.name}")
-            temporary.unlink(missing_ok=True)
+            # Another slot of this process may be naming the same SDK wheel just now.
+            temporary = link.with_name(f".{uuid_utils.uuid7()}-{file.name}")
             temporary.symlink_to(stored)
             temporary.replace(link)
         return link
@@ -114,20 +140,42 @@ class EnvironmentBuilder:
             [
                 *("venv", "--no-project", "--relocatable", "--quiet"),
                 *("--python", str(interpreter.path), str(target)),
-            ]
+            ],
+            cancelled=self.cancelled,
         )
 
-    def _install(self, target: Path, requirements: str) -> None:
+    def _install(self, target: Path, requirements: str, *further: str) -> None:
         listed = target / "requirements.txt"
         listed.write_text(requirements)
         self.uv.install(
             [
                 *("pip", "install", "--quiet", "--python", str(target / "bin" / "python")),
                 *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
-                *self.uv.index_arguments,
+                *(*self.uv.index_arguments, *further),
                 *("--requirements", str(listed)),
-            ]
+            ],
+            cancelled=self.cancelled,
         )
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What an environment's record says; empty where there is none, or it is damaged."""
+    try:
+        record = json.loads((path / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether an environment holds every file that was installed, unchanged.
+
+    Each distribution lists its files with their hashes (``RECORD``, as the
+    specification of installed projects has it); the environment's own record
+    has the hashes of these lists.
+    """
+    listed = read_record(path).get("checked")
+    return isinstance(listed, dict) and _whole(path, listed)
 
 
 def _refusal(release: Release, error: UvFailed) -> str:
@@ -155,7 +203,10 @@ def _write_record(
         "version": release.version,
         "python": interpreter.version,
         "size_bytes": _size(target),
+        "checked": _checked_files(target),
     }
+    # uv syncs nothing: a power cut would leave empty files beside a record that is right.
+    os.sync()
     with (target / RECORD).open("w") as opened:
         json.dump(record, opened)
         opened.flush()
@@ -169,3 +220,36 @@ def _size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += (Path(root) / name).lstat().st_size
     return total
+
+
+def _checked_files(folder: Path) -> dict[str, str]:
+    """The lists of the installed files, and what makes it a virtualenv: path -> hash."""
+    found = [folder / "pyvenv.cfg", *folder.glob("lib/*/site-packages/*.dist-info/RECORD")]
+    return {str(path.relative_to(folder)): _hash(path) for path in found}
+
+
+def _whole(folder: Path, checked: dict[str, str]) -> bool:
+    try:
+        return all(
+            _hash(folder / name) == expected and _listed_are_whole(folder / name)
+            for name, expected in checked.items()
+        )
+    except (OSError, ValueError, csv.Error):
+        return False
+
+
+def _listed_are_whole(listed: Path) -> bool:
+    if listed.name != "RECORD":
+        return True
+    with listed.open(newline="", encoding="utf-8") as opened:
+        rows = [row for row in csv.reader(opened) if len(row) > 1 and row[1]]
+    site = listed.parent.parent
+    return all(_hash(site / name, expected) == expected for name, expected, *_ in rows)
+
+
+def _hash(path: Path, like: str = "sha256=") -> str:
+    """A file's hash as ``RECORD`` writes it, with the algorithm of another one."""
+    algorithm = like.partition("=")[0]
+    with path.open("rb") as opened:
+        digest = hashlib.file_digest(opened, algorithm).digest()
+    return f"{algorithm}={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"

@@ -10,27 +10,33 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import attrs
 from filelock import FileLock, Timeout
 
-from taskmgr_core.environment_builder import RECORD, EnvironmentBuilder, fingerprint_of
+from taskmgr_core.environment_builder import (
+    RECORD,
+    EnvironmentBuilder,
+    fingerprint_of,
+    is_whole,
+    read_record,
+)
 from taskmgr_core.errors import EnvironmentBuildError
 from taskmgr_core.specs import Release
 from taskmgr_core.stores.artifacts import ArtifactStore
-from taskmgr_core.uv import Uv
+from taskmgr_core.uv import POLL_SECONDS, Uv, never, stop_if
 
 SPARE_SECONDS = 60.0
 
 OnProgress = Callable[[str], None]
+Cancelled = Callable[[], bool]
 
 
 def _say_nothing(_: str) -> None:
@@ -117,28 +123,63 @@ class Environments:
     artifacts: ArtifactStore
     uv: Uv
 
-    def ensure(self, release: Release, on_progress: OnProgress = _say_nothing) -> Environment:
+    def ensure(
+        self,
+        release: Release,
+        on_progress: OnProgress = _say_nothing,
+        cancelled: Cancelled = never,
+    ) -> Environment:
         """The environment of a release, built if it is not there or not intact.
 
         Arguments:
             release: what it is built from.
             on_progress: gets a line when something takes time.
+            cancelled: asked some times a second; true ends building, or waiting for it.
 
         Raises:
             EnvironmentBuildError: it cannot be built; the message names what does not match.
             ArtifactError: the wheel, the lock or the SDK is absent or damaged in the store.
+            RunnerError: cancelled.
         """
         fingerprint = fingerprint_of(release, self.uv.interpreter(release.python))
         name = f"{release.distribution}-{fingerprint[:16]}"
         environment = Environment(self.folder / name, fingerprint, release, self._lock(name, "use"))
         if not environment.intact():
-            with self._only_builder(name, on_progress):
+            with self._only_builder(name, on_progress, cancelled):
                 if not environment.intact():
-                    self._build_reporting(environment, on_progress)
+                    self._build_reporting(environment, on_progress, cancelled)
         with contextlib.suppress(OSError):
             now = time.time_ns()  # finer than the clock that the kernel stamps files with
             os.utime(environment.path / RECORD, ns=(now, now))
         return environment
+
+    def verify(self, environment: Environment) -> bool:
+        """Whether every installed file is there and unchanged; it reads them all.
+
+        For when a runner does not come up: a lost file is not seen otherwise.
+        """
+        return environment.intact() and is_whole(environment.path)
+
+    def put_away(self, environment: Environment, cancelled: Cancelled = never) -> None:
+        """Remove an environment that is damaged, held or not; the next ``ensure`` builds it.
+
+        One that somebody else has rebuilt meanwhile stays.
+
+        Raises:
+            EnvironmentBuildError: it cannot be removed.
+            RunnerError: cancelled, while somebody else built it.
+        """
+        name = environment.path.name
+        with self._only_builder(name, _say_nothing, cancelled):
+            if self.verify(environment):
+                return
+            try:
+                self._damaged(name).touch()
+                self._put_away(environment.path)
+            except OSError as error:
+                raise EnvironmentBuildError(
+                    f"the virtualenv {environment.path} is damaged and cannot be removed: {error}"
+                ) from error
 
     def list(self) -> list[EnvironmentInfo]:
         """Every environment, the least recently used first."""
@@ -168,40 +209,58 @@ class Environments:
                 removed.append(each)
         return tuple(removed)
 
-    def _build_reporting(self, environment: Environment, on_progress: OnProgress) -> None:
+    def _build_reporting(
+        self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled
+    ) -> None:
         try:
-            self._build(environment, on_progress)
+            self._build(environment, on_progress, cancelled)
         except OSError as error:
             raise EnvironmentBuildError(
                 f"the virtualenv {environment.path} cannot be written: {error}; "
                 "nothing was kept of it"
             ) from error
 
-    def _build(self, environment: Environment, on_progress: OnProgress) -> None:
+    def _build(
+        self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled
+    ) -> None:
+        damaged = self._damaged(environment.path.name)
         if environment.path.exists():
             on_progress(f"{environment.path.name} is damaged; it is built anew")
+            damaged.touch()
             self._put_away(environment.path)
         building = self._building(environment.path.name)
         shutil.rmtree(building, ignore_errors=True)  # of a builder that was killed
         building.mkdir(parents=True)
-        builder = EnvironmentBuilder(self.artifacts, self.uv, self.folder / ".wheels")
+        builder = EnvironmentBuilder(self.artifacts, self.uv, self.folder / ".wheels", cancelled)
         try:
             # A folder of its own: an orphaned uv may still be writing into the last one.
             temporary = Path(tempfile.mkdtemp(dir=building))
-            builder.build(environment.release, environment.fingerprint, temporary, on_progress)
+            builder.build(
+                environment.release,
+                environment.fingerprint,
+                temporary,
+                on_progress,
+                checked=damaged.exists(),
+            )
             temporary.replace(environment.path)
             _sync_folder(self.folder)
+            damaged.unlink(missing_ok=True)
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
     @contextlib.contextmanager
-    def _only_builder(self, name: str, on_progress: OnProgress) -> Iterator[None]:
+    def _only_builder(
+        self, name: str, on_progress: OnProgress, cancelled: Cancelled
+    ) -> Iterator[None]:
         lock = FileLock(self._lock(name, "build"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
             on_progress(f"waiting: {name} is being built by another process")
-            lock.acquire(poll_interval=0.02)
+        while not lock.is_locked:
+            stop_if(cancelled)
+            with contextlib.suppress(Timeout):
+                lock.acquire(timeout=POLL_SECONDS, poll_interval=0.02)
         try:
             yield
         finally:
@@ -255,19 +314,14 @@ class Environments:
     def _building(self, name: str) -> Path:
         return self.folder / ".building" / name
 
+    def _damaged(self, name: str) -> Path:
+        """Is there while an environment is to be built with a check of what uv's cache gives."""
+        return self._lock(name, "damaged")
+
     def _lock(self, name: str, kind: str) -> Path:
         locks = self.folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         return locks / f"{name}.{kind}"
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """What an environment's record says; empty where there is none, or it is damaged."""
-    try:
-        record = json.loads((path / RECORD).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _open_lock(path: Path) -> IO[bytes]:

@@ -95,7 +95,7 @@ class RunnerError(TaskmgrError):
     Arguments:
         message: what happened.
         code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
-            ``timeout``, ``memory``, ``cancelled`` or ``environment``.
+            ``timeout``, ``memory``, ``cancelled``, ``environment`` or ``internal``.
         traceback: the task's own, or empty.
         retryable: whether another attempt may go better.
         details: further facts, such as the exit status.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
+import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import attrs
 from packaging.specifiers import SpecifierSet
 from uv import find_uv_bin
 
-from taskmgr_core.errors import EnvironmentBuildError, TaskmgrError
+from taskmgr_core.errors import EnvironmentBuildError, RunnerError, TaskmgrError
 from taskmgr_core.uv_settings import (
     EXTRA_INDEX_VARIABLES,
     RESOLVER_VARIABLES,
@@ -26,6 +30,8 @@ from taskmgr_core.uv_settings import (
 )
 
 LAST_LINES = 20
+LIMIT_SECONDS = 3600.0
+POLL_SECONDS = 0.1
 
 
 class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of what they do
@@ -38,6 +44,25 @@ class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of 
     def __init__(self, output: str) -> None:
         self.output = output
         super().__init__(f"uv says:\n{output}")
+
+
+class UvTooSlow(UvFailed):
+    """uv was stopped at its time limit."""
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+def stop_if(cancelled: Callable[[], bool]) -> None:
+    """End here when what is being done is wanted no more.
+
+    Raises:
+        RunnerError: with the code ``cancelled``, as a cancelled attempt ends.
+    """
+    if cancelled():
+        raise RunnerError("cancelled", "cancelled", retryable=False)
 
 
 @attrs.frozen
@@ -63,6 +88,7 @@ class Uv:
         carried: a line for each of pip's settings that concerns it, for ``doctor``.
         without_index: whether no index may be asked.
         as_pip: whether the indexes are those of pip, which takes them all as one.
+        seconds: how long one run of it may take.
     """
 
     executable: Path
@@ -70,6 +96,7 @@ class Uv:
     carried: tuple[str, ...] = ()
     without_index: bool = False
     as_pip: bool = False
+    seconds: float = LIMIT_SECONDS
     _found: dict[str, Interpreter] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -102,35 +129,64 @@ class Uv:
         """What commands that look for packages get besides."""
         return ("--no-index",) if self.without_index else ()
 
-    def run(self, arguments: Sequence[str], *, without: Collection[str] = ()) -> str:
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        without: Collection[str] = (),
+        cancelled: Callable[[], bool] = never,
+    ) -> str:
         """Run uv to its end.
+
+        It has a session of its own: a Ctrl-C meant for us does not reach it. With us
+        it is stopped nevertheless, and all that it started.
 
         Arguments:
             arguments: the command and what belongs to it.
             without: variables that it does not get.
+            cancelled: asked some times a second; true stops it.
 
         Returns:
             What it wrote to stdout.
 
         Raises:
             UvFailed: with its last lines.
+            RunnerError: cancelled.
         """
         variables = {name: value for name, value in self.environment.items() if name not in without}
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self.executable, *arguments],
                 env=variables,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
                 errors="replace",
-                check=False,
+                start_new_session=True,
             )
         except OSError as error:
             raise UvFailed(f"{self.executable} cannot be started: {error}") from error
-        if done.returncode != 0:
-            raise UvFailed(_last_lines(done.stderr or done.stdout, done.returncode))
-        return done.stdout
+        with _killed_at_a_fault(process):
+            written, complaints = self._wait(process, cancelled)
+        if process.returncode != 0:
+            raise UvFailed(_last_lines(complaints or written, process.returncode))
+        return written
+
+    def _wait(
+        self, process: subprocess.Popen[str], cancelled: Callable[[], bool]
+    ) -> tuple[str, str]:
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                return process.communicate(timeout=POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                stop_if(cancelled)
+                if time.monotonic() >= deadline:
+                    raise UvTooSlow(
+                        f"  nothing for too long: it was stopped after {self.seconds:g} s; "
+                        "see whether the index can be reached, and try again"
+                    ) from None
 
     def resolve(self, arguments: Sequence[str]) -> str:
         """Run a command that chooses versions.
@@ -146,7 +202,7 @@ class Uv:
             return self.run(arguments)
         return self._over_all_indexes(arguments, "unsafe-first-match")
 
-    def install(self, arguments: Sequence[str]) -> str:
+    def install(self, arguments: Sequence[str], *, cancelled: Callable[[], bool] = never) -> str:
         """Run a command that installs what a lock names.
 
         Every file's hash is known, so it does not matter which index has it, nor
@@ -154,19 +210,27 @@ class Uv:
 
         Raises:
             UvFailed: with its last lines.
+            RunnerError: cancelled.
         """
         if not any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES):
-            return self.run(arguments, without=RESOLVER_VARIABLES)
-        return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES)
+            return self.run(arguments, without=RESOLVER_VARIABLES, cancelled=cancelled)
+        return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES, cancelled)
 
     def _over_all_indexes(
-        self, arguments: Sequence[str], strategy: str, without: Collection[str] = ()
+        self,
+        arguments: Sequence[str],
+        strategy: str,
+        without: Collection[str] = (),
+        cancelled: Callable[[], bool] = never,
     ) -> str:
         """The usual way first: it works while another index cannot be reached."""
         try:
-            return self.run(arguments, without=without)
+            return self.run(arguments, without=without, cancelled=cancelled)
+        except UvTooSlow:
+            raise
         except UvFailed:
-            return self.run([*arguments, "--index-strategy", strategy], without=without)
+            further = [*arguments, "--index-strategy", strategy]
+            return self.run(further, without=without, cancelled=cancelled)
 
     def interpreter(self, wanted: str = "") -> Interpreter:
         """A Python for virtualenvs: the one that runs us, if it fits.
@@ -193,6 +257,21 @@ class Uv:
                 f"{platform.python_version()}); install one and put it on PATH. {error}"
             ) from error
         return Interpreter(Path(path), version)
+
+
+@contextlib.contextmanager
+def _killed_at_a_fault(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Leave nothing of uv behind, whatever ends the waiting for it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        raise
 
 
 def _fits(own: Interpreter, wanted: str) -> bool:

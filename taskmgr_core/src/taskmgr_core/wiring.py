@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from taskmgr_core.client import Client
@@ -66,7 +66,7 @@ class Platform:
                 self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
             ),
             publisher=self.publisher(),
-            make_worker=lambda: self.worker(self.settings.slots_or_cores, ()),
+            make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
         )
 
@@ -86,8 +86,19 @@ class Platform:
         threads = max(1, (os.cpu_count() or 1) // slots)
         return RunnerLauncher(self.settings.home / "work", threads, self.settings.log_bytes)
 
-    def worker(self, slots: int, queues: Collection[str]) -> WorkerProcess:
-        """A worker of this process, not yet started."""
+    def worker(
+        self,
+        slots: int,
+        queues: Collection[str],
+        runs: Callable[[], Collection[str]] | None = None,
+    ) -> WorkerProcess:
+        """A worker of this process, not yet started.
+
+        Arguments:
+            slots: how many steps at once.
+            queues: which queues it serves; empty for all.
+            runs: asked for the runs that it serves; None for all.
+        """
         pool = RunnerPool(
             self.environments, self.models, self.launcher(slots), self.settings.warm_runners
         )
@@ -102,4 +113,4 @@ class Platform:
         timing = Timing(
             self.settings.heartbeat, self.settings.lost_after, self.settings.lost_attempts
         )
-        return WorkerProcess(self.metadata, self.queue, executor, slots, queues, timing)
+        return WorkerProcess(self.metadata, self.queue, executor, slots, queues, timing, runs)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import importlib.metadata
 import logging
 import os
 import platform
+import signal
 import sys
 import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from taskmgr_plugins import protocol
 from taskmgr_plugins.converter import ValueConverter
@@ -32,6 +34,8 @@ class RunnerProcess:
 
     def __init__(self, distribution: str, folder: Path) -> None:
         self._distribution = distribution
+        self._folder = folder
+        self._pid = os.getpid()
         self._converter = ValueConverter(folder)
         self._definitions: dict[str, Any] | None = None
         self._loaded: dict[str, LoadedTask] = {}
@@ -39,10 +43,14 @@ class RunnerProcess:
     def answer(self, frame: Frame) -> Frame:
         """Carry out one frame; a failure becomes an ``error`` frame."""
         answers = {"describe": self._describe, "load": self._load, "call": self._call}
+        raised: BaseException | None = None
         try:
-            return answers.get(frame["kind"], self._refuse)(frame)
+            answer = answers.get(frame["kind"], self._refuse)(frame)
         except BaseException as error:  # noqa: BLE001 - the task's own, SystemExit included
-            return _error_frame(error)
+            answer, raised = _error_frame(error), error
+        if os.getpid() != self._pid:
+            _end_fork(raised)
+        return {**answer, "id": frame.get("id")}
 
     def close(self) -> None:
         """Let go of the tasks."""
@@ -65,6 +73,9 @@ class RunnerProcess:
         started = time.perf_counter()
         loaded = self._task(frame)
         load = time.perf_counter() - started
+        # The call before may have gone elsewhere, or have removed the folder.
+        self._folder.mkdir(exist_ok=True)
+        os.chdir(self._folder)
         self._converter.paths = frame.get("artifacts", {})
         outputs, seconds = loaded.call(frame["inputs"])
         return {"kind": "result", "outputs": outputs, "seconds": {"load": load, **seconds}}
@@ -90,11 +101,16 @@ def _error_frame(error: BaseException) -> Frame:
         message = f"the task called sys.exit({error.code!r}); return a value or raise an error"
     return {
         "kind": "error",
-        "type": type(error).__name__,
-        "message": message,
-        "traceback": _own_traceback(error),
+        "type": _utf8(type(error).__name__),
+        "message": _utf8(message),
+        "traceback": _utf8(_own_traceback(error)),
         "retryable": not isinstance(error, InvalidInputError | TaskmgrError),
     }
+
+
+def _utf8(text: str) -> str:
+    """A text that can be stored: an undecodable file name leaves half characters in a message."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -110,12 +126,39 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(told.format()) if told.stack else ""
 
 
+def _end_fork(raised: BaseException | None) -> NoReturn:
+    """End a child of the task that came back into the runner, whose answer is the parent's.
+
+    Its status is what it would have been in a program of its own.
+    """
+    code = raised.code if isinstance(raised, SystemExit) else int(raised is not None)
+    if raised is not None and not isinstance(raised, SystemExit):
+        traceback.print_exception(raised)
+    elif not isinstance(code, int | None):
+        sys.stderr.write(f"{code}\n")
+    _flush()
+    os._exit(code & 0xFF if isinstance(code, int) else int(code is not None))
+
+
+def _close_in_forks(*descriptors: int) -> None:
+    """Keep the pipes from the children of the task: theirs is no frame, and no end of one."""
+
+    def close() -> None:
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+    os.register_at_fork(after_in_child=close)
+
+
 def _end_with(descriptor: int) -> None:
-    """End this process as soon as the worker's end of the lifeline is closed."""
+    """End this process, and all of its group, when the worker's end of the lifeline is closed."""
 
     def watch() -> None:
         while os.read(descriptor, 1):
             pass
+        if os.getpgrp() == os.getpid():  # else the group is that of whoever started it
+            os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
@@ -142,6 +185,7 @@ def _flush() -> None:
 def _hello() -> Frame:
     return {
         "kind": "hello",
+        "id": 0,
         "protocol": protocol.VERSION,
         "sdk": importlib.metadata.version("taskmgr-plugins"),
         "python": platform.python_version(),
@@ -160,6 +204,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     for descriptor in (given.frames_in, given.frames_out, given.lifeline):
         os.set_inheritable(descriptor, False)
+    _close_in_forks(given.frames_in, given.frames_out, given.lifeline)
     _end_with(given.lifeline)
     _prepare_output()
     os.chdir(given.folder)
@@ -171,7 +216,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             protocol.write_frame(given.frames_out, answer)
         except (TaskmgrError, TypeError, ValueError) as error:
-            protocol.write_frame(given.frames_out, _error_frame(error))
+            refusal = {**_error_frame(error), "id": answer["id"]}
+            protocol.write_frame(given.frames_out, refusal)
     process.close()
 
 

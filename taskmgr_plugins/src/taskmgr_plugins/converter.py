@@ -3,8 +3,8 @@
 Large values do not travel as JSON: a value that lies in a file is written as
 ``{"$artifact": digest, ...}`` where the platform keeps it, and as
 ``{"$file": name, ...}`` where a task has just written it into its working
-folder. Small arrays travel inline, byte for byte, as
-``{"$array": {"dtype", "shape", "base64"}}``.
+folder; large JSON without files inside is such a file itself. Small arrays
+travel inline, byte for byte, as ``{"$array": {"dtype", "shape", "base64"}}``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from taskmgr_plugins.fields import Array, File, Image, Points
 from taskmgr_plugins.strict_types import is_numpy_array, shown, type_name
 
 INLINE_ARRAY_BYTES = 16 * 1024
+LARGE_JSON_BYTES = 1_000_000
 NPY = "application/x-npy"
 JSON = "application/json"
 
@@ -71,6 +72,10 @@ class ValueConverter:
     def unstructure(self, value: Any, annotation: Any, place: str) -> Any:
         """A value of the annotated type to JSON; files go into the working folder.
 
+        JSON of more than ``LARGE_JSON_BYTES`` goes there too, unless it names files:
+        those have to be found in it. It is checked here as far as it will be, and
+        its bytes are canonical, so that equal values have equal digests.
+
         Raises:
             InvalidValueError: the value is not of that type, or no JSON can stand
                 for it (a NaN, bytes, ...); with the place inside the value.
@@ -83,7 +88,22 @@ class ValueConverter:
             raise InvalidValueError(f"{inner}: {message}") from error
         for inner, message in _not_json(document, place):
             raise InvalidValueError(f"{inner}: {message}")
-        return document
+        return self._put_aside(document, place)
+
+    def _put_aside(self, document: Any, place: str) -> Any:
+        if not isinstance(document, str | list | tuple | dict) or _names_files(document):
+            return document
+        try:
+            content = canonical(document)
+        except UnicodeEncodeError as error:
+            wrong = error.object[error.start : error.end]
+            raise InvalidValueError(
+                f"{place}: a text with {wrong!r} in it is no valid Unicode; "
+                "decode it with errors='replace'"
+            ) from error
+        if len(content) <= LARGE_JSON_BYTES:
+            return document
+        return self._write(content, ".json", JSON, f"{place}.json")
 
     def _fault(self, value: Any, annotation: Any, place: str, error: Exception) -> tuple[str, str]:
         """The innermost part that cannot be converted: its place, and why."""
@@ -168,16 +188,24 @@ class ValueConverter:
         shutil.copyfile(value.path, target)
         with target.open("rb") as opened:
             kind = media_type(opened.read(16))
-        return {"$file": target.name, "media_type": kind, "name": value.name}
+        return {"$file": target.name, "media_type": kind, "name": _utf8(value.name)}
 
     def _write(self, content: bytes, suffix: str, kind: str, name: str) -> dict[str, Any]:
         target = self.folder / self._new_name(suffix)
         target.write_bytes(content)
-        return {"$file": target.name, "media_type": kind or media_type(content), "name": name}
+        kind = kind or media_type(content)
+        return {"$file": target.name, "media_type": kind, "name": _utf8(name)}
 
     def _new_name(self, suffix: str) -> str:
         self._written += 1
-        return f".value-{self._written}{suffix}"
+        return f".value-{self._written}{_utf8(suffix)}"
+
+
+def canonical(document: Any) -> bytes:
+    """JSON as its digest is taken of: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        document, allow_nan=False, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
 
 
 def media_type(content: bytes) -> str:
@@ -226,6 +254,18 @@ def _not_json(document: Any, place: str) -> Iterator[tuple[str, str]]:
         yield place, f"{document} is not a finite number, as JSON needs it"
     elif not isinstance(document, str | int | float | None):
         yield place, f"{shown(document)} is not a JSON value"
+
+
+def _names_files(document: Any) -> bool:
+    if isinstance(document, Mapping):
+        marked = "$file" in document or "$artifact" in document
+        return marked or any(map(_names_files, document.values()))
+    return isinstance(document, list | tuple) and any(map(_names_files, document))
+
+
+def _utf8(text: str) -> str:
+    """A file's name as it can be stored: one that is no UTF-8 has half characters in it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _takes_file(annotation: Any) -> bool:

@@ -1,8 +1,12 @@
 """The frames between a worker and its runner process.
 
 A frame is a length (4 bytes, big endian) and that many bytes of JSON, an
-object with a ``kind``. The frames travel over pipes of their own, so that
-nothing which a task prints can get between them.
+object with a ``kind`` and an ``id``. The frames travel over pipes of their own,
+so that nothing which a task prints can get between them.
+
+The worker numbers what it asks, and each answer has the ``id`` of its question
+(``hello``, which nobody asked for, has 0). An answer with another ``id`` was
+meant for somebody else: whoever reads one gives the runner up.
 
 A worker sends ``describe`` (list the tasks), ``load`` (get a task ready) and
 ``call`` (one attempt). The runner answers ``hello`` once, then one frame for
@@ -18,7 +22,8 @@ from typing import Any
 from taskmgr_plugins.errors import ProtocolError
 
 VERSION = 1
-MAXIMUM_FRAME_BYTES = 256 * 1024 * 1024
+# Reading a frame holds the interpreter: one of this size for some tenths of a second.
+MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
 Frame = dict[str, Any]
@@ -45,6 +50,11 @@ class Decoder:
 
     def __init__(self) -> None:
         self._pending = bytearray()
+
+    @property
+    def pending(self) -> int:
+        """How many bytes have come of a frame that is not complete."""
+        return len(self._pending)
 
     def feed(self, received: bytes) -> list[Frame]:
         """Take in bytes; return the frames that are complete now.

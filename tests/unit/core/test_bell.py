@@ -263,3 +263,69 @@ def test_bell_without_pipes_looks_again(
     monkeypatch.setattr(bell_module, "FALLBACK_SECONDS", 0.05)
     bell = new_bell()
     assert bell.wait(bell.count, DEADLINE) > 0
+
+
+# forks, and what is left over
+
+FORKED = """
+    bell = Bell(Path(sys.argv[1]))
+    bell.listen()
+    child = os.fork()
+    if child == 0:
+        if sys.argv[2] == "listens":
+            seen = bell.count
+            bell.listen()
+            print(len(os.listdir(sys.argv[1])), flush=True)
+            assert bell.wait(seen, 30) > seen
+        bell.close()
+        os._exit(0)
+    if sys.argv[2] == "listens":
+        assert sys.stdin.readline() == "ring\\n"
+        bell.ring()
+    assert os.waitpid(child, 0)[1] == 0
+    seen = bell.count
+    print("forked", len(os.listdir(sys.argv[1])), flush=True)
+    assert bell.wait(seen, 30) > seen
+    bell.close()
+    print("closed", len(os.listdir(sys.argv[1])), flush=True)
+"""
+
+
+def test_forked_child_leaves_the_pipe_to_its_parent(
+    new_bell: Callable[[], Bell], folder: Path
+) -> None:
+    """A child that closes its copy of a bell takes away nothing: the parent hears on."""
+    with other_process(FORKED, folder, "closes") as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "forked 1\n"
+        new_bell().ring()
+        assert parent.stdout.readline() == "closed 0\n"
+    assert parent.returncode == 0
+
+
+def test_forked_child_hears_by_a_pipe_of_its_own(
+    new_bell: Callable[[], Bell], folder: Path
+) -> None:
+    """A child that listens by its copy of a bell is heard of by its parent's ring, too."""
+    with other_process(FORKED, folder, "listens") as parent:
+        assert parent.stdout is not None
+        assert parent.stdin is not None
+        assert parent.stdout.readline() == "2\n"
+        parent.stdin.write("ring\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == "forked 1\n"
+        new_bell().ring()
+        assert parent.stdout.readline() == "closed 0\n"
+    assert parent.returncode == 0
+
+
+def test_hidden_pipes_are_removed_after_a_day(new_bell: Callable[[], Bell], folder: Path) -> None:
+    """What a killed process left goes when another one listens; a new one and a file stay."""
+    folder.mkdir()
+    for name in (".old", ".new"):
+        os.mkfifo(folder / name)
+    (folder / ".file").write_text("mine")
+    for name in (".old", ".file"):
+        os.utime(folder / name, (1, 1))
+    new_bell().listen()
+    assert sorted(each.name for each in folder.glob(".*")) == [".file", ".new"]

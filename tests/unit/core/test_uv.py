@@ -2,11 +2,17 @@
 
 import os
 import platform
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import attrs
+import psutil
 import pytest
 
-from taskmgr_core.errors import EnvironmentBuildError
+from taskmgr_core.errors import EnvironmentBuildError, RunnerError
 from taskmgr_core.uv import Uv, UvFailed
 from taskmgr_core.uv_settings import (
     configuration_variables,
@@ -19,6 +25,7 @@ from taskmgr_core.uv_settings import (
 )
 
 INDEX = "https://packages.test/simple"
+DEADLINE = 30.0
 
 
 def test_environment_passes_uv_proxy_and_certificates_and_nothing_else() -> None:
@@ -191,3 +198,101 @@ def test_interpreter_that_is_nowhere_is_named() -> None:
     """The message names the Python that is wanted and what to do."""
     with pytest.raises(EnvironmentBuildError, match=r"no Python >=3\.99 on this machine.*install"):
         Uv.find(os.environ).interpreter(">=3.99")
+
+
+# stopping
+
+HANGING = """#!/bin/sh
+echo $$ > "$1"
+sleep 600 &
+echo $! >> "$1"
+wait
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Uv:
+    """A uv that never ends; it writes its process id and its child's into the file it is given."""
+    (tmp_path / "uv").write_text(HANGING)
+    (tmp_path / "uv").chmod(0o755)
+    return Uv(tmp_path / "uv", {"PATH": os.environ["PATH"]}, seconds=DEADLINE)
+
+
+def started(told: Path) -> list[int]:
+    """The process ids that the hanging uv wrote; empty until it has."""
+    words = told.read_text().split() if told.exists() else []
+    return [int(each) for each in words] if len(words) == 2 else []
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended; one that nobody has asked for its status has, too."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def assert_gone(told: Path) -> None:
+    """The hanging uv and its child are there no more, soon."""
+    deadline = time.monotonic() + DEADLINE
+    while not all(gone(each) for each in started(told)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_run_that_is_cancelled_ends_with_all_that_it_started(hanging: Uv, tmp_path: Path) -> None:
+    """A cancelled run is told as such at once, and leaves no process."""
+    told = tmp_path / "told"
+    with pytest.raises(RunnerError, match="cancelled") as caught:
+        hanging.run([str(told)], cancelled=lambda: bool(started(told)))
+    assert (caught.value.code, caught.value.retryable) == ("cancelled", False)
+    assert_gone(told)
+
+
+def test_installation_that_is_cancelled_is_not_tried_again(hanging: Uv, tmp_path: Path) -> None:
+    """Where further indexes could be asked, a cancelled run is not taken for a failed one."""
+    told = tmp_path / "told"
+    with_indexes = attrs.evolve(hanging, environment={**hanging.environment, "UV_INDEX": INDEX})
+    with pytest.raises(RunnerError, match="cancelled"):
+        with_indexes.install([str(told)], cancelled=lambda: bool(started(told)))
+    assert_gone(told)
+
+
+def test_run_has_a_time_limit(hanging: Uv, tmp_path: Path) -> None:
+    """One that hangs is stopped, the message has the limit, and no second way is tried."""
+    told = tmp_path / "told"
+    impatient = attrs.evolve(hanging, seconds=0.3, as_pip=True)
+    begun = time.monotonic()
+    with pytest.raises(UvFailed, match=r"stopped after 0\.3 s"):
+        impatient.resolve([str(told)])
+    assert time.monotonic() - begun < DEADLINE / 2
+    assert_gone(told)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from taskmgr_core.uv import Uv
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+uv = Uv(Path(sys.argv[1]), dict(os.environ))
+print(uv.run(["-c", "echo $$; read line < $0; echo $line", sys.argv[2]]), flush=True)
+"""
+
+
+def test_run_survives_a_ctrl_c_to_the_group(tmp_path: Path) -> None:
+    """An interrupt of the terminal, which a worker takes for itself, does not end its uv."""
+    os.mkfifo(tmp_path / "pipe")
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, "/bin/sh", tmp_path / "pipe"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    with (tmp_path / "pipe").open("w") as pipe:  # waits until uv reads it
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        pipe.write("done\n")
+    written, _ = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    assert written.split()[-1] == "done"

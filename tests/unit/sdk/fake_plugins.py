@@ -75,6 +75,7 @@ class Runner:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         for descriptor in given.values():
             os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import platform
 import shutil
 import sys
@@ -16,14 +17,14 @@ from filelock import FileLock
 
 from taskmgr_core.documents import digest_of
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import ConflictError, NotFoundError
+from taskmgr_core.errors import ArtifactError, ConflictError, NotFoundError
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import build_sdk_wheel
-from taskmgr_core.specs import Release, TaskVersion
+from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.uv import Uv
@@ -135,7 +136,7 @@ class Publisher:
             wheel = read_wheel(source.wheel(self.uv, temporary))
             wheel_digest = digest_of(wheel.path.read_bytes())
         earlier = self._earlier(wheel, wheel_digest)
-        if earlier and self._unchanged(source, earlier[0].release):
+        if earlier and self._unchanged(source, wheel, earlier[0].release):
             return stages.published(earlier[0].release, earlier, changed=False)
         check_dependencies(wheel)
         with stages.stage("lock", "locking the dependencies"):
@@ -173,8 +174,8 @@ class Publisher:
                 raise _bump(wheel.distribution, wheel.version, "another wheel")
         return tuple(found)
 
-    def _unchanged(self, source: Source, release: Release) -> bool:
-        """Whether the lock is the published one, too, and the store has everything.
+    def _unchanged(self, source: Source, wheel: Wheel, release: Release) -> bool:
+        """Whether the lock is the published one, too, and the store has everything, undamaged.
 
         The wheel is the same, so the digests of the models that it declares are.
         """
@@ -185,10 +186,24 @@ class Publisher:
                 release.version,
                 f"another {source.lock.name if source.lock else 'lock'}",
             )
-        return all(
-            self.artifacts.exists(file.digest)
-            for file in (release.wheel, release.lock, release.sdk, *release.models)
-        )
+        at_hand = [
+            (release.wheel, wheel.path),
+            (release.lock, source.lock),
+            (release.sdk, None),
+            *((model, source.models / model.name) for model in release.models),
+        ]
+        whole = [self._whole(file, copy) for file, copy in at_hand]  # each is put right that can be
+        return all(whole)
+
+    def _whole(self, file: StoredFile, copy: Path | None) -> bool:
+        """Whether the store has a file undamaged, if need be from a copy that is the same."""
+        try:
+            self.artifacts.local_path(file.digest)
+        except ArtifactError:
+            if copy is None or not copy.is_file() or _file_digest(copy) != file.digest:
+                return False
+            self.artifacts.put_file(copy, file.name)
+        return True
 
     def _lock(
         self, source: Source, wheel: Wheel, sdk: Path, temporary: Path, stages: _Stages
@@ -214,6 +229,11 @@ class Publisher:
             platform=f"{sys.platform}-{platform.machine()}",
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
 
 
 def _bump(distribution: str, version: str, other: str) -> ConflictError:

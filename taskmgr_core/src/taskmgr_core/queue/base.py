@@ -18,13 +18,20 @@ class Queue(Protocol):
     def announce(self, run_id: str, steps: Collection[str]) -> None:
         """Say that steps have become ready, or (with none) that a run has changed."""
 
-    def take(self, worker: str, queues: Collection[str], timeout: float) -> Claim | None:
-        """Wait for a step that is due and claim it.
+    def take(
+        self,
+        worker: str,
+        queues: Collection[str],
+        timeout: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
+        """Claim a step that is due; with none, wait for one and return, to be asked again.
 
         Arguments:
             worker: the claiming worker's id.
             queues: the queues that it serves; empty for all.
             timeout: seconds to wait at most.
+            runs: only steps of these runs; None for all.
 
         Returns:
             The claim; None when the time is over, ``wake`` was called, or something

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import threading
 import time
 from pathlib import Path
@@ -19,10 +20,11 @@ from pathlib import Path
 import uuid_utils
 
 FALLBACK_SECONDS = 0.5
+LEFT_OVER_SECONDS = 24 * 3600.0
 
 
 class Bell:
-    """Rings and hears. Threads of this process share one.
+    """Rings and hears. Threads of this process share one; a forked child gets its own pipe.
 
     Arguments:
         folder: where the pipes are.
@@ -30,15 +32,28 @@ class Bell:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._changed = threading.Condition()
         self._count = 0
+        self._stop = threading.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._changed = threading.Condition()
         self._pipe: Path | None = None
         self._listener: threading.Thread | None = None
-        self._stop = threading.Event()
         self._descriptors: tuple[int, int] | None = None
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: the pipe is the parent's, and the listening thread is not here."""
+        if self._process == os.getpid():
+            return
+        for descriptor in self._descriptors or ():
+            os.close(descriptor)
+        self._begin()
 
     def ring(self) -> None:
         """Wake every waiter, here and in other processes."""
+        self._leave_to_parent()
         self._hear()
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._folder):
@@ -53,6 +68,7 @@ class Bell:
 
     def listen(self) -> None:
         """Hear the rings of other processes from now on."""
+        self._leave_to_parent()
         with self._changed:
             if self._listener is not None or self._stop.is_set():
                 return
@@ -74,6 +90,7 @@ class Bell:
 
     def close(self) -> None:
         """Stop listening and remove the pipe."""
+        self._leave_to_parent()
         self._stop.set()
         with self._changed:
             listener, pipe, descriptors = self._listener, self._pipe, self._descriptors
@@ -98,6 +115,7 @@ class Bell:
         hidden, pipe = self._folder / f".{name}", self._folder / name
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._remove_left_over()
             os.mkfifo(hidden, 0o600)
             # Open for both, so that it never counts as closed while nobody writes.
             self._descriptors = (
@@ -111,6 +129,15 @@ class Bell:
         except (OSError, AttributeError):
             return False
         return True
+
+    def _remove_left_over(self) -> None:
+        """Pipes of processes that were killed before theirs had its name."""
+        for path in self._folder.glob(".*"):
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                old = time.time() - status.st_mtime > LEFT_OVER_SECONDS
+                if old and stat.S_ISFIFO(status.st_mode):
+                    path.unlink()
 
     def _read(self) -> None:
         descriptors = self._descriptors

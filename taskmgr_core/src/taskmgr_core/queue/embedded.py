@@ -28,17 +28,23 @@ class EmbeddedQueue:
         """Ring; the listeners ask the store what it was."""
         self._bell.ring()
 
-    def take(self, worker: str, queues: Collection[str], timeout: float) -> Claim | None:
-        """Claim the next step that is due, or wait once until something changes."""
+    def take(
+        self,
+        worker: str,
+        queues: Collection[str],
+        timeout: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
+        """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
         seen = self._bell.count
-        claim = self._metadata.claim(worker, queues, time.time())
+        claim = self._metadata.claim(worker, queues, time.time(), runs)
         if claim is not None or timeout <= 0:
             return claim
         due = self._metadata.next_due(queues, time.time())
         waiting = min(timeout, LOOK_AGAIN_SECONDS, due if due is not None else timeout)
         self._bell.wait(seen, waiting)
-        return self._metadata.claim(worker, queues, time.time())
+        return None  # whoever waits may want to stop before it takes something
 
     def changes(self) -> int:
         """How often the bell has rung since this process first asked."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +21,8 @@ from taskmgr_core.specs import StoredFile
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _BLOCK = 1 << 20
+_INCOMING = ".incoming-"
+_LEFT_OVER_SECONDS = 24 * 3600.0
 _Stamp = tuple[int, int, int]
 
 
@@ -34,8 +38,12 @@ class DirectoryArtifacts:
     _verified: dict[str, _Stamp] = attrs.field(factory=dict, init=False, repr=False)
 
     def initialize(self) -> None:
-        """Create the folder."""
+        """Create the folder; remove what killed processes left in it more than a day ago."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.glob(f"{_INCOMING}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
+                    path.unlink()
 
     def put_file(self, path: Path, name: str = "") -> StoredFile:
         """Store a copy of a file's content.
@@ -48,7 +56,7 @@ class DirectoryArtifacts:
                 return self._put(opened, name or path.name)
         except OSError as error:
             raise ArtifactError(
-                f"{path} could not be stored: {error.strerror or error}; nothing was kept of it"
+                f"{path} could not be stored: {error.strerror or error}; {_advice(error)}"
             ) from error
 
     def put_bytes(self, content: bytes, name: str = "") -> StoredFile:
@@ -62,7 +70,7 @@ class DirectoryArtifacts:
         except OSError as error:
             raise ArtifactError(
                 f"{name or 'a value'} ({len(content)} bytes) could not be stored: "
-                f"{error.strerror or error}; nothing was kept of it"
+                f"{error.strerror or error}; {_advice(error)}"
             ) from error
 
     def local_path(self, digest: str) -> Path:
@@ -118,7 +126,7 @@ class DirectoryArtifacts:
 
     def _put(self, source: IO[bytes], name: str) -> StoredFile:
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=self.folder)
+        descriptor, temporary = tempfile.mkstemp(prefix=_INCOMING, dir=self.folder)
         try:
             with os.fdopen(descriptor, "wb") as target:
                 digest, size = _copy(source, target)
@@ -162,6 +170,11 @@ class DirectoryArtifacts:
                 f"the artifact {digest} is damaged: {path} has the content of {found}; "
                 "store it again (a published wheel, lock or model: publish again)"
             )
+
+
+def _advice(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "nothing was kept of it" + ("; make room and try again" if full else "")
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> tuple[str, int]:

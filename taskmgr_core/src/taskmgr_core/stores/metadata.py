@@ -7,7 +7,7 @@ from is durable where it says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -145,13 +145,20 @@ class MetadataStore(Protocol):
 
     # claims
 
-    def claim(self, worker: str, queues: Collection[str], now: float) -> Claim | None:
+    def claim(
+        self,
+        worker: str,
+        queues: Collection[str],
+        now: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
         Arguments:
             worker: the worker's id.
             queues: the queues it serves; empty for all.
             now: UTC seconds.
+            runs: only steps of these runs; None for all.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.
@@ -168,18 +175,29 @@ class MetadataStore(Protocol):
         """Seconds until a delayed step is due; None when there is none."""
 
     def release_lost(
-        self, silent_since: float, attempts: int, decide: Decide, now: float
+        self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
     ) -> list[Step]:
         """Make the steps of silent workers ready again.
 
         Arguments:
-            silent_since: workers whose last beat is older are lost.
+            silent: the lost workers, each with the beat that it stopped at (0 for one
+                that has none); one that has beaten since is left alone.
             attempts: a step lost with that many workers fails, quarantined.
             decide: the engine.
             now: UTC seconds.
 
         Returns:
             The steps that were released, as they were.
+        """
+
+    def holders(self) -> list[str]:
+        """The workers that hold steps, whether or not they have a beat."""
+
+    def status(self, run_id: str) -> RunStatus:
+        """A run's status, by its full id.
+
+        Raises:
+            NotFoundError: no such run.
         """
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:

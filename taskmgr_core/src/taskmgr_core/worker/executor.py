@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from taskmgr_core.errors import Problem, RunnerError, TaskmgrError
+from taskmgr_core.errors import InvalidValueError, Problem, RunnerError, TaskmgrError
 from taskmgr_core.lineage import step_edges
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
@@ -28,6 +30,8 @@ from taskmgr_core.values import put_aside, recorded, references, take_files
 from taskmgr_core.worker.pool import RunnerPool
 
 MAXIMUM_RETRY_DELAY = 300.0
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -69,9 +73,15 @@ class Executor:
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except RunnerError as error:
             return self._failed(claim, error, inputs, time.perf_counter() - started)
+        except InvalidValueError as error:
+            wrapped = RunnerError(str(error), "invalid-output", retryable=False)
+            return self._failed(claim, wrapped, inputs, time.perf_counter() - started)
         except TaskmgrError as error:
             wrapped = RunnerError(str(error), "environment")
             return self._failed(claim, wrapped, inputs, time.perf_counter() - started)
+        except Exception as error:
+            _LOGGER.exception("run %s step %s met a bug of taskmgr", claim.step.run, claim.step.id)
+            return Outcome("failed", inputs, failure=internal_failure(error))
         fields = [value.port.split("_", 2)[2] for value in inputs]
         return Outcome(
             status="succeeded",
@@ -169,3 +179,12 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+def internal_failure(error: Exception) -> Failure:
+    """The failure of a step over which the platform itself made a mistake."""
+    return Failure(
+        "internal",
+        f"this is a bug in taskmgr, sorry: {type(error).__name__}: {error}; please report it",
+        "".join(traceback.format_exception(error)),
+    )

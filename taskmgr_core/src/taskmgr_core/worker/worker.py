@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import attrs
 import uuid_utils
@@ -17,13 +17,15 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.specs import Claim, Outcome, Worker
 from taskmgr_core.stores.metadata import MetadataStore, Progress
-from taskmgr_core.worker.executor import Executor
+from taskmgr_core.worker.beats import BeatWatch
+from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 
 _LOGGER = logging.getLogger(__name__)
 
 TAKE_SECONDS = 60.0
-RECOVER_SECONDS = 1.0
+LOOKS_UNTIL_LOST = 6
+STALLED_SECONDS = 15.0
 HOLDS_SECONDS = 0.1
 RECORD_AGAIN_SECONDS = 1.0
 
@@ -53,6 +55,7 @@ class WorkerProcess:
         slots: how many at once.
         queues: which queues it serves; empty for all.
         timing: of heartbeats and recovery.
+        runs: asked before each claim for the runs that it serves; None for all.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class WorkerProcess:
         slots: int,
         queues: Collection[str],
         timing: Timing,
+        runs: Callable[[], Collection[str]] | None = None,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
@@ -71,8 +75,12 @@ class WorkerProcess:
         self._slots = slots
         self._queues = tuple(queues)
         self._timing = timing
+        self._runs = runs
+        self._watch = BeatWatch(timing.lost_after)
         self._started_at = time.time()
+        self._look_for_stalled = 0.0
         self._stopping = threading.Event()
+        self._giving_back = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str, int], _Running] = {}
@@ -104,9 +112,7 @@ class WorkerProcess:
         deadline = None if grace is None else time.monotonic() + grace
         for thread in self._threads:
             thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
-        with self._lock:
-            for running in self._running.values():
-                running.stopped.set()
+        self._giving_back.set()
         for thread in self._threads:
             thread.join()
         self._ended.set()
@@ -120,13 +126,17 @@ class WorkerProcess:
     def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
-                claim = self._queue.take(self.id, self._queues, TAKE_SECONDS)
+                runs = None if self._runs is None else self._runs()
+                claim = self._queue.take(self.id, self._queues, TAKE_SECONDS, runs)
+                if claim is not None:
+                    self._run(claim)
             except TaskmgrError as error:
                 _LOGGER.warning("no step can be claimed: %s", error)
                 self._ended.wait(RECORD_AGAIN_SECONDS)
-                continue
-            if claim is not None:
-                self._run(claim)
+            except Exception:
+                # A slot that ends would leave a worker that beats and does nothing.
+                _LOGGER.exception("a slot met a bug of taskmgr and goes on")
+                self._ended.wait(RECORD_AGAIN_SECONDS)
 
     def _run(self, claim: Claim) -> None:
         step = claim.step
@@ -137,10 +147,13 @@ class WorkerProcess:
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
         try:
-            outcome = self._executor.execute(claim, running.stopped.is_set, log.write)
-            if self._stopping.is_set() and outcome.status == "cancelled":
+            outcome = self._executor.execute(
+                claim,
+                lambda: running.stopped.is_set() or self._giving_back.is_set(),
+                log.write,
+            )
+            if self._giving_back.is_set() and outcome.status == "cancelled":
                 outcome = self._given_back(claim, outcome)
-            self._say(log, claim, outcome)
             progress = self._record(claim, outcome)
         finally:
             with self._lock:
@@ -148,11 +161,10 @@ class WorkerProcess:
         seconds = outcome.seconds.get("total", 0.0)
         _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
         if not progress.recorded:
-            _LOGGER.warning(
-                "run %s step %s attempt %d: another worker has it, the outcome is dropped",
-                *key,
-            )
-        elif progress.ready or progress.run_status != "running":
+            _LOGGER.warning("run %s step %s attempt %d: not ours any more, not recorded", *key)
+            return
+        self._say(log, claim, outcome)
+        if progress.ready or progress.run_status != "running" or outcome.status == "ready":
             self._queue.announce(step.run, progress.ready)
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
@@ -161,7 +173,7 @@ class WorkerProcess:
         hold = held.get((claim.step.run, claim.step.id))
         if hold is None or hold.cancel_requested:
             return outcome
-        return attrs.evolve(outcome, status="ready")
+        return attrs.evolve(outcome, status="ready", failure=None)
 
     def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
         if outcome.failure is None:
@@ -182,17 +194,23 @@ class WorkerProcess:
                 return self._metadata.finish(claim, outcome, decide, time.time())
             except StoreError as error:
                 _LOGGER.error("an outcome cannot be recorded, trying again: %s", error)  # noqa: TRY400
-                if self._stopping.wait(RECORD_AGAIN_SECONDS):
+                if self._giving_back.wait(RECORD_AGAIN_SECONDS):
                     return Progress(recorded=False)
+            except Exception as error:
+                # What cannot be recorded must not leave its step held for ever.
+                _LOGGER.exception("an outcome cannot be recorded")
+                if outcome.failure is not None and outcome.failure.code == "internal":
+                    raise
+                outcome = Outcome("failed", failure=internal_failure(error))
 
     # supervision
 
     def _supervise(self) -> None:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds"), 0.0)
-        every = {
+        every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
-            "recover": (RECOVER_SECONDS, self._recover),
+            "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
             "holds": (HOLDS_SECONDS, self._check_holds),
         }
         while not self._ended.is_set():
@@ -204,11 +222,14 @@ class WorkerProcess:
             waits = [due["beat"], due["recover"], *([due["holds"]] if self._running else [])]
             seen = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
 
-    def _try(self, name: str, action: object) -> None:
+    def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
-            action()  # type: ignore[operator]
+            action()
         except TaskmgrError as error:
             _LOGGER.warning("%s failed, it is tried again: %s", name, error)
+        except Exception:
+            # A worker without a supervisor would claim and never beat.
+            _LOGGER.exception("%s met a bug of taskmgr and is tried again", name)
 
     def _beat(self) -> None:
         with self._lock:
@@ -227,10 +248,16 @@ class WorkerProcess:
         )
 
     def _recover(self) -> None:
+        """Take back the steps of workers that have fallen silent, never our own."""
+        beats = dict.fromkeys(self._metadata.holders(), 0.0)
+        beats.update({each.id: each.heartbeat for each in self._metadata.workers()})
+        beats.pop(self.id, None)
+        silent = self._watch.silent(beats, time.monotonic())
         now = time.time()
-        released = self._metadata.release_lost(
-            now - self._timing.lost_after, self._timing.lost_attempts, decide, now
-        )
+        if not silent and now < self._look_for_stalled:
+            return
+        self._look_for_stalled = now + STALLED_SECONDS
+        released = self._metadata.release_lost(silent, self._timing.lost_attempts, decide, now)
         for step in released:
             _LOGGER.warning(
                 "run %s step %s: worker %s is lost, the step is taken back",

@@ -79,7 +79,13 @@ def gc_command(session: Session, megabytes: int | None, as_json: bool) -> None:
         return
     for each in removed:
         session.screen.line(f"removed {each.distribution} {each.version}  {size(each.size_bytes)}")
-    if not removed:
+    left = sum(each.size_bytes for each in platform.environments.list())
+    if left > limit * MEGABYTE:
+        session.screen.line(
+            f"{size(left)} stay{'' if removed else ', nothing removed'}: what is in use, or was "
+            "used within the last minute, is never removed"
+        )
+    elif not removed:
         session.screen.line(f"nothing to remove: {size(limit * MEGABYTE)} may stay")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = 
         The exit code when it did not end; None when it did.
     """
     try:
-        with RunProgress(screen) as progress:
+        with _terminable(), RunProgress(screen) as progress:
             client.wait(run_id, timeout, progress.update)
     except RunTimeoutError:
         left = _leave(client, run_id)
@@ -121,6 +123,19 @@ def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = 
         click.echo(f"\ninterrupted; {_leave(client, run_id)}", err=True)
         return INTERRUPTED
     return None
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the wait as Ctrl-C does: the run is not left behind."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave(client: Client, run_id: str) -> str:

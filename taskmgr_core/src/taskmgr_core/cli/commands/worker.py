@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -113,11 +114,14 @@ def _leave(worker: WorkerProcess, stops: _Stops) -> None:
 
 
 class _Stops:
-    """Counts the signals that ask for the end."""
+    """Counts the signals that ask for the end.
+
+    The handler only counts: it may interrupt whatever the main thread is doing,
+    and must not take a lock that this thread may hold.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self._asked = threading.Event()
 
     def listen(self) -> None:
         """From now on; only the main thread can."""
@@ -127,12 +131,10 @@ class _Stops:
     def wait(self, count: int) -> None:
         """Until there were so many."""
         while self.count < count:
-            self._asked.wait()
-            self._asked.clear()
+            time.sleep(LOOK_SECONDS)
 
     def _take(self, _: int, __: FrameType | None) -> None:
         self.count += 1
-        self._asked.set()
 
 
 @worker_command.command(

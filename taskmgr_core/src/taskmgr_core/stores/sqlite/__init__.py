@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from taskmgr_core.orchestrator.engine import Decide
@@ -15,6 +15,7 @@ from taskmgr_core.specs import (
     Outcome,
     PipelineSpec,
     Run,
+    RunStatus,
     RunSummary,
     Step,
     TaskVersion,
@@ -112,13 +113,19 @@ class SqliteMetadata:
         with self._database.durable() as connection:
             return runs.request_cancel(connection, run_id, decide, now)
 
-    def claim(self, worker: str, queues: Collection[str], now: float) -> Claim | None:
+    def claim(
+        self,
+        worker: str,
+        queues: Collection[str],
+        now: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
         with self._database.reading() as connection:
-            if not claims.anything_due(connection, queues, now):
+            if not claims.anything_due(connection, queues, now, runs):
                 return None
         with self._database.quick() as connection:
-            return claims.claim(connection, worker, queues, now)
+            return claims.claim(connection, worker, queues, now, runs)
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """Record what came of an attempt."""
@@ -131,14 +138,24 @@ class SqliteMetadata:
             return claims.next_due(connection, queues, now)
 
     def release_lost(
-        self, silent_since: float, attempts: int, decide: Decide, now: float
+        self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
     ) -> list[Step]:
         """Make the steps of silent workers ready again."""
         with self._database.reading() as connection:
-            if not claims.anything_lost(connection, silent_since):
+            if not claims.anything_lost(connection, silent):
                 return []
         with self._database.durable() as connection:
-            return claims.release_lost(connection, silent_since, attempts, decide, now)
+            return claims.release_lost(connection, silent, attempts, decide, now)
+
+    def holders(self) -> list[str]:
+        """The workers that hold steps."""
+        with self._database.reading() as connection:
+            return claims.holders(connection)
+
+    def status(self, run_id: str) -> RunStatus:
+        """A run's status."""
+        with self._database.reading() as connection:
+            return runs.status(connection, run_id)
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
         """Carry out what the engine says for the recorded state."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 import attrs
 
@@ -18,17 +19,16 @@ from taskmgr_core.stores.sqlite import lineage, runs
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
 
-_LOST = (
-    "SELECT steps.* FROM steps LEFT JOIN workers ON workers.id = steps.worker"
-    " WHERE steps.status = 'running' AND (workers.id IS NULL OR workers.heartbeat < ?)"
-)
-
 
 def claim(
-    connection: sqlite3.Connection, worker: str, queues: Collection[str], now: float
+    connection: sqlite3.Connection,
+    worker: str,
+    queues: Collection[str],
+    now: float,
+    of_runs: Collection[str] | None = None,
 ) -> Claim | None:
     """See ``MetadataStore.claim``."""
-    while (row := _next(connection, queues, now)) is not None:
+    while (row := _next(connection, queues, now, of_runs)) is not None:
         try:
             return _claimed(connection, row, worker, now)
         except InvalidDocumentError as error:
@@ -36,9 +36,14 @@ def claim(
     return None
 
 
-def anything_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> bool:
+def anything_due(
+    connection: sqlite3.Connection,
+    queues: Collection[str],
+    now: float,
+    of_runs: Collection[str] | None = None,
+) -> bool:
     """Whether ``claim`` would find something, asked without writing."""
-    return _next(connection, queues, now) is not None
+    return _next(connection, queues, now, of_runs) is not None
 
 
 def finish(
@@ -60,7 +65,7 @@ def finish(
             documents.dumps(failures),
             outcome.not_before,
             again,
-            now,
+            max(now, outcome.not_before),
             None if again else now,
             step.run,
             step.id,
@@ -87,10 +92,14 @@ def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float
 
 
 def release_lost(
-    connection: sqlite3.Connection, silent_since: float, attempts: int, decide: Decide, now: float
+    connection: sqlite3.Connection,
+    silent: Mapping[str, float],
+    attempts: int,
+    decide: Decide,
+    now: float,
 ) -> list[Step]:
     """See ``MetadataStore.release_lost``."""
-    rows = connection.execute(_LOST, (silent_since,)).fetchall()
+    rows = [row for worker, beat in silent.items() for row in _held(connection, worker, beat)]
     released = []
     for row in rows:
         try:
@@ -105,10 +114,16 @@ def release_lost(
     return released
 
 
-def anything_lost(connection: sqlite3.Connection, silent_since: float) -> bool:
+def anything_lost(connection: sqlite3.Connection, silent: Mapping[str, float]) -> bool:
     """Whether ``release_lost`` would find something, asked without writing."""
-    lost = connection.execute(_LOST + " LIMIT 1", (silent_since,)).fetchone()
-    return lost is not None or bool(_stalled(connection))
+    lost = any(_held(connection, worker, beat) for worker, beat in silent.items())
+    return lost or bool(_stalled(connection))
+
+
+def holders(connection: sqlite3.Connection) -> list[str]:
+    """See ``MetadataStore.holders``."""
+    rows = connection.execute("SELECT DISTINCT worker FROM steps WHERE status = 'running'")
+    return [row["worker"] for row in rows]
 
 
 def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
@@ -123,6 +138,16 @@ def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
     ]
 
 
+def _held(connection: sqlite3.Connection, worker: str, beat: float) -> list[sqlite3.Row]:
+    """The steps of a worker that has not beaten since."""
+    known = connection.execute("SELECT heartbeat FROM workers WHERE id = ?", (worker,)).fetchone()
+    if known is not None and known["heartbeat"] != beat:
+        return []
+    return connection.execute(
+        "SELECT * FROM steps WHERE status = 'running' AND worker = ?", (worker,)
+    ).fetchall()
+
+
 def _stalled(connection: sqlite3.Connection) -> list[str]:
     """Runs that have not ended although nothing of them is ready or runs."""
     rows = connection.execute(
@@ -133,21 +158,33 @@ def _stalled(connection: sqlite3.Connection) -> list[str]:
 
 
 def _next(
-    connection: sqlite3.Connection, queues: Collection[str], now: float
+    connection: sqlite3.Connection,
+    queues: Collection[str],
+    now: float,
+    of_runs: Collection[str] | None,
 ) -> sqlite3.Row | None:
-    if not queues:
+    # One look at each run's or queue's index; a backlog elsewhere costs nothing.
+    if of_runs is not None:
+        found = [_first(connection, now, "run", run) for run in of_runs]
+    elif queues:
+        found = [_first(connection, now, "queue", queue) for queue in queues]
+    else:
         row: sqlite3.Row | None = connection.execute(_DUE + _IN_ORDER, (now,)).fetchone()
         return row
-    # One look at each queue's index; a backlog in a queue that is not served costs nothing.
-    found = [
-        connection.execute(_DUE + " AND queue = ?" + _IN_ORDER, (now, queue)).fetchone()
-        for queue in queues
-    ]
     return min(
-        (row for row in found if row is not None),
+        (row for row in found if row is not None and (not queues or row["queue"] in queues)),
         key=lambda row: (-row["priority"], row["ready_at"]),
         default=None,
     )
+
+
+def _first(
+    connection: sqlite3.Connection, now: float, column: Literal["run", "queue"], value: str
+) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        f"{_DUE} AND {column} = ?{_IN_ORDER}", (now, value)
+    ).fetchone()
+    return row
 
 
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:

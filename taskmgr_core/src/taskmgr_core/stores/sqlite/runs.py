@@ -11,7 +11,7 @@ from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
-from taskmgr_core.specs import Failure, FieldValue, Graph, Run, RunSummary, Step
+from taskmgr_core.specs import Failure, FieldValue, Graph, Run, RunStatus, RunSummary, Step
 from taskmgr_core.stores.metadata import Progress, RunFilter
 from taskmgr_core.stores.sqlite import lineage
 
@@ -91,6 +91,15 @@ def listing(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunSummar
     query = _LISTING.format(" AND ".join(conditions))
     rows = connection.execute(query, (*parameters, wanted.limit)).fetchall()
     return [_summary(connection, row) for row in rows]
+
+
+def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
+    """See ``MetadataStore.status``."""
+    row = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise NotFoundError(_unknown(run_id))
+    found: RunStatus = row["status"]
+    return found
 
 
 def steps(connection: sqlite3.Connection, run_id: str) -> list[Step]:

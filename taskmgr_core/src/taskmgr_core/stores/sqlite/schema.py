@@ -59,6 +59,8 @@ CREATE INDEX IF NOT EXISTS steps_due_in_queue ON steps (queue, priority DESC, re
     WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_delayed ON steps (not_before, queue)
     WHERE status = 'ready' AND not_before > 0;
+CREATE INDEX IF NOT EXISTS steps_due_of_run ON steps (run, priority DESC, ready_at)
+    WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
 CREATE TABLE IF NOT EXISTS field_values (
     run TEXT NOT NULL,

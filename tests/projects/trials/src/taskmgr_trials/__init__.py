@@ -86,8 +86,9 @@ def hoard(megabytes: int) -> int:
 
 
 @task(retries=2)
-def flaky(counter: str) -> int:
-    """Fail twice, then succeed."""
+def flaky(counter: str, seconds: float = 0.0) -> int:
+    """Sleep; fail twice, then succeed."""
+    time.sleep(seconds)
     path = Path(counter)
     tried = int(path.read_text()) + 1 if path.exists() else 1
     path.write_text(str(tried))
