@@ -170,6 +170,8 @@ def test_virtualenvs_are_listed_and_removed(projects: Path, empty: CommandLine) 
     assert info["size_bytes"] > 0
     assert "taskmgr-talk" in empty("env", "list").out
     assert empty.json("env", "gc", "--size", "0") == {"removed": []}
+    assert "used within the last minute" in empty("env", "gc", "--size", "0").out
+    assert "20 GB may stay" in empty("env", "gc").out
 
 
 def test_doctor_finds_a_damaged_artifact(projects: Path, empty: CommandLine) -> None:

@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from small_disk import on_a_small_disk
 
 from taskmgr_core.documents import digest_of
 from taskmgr_core.errors import ArtifactError
@@ -220,15 +221,35 @@ def test_no_descriptor_is_left_open(artifacts: DirectoryArtifacts) -> None:
 
 def test_disk_without_room_is_told_so(tmp_path: Path) -> None:
     """On a disk that is really full the message says to make room, for bytes and for files."""
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(300_000))
     said = on_a_small_disk(
         tmp_path,
-        """
-        from taskmgr_core.errors import ArtifactError
+        f"""
         from taskmgr_core.stores.directory import DirectoryArtifacts
         artifacts = DirectoryArtifacts(home / "artifacts")
         artifacts.initialize()
         fill(leave=40_000)
-        large = Path("/dev/shm") / f"taskmgr-{os.getpid()}"
+        print(refused(lambda: artifacts.put_file(Path({str(large)!r}))))
+        print(refused(lambda: artifacts.put_bytes(bytes(300_000), "portrait")))
         """,
     )
-    assert said
+    lines = said.splitlines()
+    assert [line.partition(" could not be")[0] for line in lines] == [
+        str(large),
+        "portrait (300000 bytes)",
+    ]
+    assert all(line.endswith("nothing was kept of it; make room and try again") for line in lines)
+
+
+def test_left_over_files_are_removed_after_a_day(artifacts: DirectoryArtifacts) -> None:
+    """What a killed process was storing goes when the store is opened; all else stays."""
+    artifacts.put_bytes(CONTENT)
+    for name in (".incoming-old", ".incoming-new", "notes"):
+        (artifacts.folder / name).write_text("half")
+    for path in (artifacts.folder / ".incoming-old", artifacts.folder / "notes"):
+        os.utime(path, (1, 1))
+    artifacts.initialize()
+    names = [Path(each).name for each in left_over(artifacts)]
+    assert sorted(names) == [".incoming-new", "notes"]
+    assert artifacts.exists(DIGEST)

@@ -71,8 +71,38 @@ def test_damaged_page_is_named(path: Path, metadata: SqliteMetadata) -> None:
     with path.open("r+b") as opened:
         opened.seek(4096)
         opened.write(b"\xff" * (size - 4096))
-    with pytest.raises(StoreError, match=rf"{path}: .*damaged: restore it"):
-        claimed(metadata)
+    with (
+        contextlib.closing(SqliteMetadata(path)) as opened_again,
+        pytest.raises(StoreError, match=rf"{path}: .*damaged: restore it"),
+    ):
+        claimed(opened_again)
+
+
+@pytest.mark.parametrize("number", [0, 1, 99])
+def test_database_of_another_program_is_refused(
+    path: Path, metadata: SqliteMetadata, number: int
+) -> None:
+    """A file with tables that are not ours is named as such, and not a byte of it is changed."""
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE songs (title)")
+        connection.execute(f"PRAGMA user_version = {number}")
+    content = path.read_bytes()
+    with pytest.raises(StoreError, match=rf"{path} is the database of another program.*songs"):
+        metadata.initialize()
+    assert path.read_bytes() == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_database_of_another_program_with_a_name_of_ours_is_refused(
+    path: Path, metadata: SqliteMetadata
+) -> None:
+    """A table that happens to be called as one of ours makes a strange file none of ours."""
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE runs (distance)")
+    with pytest.raises(StoreError, match="another program"):
+        metadata.initialize()
 
 
 def test_faults_of_the_file_are_told(path: Path, metadata: SqliteMetadata) -> None:
@@ -84,7 +114,8 @@ def test_faults_of_the_file_are_told(path: Path, metadata: SqliteMetadata) -> No
     with path.open("r+b") as opened:
         opened.seek(36)
         opened.write(b"\x00\x00\x00\x05")  # so many pages are said to be free
-    assert any("reelist" in fault for fault in metadata.faults())
+    with contextlib.closing(SqliteMetadata(path)) as opened_again:
+        assert any("reelist" in fault for fault in opened_again.faults())
 
 
 def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
@@ -199,6 +230,7 @@ def commits(metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch) -> list[t
     metadata.initialize()
     metadata.close()
     monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
+    metadata.initialize()
     return found
 
 
@@ -250,15 +282,75 @@ def test_quick_operations_are_not_synced(
     assert commits == [NORMAL] * 4
 
 
-def test_operation_after_close_opens_again(metadata: SqliteMetadata) -> None:
-    """A store that was closed can be used again; closing twice is no fault."""
+def test_operation_after_close_is_refused(metadata: SqliteMetadata) -> None:
+    """A closed store opens nothing by itself; initialized again it works."""
     metadata.initialize()
     run = created(metadata)
     metadata.close()
     metadata.close()
+    for operation in (lambda: metadata.run(run.id), lambda: claimed(metadata)):
+        with pytest.raises(StoreError, match="the store is closed"):
+            operation()
+    metadata.initialize()
     assert metadata.run(run.id) == run
     claim = claimed(metadata)
     assert finished(metadata, claim, success(claim)).recorded
+
+
+FORKED = """
+    import os, sys, threading
+    from pathlib import Path
+    from taskmgr_core.errors import StoreError
+    from taskmgr_core.stores.sqlite import SqliteMetadata
+    store = SqliteMetadata(Path(sys.argv[1]))
+    if sys.argv[2] == "opened":
+        store.initialize()
+    writing, forked = threading.Event(), threading.Event()
+
+    def write():
+        with store._database.durable():
+            writing.set()
+            forked.wait()
+
+    if sys.argv[2] == "opened":
+        thread = threading.Thread(target=write)
+        thread.start()
+        writing.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            store.initialize()
+            store.remove_worker("w1")
+            print("worked", flush=True)
+        except StoreError as error:
+            print(error, flush=True)
+        store.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    forked.set()
+    store.initialize()
+    print(store.faults(), flush=True)
+    store.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"), [("opened", "cannot be used in its forked child"), ("not yet", "worked")]
+)
+def test_forked_child_does_not_use_its_parents_connections(
+    path: Path, parent: str, said: str
+) -> None:
+    """In a child of a process that has opened the store it is refused at once, else it works."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKED), path, parent],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    by_child, by_parent = done.stdout.splitlines()
+    assert said in by_child
+    assert by_parent == "[]"
 
 
 def test_failed_operation_leaves_the_connection_usable(metadata: SqliteMetadata) -> None:

@@ -349,3 +349,17 @@ def test_waiting_for_a_long_chain_costs_little(client: Client) -> None:
     assert result is not None
     assert result["output_200_result"] == 200
     assert len(looks) <= 2 + (time.monotonic() - started) / 0.05
+
+
+def test_two_clients_work_side_by_side(platform: Platform, home: Path, tmp_path: Path) -> None:
+    """A client does not leave its run to another one's worker, which serves that one alone."""
+    with platform.client() as first, Platform(platform.settings).client() as second:
+        note = tmp_path / "pids"
+        slow = first.submit("pause", {"seconds": 3, "note": str(note)})
+        waiting = threading.Thread(target=first.wait, args=(slow, 60))
+        waiting.start()
+        wait_until(note.exists, "the first client works")
+        started = time.monotonic()
+        assert second.run("add", {"left": 1}, timeout=30).run.status == "succeeded"
+        assert time.monotonic() - started < 2.5
+        waiting.join()

@@ -258,8 +258,7 @@ class Client:
         deadline = None if timeout is None else time.monotonic() + timeout
         run = self.metadata.run(run_id)
         next_look = 0.0
-        with self._lock:
-            self._waited_for[run.id] = None
+        self._serve(run.id)
         while True:
             seen = self.queue.changes()
             ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
@@ -370,9 +369,19 @@ class Client:
                 self._worker = self.make_worker(lambda: tuple(self._waited_for))
                 self._worker.start()
 
+    def _serve(self, run_id: str) -> None:
+        """Have the worker of this process, if there is one, serve a run."""
+        with self._lock:
+            known = run_id in self._waited_for
+            self._waited_for[run_id] = None
+            here = self._worker is not None
+        if here and not known:
+            self.queue.wake()  # it may have heard of the run when it was not to serve it
+
     def _served(self, graph: Graph) -> bool:
         """Whether workers that are alive serve all queues of a graph."""
-        served = [set(each.queues) for each in self.workers() if self.alive(each)]
+        workers = [each for each in self.workers() if self.alive(each) and not each.private]
+        served = [set(each.queues) for each in workers]
         return all(
             any(not queues or step.queue in queues for queues in served) for step in graph.steps
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 LIMIT_BYTES = 1_000_000
 LINE_BYTES = 8_192
 TAIL_LINES = 30
+LINE_COST_BYTES = 100
 
 
 class OutputLines:
@@ -15,7 +16,8 @@ class OutputLines:
 
     Arguments:
         on_lines: gets the stream's name and its next lines.
-        limit: bytes that are passed on; of more, only their number is.
+        limit: bytes that are passed on; of more, only their number is. Each line
+            counts for ``LINE_COST_BYTES`` more than it has, as storing it costs.
     """
 
     def __init__(
@@ -70,10 +72,11 @@ class OutputLines:
         text = line.decode(errors="replace").rstrip("\r")
         self._tails.setdefault(stream, deque(maxlen=TAIL_LINES)).append(text)
         # Once something was dropped so is all that follows: a log has no holes.
-        if self._dropped or self._passed + size > self._limit:
+        cost = size + LINE_COST_BYTES
+        if self._dropped or self._passed + cost > self._limit:
             self._dropped += size
             return
-        self._passed += size
+        self._passed += cost
         self._waiting.append((stream, text))
 
 

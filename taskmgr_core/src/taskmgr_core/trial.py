@@ -6,7 +6,6 @@ goes into a folder that is removed at the end.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.graph import compile_task
 from taskmgr_core.publishing import Published, Publisher
 from taskmgr_core.runners import OnLines
+from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.specs import (
     Claim,
     Graph,
@@ -117,9 +117,8 @@ class Trial:
 
     def __init__(self, platform: Platform) -> None:
         home = platform.settings.home
-        (home / "work").mkdir(parents=True, exist_ok=True)
-        self._temporary = tempfile.TemporaryDirectory(prefix="trial-", dir=home / "work")
-        folder = Path(self._temporary.name)
+        self._temporary = WorkFolder.create(home / "work", "trial-")
+        folder = self._temporary.path
         self._platform = platform
         self._metadata = SqliteMetadata(folder / "metadata.sqlite3")
         self._metadata.initialize()
@@ -143,7 +142,7 @@ class Trial:
     ) -> None:
         self._pool.close()
         self._metadata.close()
-        self._temporary.cleanup()
+        self._temporary.remove()
 
     def prepare(self, path: Path, on_progress: Callable[[str], None]) -> Published:
         """Build, lock and load a plugin as publishing does, and register it only here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +83,23 @@ def reference(stored: StoredFile, media_type: str, **more: Any) -> dict[str, Any
     }
 
 
-def take_files(document: Any, folder: Path, artifacts: ArtifactStore) -> Any:
+def take_files(
+    document: Any,
+    folder: Path,
+    artifacts: ArtifactStore,
+    known: Collection[str] | None = None,
+) -> Any:
     """Store the files that a task has written, and refer to them by digest.
 
     Arguments:
         document: JSON in which ``{"$file": name}`` names a file of the folder.
         folder: the runner's working folder.
         artifacts: where they are stored.
+        known: the digests that the document may refer to by itself; None for any.
 
     Raises:
-        RunnerError: a name that is no regular file of the folder.
+        RunnerError: a name that is no regular file of the folder, or a digest that
+            is not known.
         ArtifactError: the store cannot be written.
     """
 
@@ -109,7 +116,22 @@ def take_files(document: Any, folder: Path, artifacts: ArtifactStore) -> Any:
         more = {key: found[key] for key in ("dtype", "shape") if key in found}
         return reference(stored, kind if isinstance(kind, str) else UNKNOWN_MEDIA_TYPE, **more)
 
+    if known is not None:
+        for found in references(document):
+            if "$file" not in found and found["$artifact"] not in known:
+                raise RunnerError(
+                    f"the task returned the artifact {str(found['$artifact'])[:100]!r}, which it "
+                    "was not given; return a File, an Image or an Array",
+                    "invalid-output",
+                    retryable=False,
+                )
     return _mapped(document, "$file", store)
+
+
+def is_written_aside(document: Any) -> bool:
+    """Whether an output's JSON was so large that the runner wrote it into a file."""
+    written = isinstance(document, Mapping) and "$file" in document
+    return written and document.get("media_type") == JSON_MEDIA_TYPE
 
 
 def references(document: Any) -> Iterator[Mapping[str, Any]]:

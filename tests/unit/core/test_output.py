@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskmgr_core import output
-from taskmgr_core.output import TAIL_LINES, OutputLines
+from taskmgr_core.output import LINE_COST_BYTES, TAIL_LINES, OutputLines
 
 # Short lines, so that the examples are.
 LINE_BYTES = 16
@@ -16,8 +16,9 @@ LINE_BYTES = 16
 
 @pytest.fixture(autouse=True)
 def short_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines of 16 bytes are long."""
+    """Lines of 16 bytes are long, and cost nothing beside their bytes."""
     monkeypatch.setattr(output, "LINE_BYTES", LINE_BYTES)
+    monkeypatch.setattr(output, "LINE_COST_BYTES", 0)
 
 
 @attrs.define
@@ -214,6 +215,14 @@ def test_flood_is_not_held_in_memory() -> None:
     taker.finish()
     assert sum(map(len, found.lines.get("stdout", []))) <= 1000
     assert sum(len(line) + 1 for line in found.lines.get("stderr", [])) <= 1000
+
+
+def test_empty_lines_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line counts for what storing it costs; what was dropped is told as it was written."""
+    monkeypatch.setattr(output, "LINE_COST_BYTES", LINE_COST_BYTES)
+    found = kept([("stdout", b"\n" * 3_000)], 1_000)
+    assert found.lines["stdout"] == [""] * 9
+    assert found.lines["taskmgr"] == ["2991 bytes more were written and not kept (limit 1000)"]
 
 
 # the tail

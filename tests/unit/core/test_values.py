@@ -23,6 +23,7 @@ from taskmgr_core.values import (
     references,
     take_files,
 )
+from taskmgr_plugins.converter import canonical
 
 DIGEST = documents.digest_of(b"a picture")
 PICTURE = {"$artifact": DIGEST, "media_type": "image/png", "size": 9, "name": "a.png"}
@@ -242,6 +243,21 @@ def test_file_that_is_no_name_is_refused(
     """What stands for a file has to be a name."""
     with pytest.raises(RunnerError, match="not in its working folder"):
         take_files({"$file": name, "media_type": "text/plain"}, folder, artifacts)
+
+
+def test_artifact_that_is_not_known_is_refused(artifacts: DirectoryArtifacts, folder: Path) -> None:
+    """A reference, at any depth, is taken only if its digest is among the known ones."""
+    document = {"inside": [PICTURE]}
+    assert take_files(document, folder, artifacts, {DIGEST}) == document
+    with pytest.raises(RunnerError, match="was not given; return a File") as refused:
+        take_files(document, folder, artifacts, ())
+    assert (refused.value.code, refused.value.retryable) == ("invalid-output", False)
+
+
+@given(document=DOCUMENTS)
+def test_runner_and_platform_agree_on_digests(document: Any) -> None:
+    """JSON that a runner puts aside has the bytes that its digest is taken of here."""
+    assert canonical(document) == documents.canonical(document)
 
 
 @pytest.mark.parametrize("media_type", [{}, {"media_type": None}, {"media_type": 5}])

@@ -1,12 +1,13 @@
 """Files and images: references in, files in the working folder out."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from taskmgr_plugins import File, Image
-from taskmgr_plugins.converter import ValueConverter, media_type
+from taskmgr_plugins.converter import LARGE_JSON_BYTES, ValueConverter, canonical, media_type
 from taskmgr_plugins.errors import InvalidValueError
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
@@ -102,6 +103,52 @@ def test_output_that_is_no_file_is_refused(converter: ValueConverter) -> None:
     """A path alone is not a File."""
     with pytest.raises(InvalidValueError, match=r"field: 'a\.txt' is no File or Image"):
         converter.unstructure("a.txt", File, "field")
+
+
+def test_file_with_a_name_that_is_no_utf8_is_written(
+    converter: ValueConverter, tmp_path: Path
+) -> None:
+    """Half characters in a name are written out, so that it can be stored."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.t\xe9")
+    path.touch()
+    document = converter.unstructure(File(path), File, "field")
+    assert document["name"] == "caf\\udce9.t\\udce9"
+    assert (converter.folder / document["$file"]).is_file()
+
+
+@pytest.mark.parametrize("text", ["\ud800", ["\udcff"], {"\udc80": 1}])
+def test_text_with_half_characters_is_refused(converter: ValueConverter, text: Any) -> None:
+    """A value that could not be recorded is refused with its place, and what to do."""
+    with pytest.raises(InvalidValueError, match=r"field: .*no valid Unicode.*errors='replace'"):
+        converter.unstructure(text, Any, "field")
+
+
+def test_large_json_becomes_a_file_and_is_read_again(converter: ValueConverter) -> None:
+    """A value of much JSON lies in the working folder in canonical form; tasks get it back."""
+    value = {"b": ["ü" * 1000] * 600, "a": [1.5]}
+    document = converter.unstructure(value, dict[str, list[Any]], "field")
+    path = converter.folder / document["$file"]
+    assert (document["media_type"], document["name"]) == ("application/json", "field.json")
+    assert path.read_bytes() == canonical(value)
+    converter.paths = {"sha256:1": str(path)}
+    reference = {"$artifact": "sha256:1", "media_type": document["media_type"]}
+    assert converter.structure(reference, dict[str, list[Any]], "field") == value
+
+
+@pytest.mark.parametrize(("more", "written"), [(0, False), (1, True)])
+def test_json_up_to_a_size_stays_inline(
+    converter: ValueConverter, more: int, written: bool
+) -> None:
+    """A value of exactly the size, its quotes included, is no file; one byte more is."""
+    text = "x" * (LARGE_JSON_BYTES - 2 + more)
+    assert ("$file" in converter.unstructure(text, str, "field")) is written
+
+
+def test_large_json_with_files_inside_stays_inline(converter: ValueConverter) -> None:
+    """Files have to be found in a value, so it stays as it is, however large."""
+    value = {"text": "x" * LARGE_JSON_BYTES, "files": [File(b"a", name="a")]}
+    document = converter.unstructure(value, dict[str, Any], "field")
+    assert document["text"] == value["text"]
 
 
 @pytest.mark.parametrize(

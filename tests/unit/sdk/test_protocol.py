@@ -64,6 +64,15 @@ def test_decoder_gives_nothing_for_a_truncated_frame(frame: Frame) -> None:
     assert decoder.feed(sent[-1:]) == [frame]
 
 
+def test_decoder_tells_what_is_left_over() -> None:
+    """Bytes of a frame that has not come whole are pending, and only those."""
+    decoder, sent = Decoder(), encode({"kind": "call"})
+    decoder.feed(sent + sent[:5])
+    assert decoder.pending == 5
+    decoder.feed(sent[5:])
+    assert decoder.pending == 0
+
+
 def test_decoder_takes_single_bytes() -> None:
     """Bytes that come one by one make the same frame."""
     decoder, frame = Decoder(), {"kind": "call", "inputs": {"text": "é"}}

@@ -1,5 +1,6 @@
 """Tasks that fail, crash and hang: what the worker sees of each."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -83,12 +84,28 @@ def warn(text: str) -> str:
 def misuse(text: str) -> str:
     return File(5).name
 
-TASKS = [misuse, fail, wrap, fail_async, refuse, leave, interrupt, vanish, crash, lie, odd, fine,
-         spin, leave_child, warn]
+@task
+def fork(text: str) -> int:
+    child = os.fork()
+    if child == 0:
+        if text == "exit":
+            sys.exit(5)
+        if text == "raise":
+            raise ValueError("in the child")
+        return 999
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+@task
+def misname(text: str) -> str:
+    raise ValueError("no " + os.fsdecode(bytes([99, 97, 102, 233]) + b".jpg"))
+
+TASKS = [fork, misname, misuse, fail, wrap, fail_async, refuse, leave, interrupt, vanish, crash,
+         lie, odd, fine, spin, leave_child, warn]
 """
 NAMES = (
     *("fail", "wrap", "fail_async", "refuse", "leave", "interrupt", "vanish", "crash", "lie"),
     *("odd", "fine", "spin", "leave_child", "warn", "misuse"),
+    *("fork", "misname"),
 )
 
 
@@ -204,12 +221,12 @@ def test_cut_lifeline_ends_a_busy_runner(runner: Runner) -> None:
     runner.send({"kind": "call", "task": "spin", "inputs": {"text": "x"}})
     assert runner.process.stdout is not None
     assert runner.process.stdout.readline() == "spinning\n"
-    assert runner.cut_lifeline() == 0
+    assert runner.cut_lifeline() == -signal.SIGKILL
 
 
 def test_cut_lifeline_ends_an_idle_runner(runner: Runner) -> None:
     """A runner that waits for a frame ends with its worker too."""
-    assert runner.cut_lifeline() == 0
+    assert runner.cut_lifeline() == -signal.SIGKILL
 
 
 def test_child_of_a_task_does_not_hold_the_pipes(runner: Runner) -> None:
@@ -220,6 +237,31 @@ def test_child_of_a_task_does_not_hold_the_pipes(runner: Runner) -> None:
         assert runner.receive() is None
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_cut_lifeline_ends_the_children(runner: Runner) -> None:
+    """What a task has started ends with the runner: all of its group is killed."""
+    child = runner.call("leave_child", text="x")["outputs"]["result"]
+    assert os.getpgid(child) == runner.process.pid
+    runner.cut_lifeline()
+    # The last holder of the child's stdout is gone when the pipe has an end.
+    assert runner.process.stdout is not None
+    assert runner.process.stdout.read() == ""
+
+
+@pytest.mark.parametrize("text", ["return", "exit", "raise"])
+def test_forked_child_of_a_task_answers_nothing(runner: Runner, text: str) -> None:
+    """A child that comes back into the runner ends there: each question has one answer."""
+    status = {"return": 0, "exit": 5, "raise": 1}[text]
+    assert runner.call("fork", text=text)["outputs"] == {"result": status}
+    assert runner.call("fine", text="next")["outputs"] == {"result": "next"}
+
+
+def test_message_with_half_characters_can_be_stored(runner: Runner) -> None:
+    """The name of a file that is no UTF-8 is written out in the message and the traceback."""
+    answer = failed(runner, "misname")
+    assert answer["message"] == "no caf\\udce9.jpg"
+    assert json.dumps(answer, ensure_ascii=False).encode()
 
 
 def test_log_of_a_task_goes_to_stderr(runner: Runner) -> None:

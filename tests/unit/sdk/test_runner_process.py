@@ -57,9 +57,14 @@ def close_output(text: str) -> str:
     sys.stderr = None
     return text
 
-TASKS = [Greeter, where, chatter, copy, read, ask, close_output]
+@task
+def remove_folder(ignored: str = "") -> str:
+    os.rmdir(os.getcwd())
+    return ignored
+
+TASKS = [remove_folder, Greeter, where, chatter, copy, read, ask, close_output]
 '''
-NAMES = ("greeter", "where", "chatter", "copy", "read", "ask", "close_output")
+NAMES = ("remove_folder", "greeter", "where", "chatter", "copy", "read", "ask", "close_output")
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ def test_runner_says_hello(plugins: PluginFolder, tmp_path: Path) -> None:
     try:
         hello = runner.receive()
         assert hello is not None
-        assert hello["kind"] == "hello"
+        assert (hello["kind"], hello["id"]) == ("hello", 0)
         assert hello["protocol"] == protocol.VERSION
         assert hello["pid"] == runner.process.pid
         assert hello["python"].split(".")[:2] == [str(each) for each in sys.version_info[:2]]
@@ -106,6 +111,23 @@ def test_runner_tells_the_seconds_of_each_stage(runner: Runner) -> None:
     """A result has the seconds of loading, converting and computing."""
     answer = runner.call("where")
     assert set(answer["seconds"]) == {"load", "inputs", "compute", "outputs"}
+
+
+def test_answer_has_the_number_of_its_question(runner: Runner) -> None:
+    """Results, refusals and errors can be told apart from the answers to others."""
+    frames = [
+        {"kind": "call", "task": "where", "inputs": {}, "id": 7},
+        {"kind": "dance", "id": 8},
+        {"kind": "call", "task": "ask", "inputs": {"question": "?"}, "id": 9},
+    ]
+    assert [runner.ask(each)["id"] for each in frames] == [7, 8, 9]
+
+
+def test_runner_finds_its_folder_again(runner: Runner) -> None:
+    """A call that removed the working folder leaves the next one a new folder."""
+    assert runner.call("remove_folder")["kind"] == "result"
+    assert runner.call("where")["outputs"] == {"result": str(runner.folder)}
+    assert runner.call("copy", text="hello")["kind"] == "result"
 
 
 def test_runner_works_in_its_folder(runner: Runner) -> None:

@@ -66,6 +66,7 @@ class Worker:
         queues: the queues it serves; empty for all.
         heartbeat: UTC seconds of its last beat.
         running: ``run/step`` of what it runs now.
+        private: whether it serves only the runs that its own process waits for.
     """
 
     id: str
@@ -76,3 +77,4 @@ class Worker:
     started_at: float
     heartbeat: float
     running: tuple[str, ...] = ()
+    private: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -26,7 +26,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
-from taskmgr_core.values import put_aside, recorded, references, take_files
+from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
 from taskmgr_core.worker.pool import RunnerPool
 
 MAXIMUM_RETRY_DELAY = 300.0
@@ -134,21 +134,32 @@ class Executor:
         with self.pool.lease(version) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             try:
+                lease.load(step.task, step.memory_mb, cancelled, on_lines)
                 answer = lease.runner.request(frame, limits=limits, on_lines=on_lines)
-                written = take_files(answer["outputs"], lease.runner.folder, self.artifacts)
+                found = answer["outputs"]
+                written = take_files(found, lease.runner.folder, self.artifacts, paths)
             finally:
                 if lease.runner.alive:
                     lease.runner.empty_folder()
-        return self._outputs(claim, version, written), {**lease.seconds, **answer["seconds"]}
+        aside = {name for name, document in found.items() if is_written_aside(document)}
+        outputs = self._outputs(claim, version, written, aside)
+        return outputs, {**answer["seconds"], **lease.seconds}
 
     def _outputs(
-        self, claim: Claim, version: TaskVersion, documents: Mapping[str, Any]
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        documents: Mapping[str, Any],
+        aside: Collection[str],
     ) -> tuple[FieldValue, ...]:
         problems: list[Problem] = []
         for field in version.task.outputs:
-            problems.extend(
-                self.validator.validate(documents.get(field.name), field.schema, field.name)
-            )
+            # The runner has checked each value against the annotation that the schema is
+            # made from; of large ones the check here would stop all else in this process.
+            if field.name not in aside:
+                problems.extend(
+                    self.validator.validate(documents.get(field.name), field.schema, field.name)
+                )
         if problems:
             raise RunnerError(
                 f"the task {version.name} {version.version} returned what its schema does not "

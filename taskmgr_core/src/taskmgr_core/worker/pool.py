@@ -5,39 +5,75 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from taskmgr_core.environments import Environments
 from taskmgr_core.models import ModelFiles
-from taskmgr_core.runners import Runner, RunnerLauncher
+from taskmgr_core.runners import LOAD_SECONDS, Limits, OnLines, Runner, RunnerLauncher
 from taskmgr_core.specs import TaskVersion
+
+IDLE_SECONDS = 900.0
+LOOK_SECONDS = 1.0
 
 _Key = tuple[str, str]
 
 
-@attrs.define
-class Lease:
-    """A runner for one attempt.
-
-    Attributes:
-        runner: nobody else uses it meanwhile.
-        models: where the task's weights lie, by name.
-        seconds: what it cost to get: ``environment`` and ``start``; empty for a warm one.
-    """
-
-    runner: Runner
-    models: Mapping[str, str]
-    seconds: dict[str, float] = attrs.field(factory=dict)
-
-
-@attrs.define
+@attrs.define(eq=False)
 class _Warm:
     key: _Key
     runner: Runner
     models: Mapping[str, str]
     hold: contextlib.ExitStack
+    loaded: bool = False
+    idle_since: float = 0.0
+
+
+@attrs.frozen
+class Lease:
+    """A runner for one attempt, which nobody else uses meanwhile.
+
+    Attributes:
+        seconds: what it cost to get: ``environment``, ``start`` and ``load``; empty for
+            a warm one.
+    """
+
+    _warm: _Warm
+    seconds: dict[str, float]
+
+    @property
+    def runner(self) -> Runner:
+        """The runner."""
+        return self._warm.runner
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """Where the task's weights lie, by name."""
+        return self._warm.models
+
+    def load(
+        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], on_lines: OnLines
+    ) -> None:
+        """Get the task ready where it is not; its timeout is for its calls alone.
+
+        Arguments:
+            task: its name.
+            memory_mb: its limit of memory.
+            cancelled: asked a few times a second; true ends it.
+            on_lines: gets what the task writes, line by line.
+
+        Raises:
+            RunnerError: it cannot be loaded.
+        """
+        if self._warm.loaded:
+            return
+        advice = "make load_model faster, as by shipping the weights with the task"
+        limits = Limits(LOAD_SECONDS, memory_mb, cancelled, advice)
+        frame = {"kind": "load", "task": task, "models": dict(self.models)}
+        answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
+        self._warm.loaded = True
+        self.seconds.update(answer["seconds"])
 
 
 class RunnerPool:
@@ -48,18 +84,26 @@ class RunnerPool:
         models: finds the weights.
         launcher: starts the processes.
         idle: how many idle runners are kept.
+        idle_seconds: how long each is kept.
     """
 
     def __init__(
-        self, environments: Environments, models: ModelFiles, launcher: RunnerLauncher, idle: int
+        self,
+        environments: Environments,
+        models: ModelFiles,
+        launcher: RunnerLauncher,
+        idle: int,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._environments = environments
         self._models = models
         self._launcher = launcher
         self._idle_limit = idle
+        self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._idle: list[_Warm] = []  # the longest idle first
-        self._closed = False
+        self._closed = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     @contextlib.contextmanager
     def lease(self, version: TaskVersion) -> Iterator[Lease]:
@@ -72,7 +116,7 @@ class RunnerPool:
         seconds: dict[str, float] = {}
         warm = self._warm(key) or self._started(key, version, seconds)
         try:
-            yield Lease(warm.runner, warm.models, seconds)
+            yield Lease(warm, seconds)
         except BaseException:
             self._give_back(warm)
             raise
@@ -81,8 +125,11 @@ class RunnerPool:
     def close(self) -> None:
         """End every idle runner; those that are lent end when they come back."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             idle, self._idle = self._idle, []
+            keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.join()
         for warm in idle:
             _end(warm)
 
@@ -118,14 +165,31 @@ class RunnerPool:
 
     def _give_back(self, warm: _Warm) -> None:
         surplus = [] if warm.runner.alive else [warm]
+        warm.idle_since = time.monotonic()
         with self._lock:
             if not surplus:
                 self._idle.append(warm)
-            limit = 0 if self._closed else self._idle_limit
+            limit = 0 if self._closed.is_set() else self._idle_limit
             while len(self._idle) > limit:
                 surplus.append(self._idle.pop(0))
+            if self._idle and self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep, name="runners", daemon=True)
+                self._keeper.start()
         for each in surplus:
             _end(each)
+
+    def _keep(self) -> None:
+        """End idle runners that died, and those that nobody has needed for long."""
+        while not self._closed.wait(min(LOOK_SECONDS, self._idle_seconds)):
+            oldest = time.monotonic() - self._idle_seconds
+            with self._lock:
+                wanted = [
+                    each for each in self._idle if each.idle_since > oldest and each.runner.alive
+                ]
+                ended = [each for each in self._idle if each not in wanted]
+                self._idle = wanted
+            for each in ended:
+                _end(each)
 
 
 def _end(warm: _Warm) -> None:

@@ -244,6 +244,7 @@ class WorkerProcess:
                 started_at=self._started_at,
                 heartbeat=time.time(),
                 running=running,
+                private=self._runs is not None,
             )
         )
 

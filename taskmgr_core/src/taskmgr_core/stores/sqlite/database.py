@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import re
 import sqlite3
 import threading
 import time
@@ -18,6 +20,7 @@ from taskmgr_core.stores.sqlite import schema
 BUSY_SECONDS = 30.0
 BUSY_PAUSE_SECONDS = 0.005
 
+_OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -43,6 +46,9 @@ class Database:
     process does not. Claims, heartbeats and log lines are quick, because what
     they say is found out again after a power cut; everything else is durable.
 
+    A connection cannot be taken through a fork: SQLite itself keeps its locks by
+    process, and a child that believes it has its parent's would damage the file.
+
     Arguments:
         path: the file; created with its folder when absent.
     """
@@ -52,17 +58,21 @@ class Database:
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._connections: dict[str, sqlite3.Connection] = {}
+        self._process = 0
+        self._closed = False
 
     def initialize(self) -> None:
-        """Create tables and indexes that are not there yet.
+        """Create tables and indexes that are not there yet; opens a closed store again.
 
         Raises:
             StoreError: the file is no database of ours, or was made by a newer taskmgr.
         """
         with self._translated():
+            self._refuse_in_a_fork()
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._write_lock:
-                connection = self._connection("durable", "FULL")
+                self._closed = False
+                connection = self._connection("durable", "FULL", self._refuse_strangers)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found > schema.VERSION:
                     raise StoreError(
@@ -76,7 +86,10 @@ class Database:
                     )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; whatever is asked of the store afterwards is refused."""
+        self._closed = True
+        if self._forked:
+            return  # they are the parent's
         with self._write_lock, self._read_lock:
             for connection in self._connections.values():
                 connection.close()
@@ -97,7 +110,7 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A consistent view for reading."""
-        with self._translated(), self._read_lock:
+        with self._translated(), self._using(self._read_lock):
             connection = self._connection("reading", "NORMAL")
             connection.execute("BEGIN")
             try:
@@ -107,7 +120,7 @@ class Database:
 
     @contextlib.contextmanager
     def _writing(self, name: str, synchronous: str) -> Iterator[sqlite3.Connection]:
-        with self._translated(), self._write_lock:
+        with self._translated(), self._using(self._write_lock):
             connection = self._connection(name, synchronous)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -118,20 +131,64 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _connection(self, name: str, synchronous: str) -> sqlite3.Connection:
+    @contextlib.contextmanager
+    def _using(self, lock: threading.Lock) -> Iterator[None]:
+        self._refuse_in_a_fork()  # where a lock may be held by a thread that is not there
+        with lock:
+            if self._closed:
+                raise StoreError(f"{self._path}: the store is closed; open it anew to use it")
+            yield
+
+    @property
+    def _forked(self) -> bool:
+        return bool(self._connections) and self._process != os.getpid()
+
+    def _refuse_in_a_fork(self) -> None:
+        if self._forked:
+            raise StoreError(
+                f"{self._path}: opened by process {self._process}, it cannot be used in its forked "
+                f"child {os.getpid()}; start child processes by 'spawn' and open the store there"
+            )
+
+    def _connection(
+        self,
+        name: str,
+        synchronous: str,
+        check: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> sqlite3.Connection:
         if name not in self._connections:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
                 connection.row_factory = sqlite3.Row
+                if check is not None:
+                    check(connection)  # before anything of the file is changed
                 _use_wal(connection)
                 connection.execute(f"PRAGMA synchronous = {synchronous}")
-            except sqlite3.Error:
+            except BaseException:
                 connection.close()
                 raise
+            self._process = os.getpid()
             self._connections[name] = connection
         return self._connections[name]
+
+    def _refuse_strangers(self, connection: sqlite3.Connection) -> None:
+        """Refuse another program's database; one of ours has its tables and a number at once."""
+        connection.execute("BEGIN")  # one view of both
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+        rows = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' "
+            "ESCAPE '~' ORDER BY name"
+        )
+        tables = [name for (name,) in rows]
+        connection.execute("ROLLBACK")
+        if tables and (number == 0 or _OUR_TABLES.isdisjoint(tables)):
+            shown = ", ".join(tables[:3]) + (" ..." if len(tables) > 3 else "")
+            raise StoreError(
+                f"{self._path} is the database of another program (its tables: {shown}); it was "
+                "left as it is: use another TASKMGR_HOME, or move the file away"
+            )
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,44 +1,42 @@
-"""Warm runner processes: started in a task's own virtualenv, kept with the model loaded.
+"""The handle of one runner process.
 
 A runner serves one call at a time over pipes of its own. One that crashes,
-exceeds its time or memory, or is cancelled is killed with everything that it
-has started; the worker lives on.
+exceeds its time or memory, is cancelled, or says what it was not asked is
+killed with everything that it has started; the worker lives on.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import itertools
 import os
+import select
 import selectors
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
-import psutil
 
-from taskmgr_core.errors import RunnerError, TaskmgrError
+from taskmgr_core.errors import RunnerError
 from taskmgr_core.output import LIMIT_BYTES, OutputLines
+from taskmgr_core.runners import processes
+from taskmgr_core.runners.folders import WorkFolder
+from taskmgr_core.runners.memory import used_bytes
 from taskmgr_plugins import protocol
+from taskmgr_plugins.errors import ProtocolError
 from taskmgr_plugins.protocol import Frame
 
 START_SECONDS = 60.0
+LOAD_SECONDS = 900.0
 TICK_SECONDS = 0.05
 CHILDREN_EVERY_TICKS = 20
+CRASH_SECONDS = 5.0
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "OPENCV_FOR_THREADS_NUM",
-)
+_PIPE_BYTES = 65_536
 _CODES = {
     "InvalidInputError": "invalid-input",
     "InvalidValueError": "invalid-input",
@@ -47,27 +45,21 @@ _CODES = {
 }
 
 
-class Interpreter(Protocol):
-    """Where a runner's Python is: an ``Environment``."""
-
-    @property
-    def python(self) -> Path:
-        """The interpreter of the virtualenv."""
-
-
 @attrs.frozen
 class Limits:
     """What one request may take.
 
     Attributes:
         timeout: seconds.
-        memory_mb: megabytes of resident memory; None for no limit.
+        memory_mb: megabytes of memory, mapped files left out; None for no limit.
         cancelled: asked a few times a second; true ends the request.
+        advice: what to do about a timeout, for the message.
     """
 
     timeout: float = START_SECONDS
     memory_mb: int | None = None
     cancelled: Callable[[], bool] = lambda: False
+    advice: str = "raise the task's timeout, or make it faster"
 
 
 def _ignore(stream: str, lines: list[str]) -> None:
@@ -81,7 +73,7 @@ class Runner:
     """A runner process and the pipes to it. Not for two threads at once.
 
     Arguments:
-        process: the started process; its stdout and stderr are pipes.
+        process: the started process, first of its group; its stdout and stderr are pipes.
         frames_in: our end of the pipe that the process reads frames from.
         frames_out: our end of the pipe that it writes frames to.
         lifeline: our end of the pipe whose closing ends it.
@@ -95,17 +87,20 @@ class Runner:
         frames_in: int,
         frames_out: int,
         lifeline: int,
-        folder: Path,
+        folder: WorkFolder,
         log_bytes: int = LIMIT_BYTES,
     ) -> None:
         self._log_bytes = log_bytes
-        self.folder = folder
+        self._folder = folder
         self.hello: Frame = {}
         self._process = process
         self._frames_in = frames_in
         self._frames_out = frames_out
         self._lifeline = lifeline
+        self._numbers = itertools.count(1)
         self._decoder = protocol.Decoder()
+        self._unasked = select.poll()
+        self._unasked.register(frames_out, select.POLLIN)
         self._selector = selectors.DefaultSelector()
         self._selector.register(frames_out, selectors.EVENT_READ, "")
         for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
@@ -120,9 +115,19 @@ class Runner:
         return self._process.pid
 
     @property
+    def folder(self) -> Path:
+        """Its working folder."""
+        return self._folder.path
+
+    @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
-        return not self._closed and self._process.poll() is None
+        """Whether it can be asked: it is there, and has said nothing that nobody asked."""
+        return (
+            not self._closed
+            and not processes.has_ended(self._process)
+            and not self._decoder.pending
+            and not self._unasked.poll(0)
+        )
 
     def wait_until_ready(self) -> None:
         """Wait for the first frame.
@@ -130,7 +135,7 @@ class Runner:
         Raises:
             RunnerError: the process did not come up.
         """
-        self.hello = self._exchange(b"", Limits(), OutputLines(_ignore))
+        self.hello = self._exchange(b"", 0, Limits(), OutputLines(_ignore))
         theirs = self.hello.get("protocol")
         if theirs != protocol.VERSION:
             self.close()
@@ -155,20 +160,27 @@ class Runner:
             frame: ``describe``, ``load`` or ``call``.
             timeout: seconds, when ``limits`` is not given.
             limits: what the request may take.
-            on_lines: gets ``stdout`` or ``stderr`` and the lines written there.
+            on_lines: gets ``stdout`` or ``stderr`` and the lines written there; what
+                it raises closes the runner.
 
         Returns:
             The answer, which is no ``error`` frame.
 
         Raises:
-            RunnerError: the task failed (the runner lives), or it crashed, was too
-                slow or too large, or was cancelled (the runner is closed).
+            RunnerError: the task failed, or its inputs are too large for a frame (the
+                runner lives); or it crashed, was too slow or too large, or was
+                cancelled (the runner is closed).
         """
+        number = next(self._numbers)
+        try:
+            content = protocol.encode({**frame, "id": number})
+        except ProtocolError as error:
+            raise RunnerError(
+                f"the inputs cannot be sent: {error}", "invalid-input", retryable=False
+            ) from error
         output = OutputLines(on_lines, self._log_bytes)
         try:
-            answer = self._exchange(
-                protocol.encode(frame), limits or Limits(timeout=timeout), output
-            )
+            answer = self._exchange(content, number, limits or Limits(timeout=timeout), output)
         finally:
             output.finish()
         if answer["kind"] == "error":
@@ -181,104 +193,127 @@ class Runner:
             )
         return answer
 
+    def empty_folder(self) -> None:
+        """Remove what a call left in the working folder; a runner left without one is closed."""
+        try:
+            self._folder.empty()
+        except OSError:
+            self.close()
+
     def close(self) -> None:
         """Kill the process and all that it started; remove its folder."""
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        processes.end(self._process)
         self._selector.close()
         for descriptor in (self._frames_in, self._frames_out, self._lifeline):
             os.close(descriptor)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.remove()
 
-    def _exchange(self, content: bytes, limits: Limits, output: OutputLines) -> Frame:
-        deadline = time.monotonic() + limits.timeout
+    def _exchange(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
+        """Send bytes, get the answer; a runner left in the middle of it is of no more use."""
         try:
-            return self._converse(content, deadline, limits, output)
-        except RunnerError:
+            return self._converse(content, number, limits, output)
+        except ProtocolError as error:
+            self.close()
+            raise RunnerError(f"the runner cannot be trusted: {error}", "crashed") from error
+        except BaseException:
             self.close()
             raise
-        except TaskmgrError as error:  # no frame: the runner cannot be trusted any more
-            self.close()
-            raise RunnerError(f"the runner sent no frame: {error}", "crashed") from error
 
-    def _converse(
-        self, content: bytes, deadline: float, limits: Limits, output: OutputLines
-    ) -> Frame:
+    def _converse(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
+        deadline = time.monotonic() + limits.timeout
+        next_check = time.monotonic() + TICK_SECONDS
         remaining = memoryview(content)
         ticks = 0
-        next_check = time.monotonic() + TICK_SECONDS
         while True:
             if remaining:
                 remaining = self._send(remaining, output)
             frame = self._receive(0.001 if remaining else TICK_SECONDS, output)
-            if frame is not None:
-                self._drain(output)
-                return frame
             now = time.monotonic()
-            if now >= next_check:
+            if frame is None and now >= next_check:
                 next_check = now + TICK_SECONDS
                 ticks += 1
                 output.pass_on()
-                self._check(
-                    limits, now >= deadline, with_children=ticks % CHILDREN_EVERY_TICKS == 0
-                )
+                if processes.has_ended(self._process):
+                    frame = self._last_frame(output)
+                else:
+                    with_children = ticks % CHILDREN_EVERY_TICKS == 0
+                    self._check(limits, now >= deadline, with_children=with_children)
+            if frame is not None:
+                if remaining or frame.get("id") != number:
+                    raise ProtocolError("it sent the answer to another question")
+                self._drain(output)
+                return frame
 
     def _send(self, remaining: memoryview, output: OutputLines) -> memoryview:
         try:
-            return remaining[os.write(self._frames_in, remaining[:65536]) :]
+            return remaining[os.write(self._frames_in, remaining[:_PIPE_BYTES]) :]
         except BlockingIOError:
             return remaining
         except BrokenPipeError:
             raise self._crashed(output) from None
 
     def _receive(self, timeout: float, output: OutputLines) -> Frame | None:
-        found = None
+        found: list[Frame] = []
         for key, _ in self._selector.select(timeout):
             if key.data:
-                self._read_output(key.fd, key.data, output)
+                self._read_output(key.fd, key.data, output, _PIPE_BYTES)
                 continue
             received = os.read(self._frames_out, 1 << 20)
             if not received:
                 raise self._crashed(output)
-            frames = self._decoder.feed(received)
-            found = frames[0] if frames else found
-        return found
+            found = self._decoder.feed(received)
+        if len(found) > 1 or (found and self._decoder.pending):
+            raise ProtocolError("it sent more than one answer")
+        return found[0] if found else None
 
-    def _read_output(self, descriptor: int, stream: str, output: OutputLines) -> bool:
+    def _last_frame(self, output: OutputLines) -> Frame:
+        """The answer of a process that ended just after it; its pipe may be held by a child."""
+        frame = self._receive(0, output)
+        if frame is None:
+            raise self._crashed(output)
+        return frame
+
+    def _read_output(self, descriptor: int, stream: str, output: OutputLines, most: int) -> int:
+        """How many bytes were there, of the most that were wanted."""
         try:
-            received = os.read(descriptor, 1 << 16)
+            received = os.read(descriptor, most)
         except BlockingIOError:
-            return False
+            return 0
         if not received:
             self._selector.unregister(descriptor)
-            return False
         output.feed(stream, received)
-        return True
+        return len(received)
 
     def _drain(self, output: OutputLines) -> None:
-        """What was written before the answer belongs to this request."""
+        """What was written before the answer belongs to this request.
+
+        That is no more than the pipe holds: a child which the task left behind may
+        write faster than it is read.
+        """
         for key in list(self._selector.get_map().values()):
-            while key.data and self._read_output(key.fd, key.data, output):
-                pass
+            left = _capacity(key.fd) if key.data else 0
+            while left > 0 and (
+                count := self._read_output(key.fd, key.data, output, min(left, _PIPE_BYTES))
+            ):
+                left -= count
 
     def _check(self, limits: Limits, late: bool, *, with_children: bool) -> None:
         if late:
             raise RunnerError(
                 f"took longer than its timeout of {limits.timeout:g} s and was killed; "
-                "raise the task's timeout, or make it faster",
+                f"{limits.advice}",
                 "timeout",
             )
         if limits.cancelled():
             raise RunnerError("cancelled", "cancelled", retryable=False)
         if limits.memory_mb is not None:
-            used = self._resident_bytes(with_children) / 1_000_000
+            used = used_bytes(self._process.pid, with_children=with_children) / 1_000_000
             if used > limits.memory_mb:
                 raise RunnerError(
                     f"used {used:.0f} MB of memory, more than its limit of {limits.memory_mb} MB, "
@@ -286,130 +321,20 @@ class Runner:
                     "memory",
                 )
 
-    def _resident_bytes(self, with_children: bool) -> int:
-        try:
-            process = psutil.Process(self._process.pid)
-            used = int(process.memory_info().rss)
-            if with_children:
-                for child in process.children(recursive=True):
-                    with contextlib.suppress(psutil.Error):
-                        used += int(child.memory_info().rss)
-        except psutil.Error:
-            return 0
-        return used
-
     def _crashed(self, output: OutputLines) -> RunnerError:
         """The error for a process that is gone; what it wrote last is the evidence."""
-        try:
-            status = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        if not processes.ends_within(self._process, CRASH_SECONDS):
             return RunnerError("closed its pipe without an answer and was killed", "crashed")
+        status = processes.end(self._process)
         self._drain(output)
         evidence = output.tail("stderr")
         details = {"exit": str(status)} | ({"stderr": evidence} if evidence else {})
         return RunnerError(
-            f"the runner process {_ending(status)} in the middle of the call",
+            f"the runner process {processes.ending(status)} in the middle of the call",
             "crashed",
             traceback=evidence,
             details=details,
         )
-
-    def empty_folder(self) -> None:
-        """Remove what a call left in the working folder."""
-        for left in os.scandir(self.folder):
-            if left.is_dir(follow_symlinks=False):
-                shutil.rmtree(left.path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    Path(left.path).unlink()
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"exited with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    hint = " (perhaps the machine ran out of memory)" if -status == signal.SIGKILL else ""
-    return f"was killed by {name}{hint}"
-
-
-@attrs.frozen
-class RunnerLauncher:
-    """Starts runner processes.
-
-    Attributes:
-        folder: under which each runner gets its working folder.
-        threads: how many threads OpenCV, BLAS and OpenMP may use in each.
-        log_bytes: how much of the output of one request is passed on.
-    """
-
-    folder: Path
-    threads: int = 1
-    log_bytes: int = LIMIT_BYTES
-
-    def start(self, environment: Interpreter, distribution: str) -> Runner:
-        """Start a runner of a plugin and wait until it answers.
-
-        Arguments:
-            environment: the virtualenv that holds the plugin.
-            distribution: the plugin's distribution.
-
-        Raises:
-            RunnerError: it did not come up.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="runner-", dir=self.folder))
-        their_in, our_in = os.pipe()
-        our_out, their_out = os.pipe()
-        their_lifeline, our_lifeline = os.pipe()
-        theirs = (their_in, their_out, their_lifeline)
-        try:
-            process = subprocess.Popen(
-                _command(environment.python, distribution, folder, theirs),
-                env=self._environment(folder),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=theirs,
-                start_new_session=True,
-            )
-        except OSError as error:
-            for descriptor in (our_in, our_out, our_lifeline):
-                os.close(descriptor)
-            raise RunnerError(
-                f"the virtualenv's Python cannot be started: {error}", "environment"
-            ) from error
-        finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        os.set_blocking(our_in, False)
-        runner = Runner(process, our_in, our_out, our_lifeline, folder, self.log_bytes)
-        runner.wait_until_ready()
-        return runner
-
-    def _environment(self, folder: Path) -> Mapping[str, str]:
-        """A clean environment: nothing of the worker's, no secret."""
-        return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "LANG": "C.UTF-8",
-            **dict.fromkeys(_THREAD_VARIABLES, str(self.threads)),
-        }
-
-
-def _command(
-    python: Path, distribution: str, folder: Path, descriptors: tuple[int, int, int]
-) -> list[str]:
-    frames_in, frames_out, lifeline = (str(each) for each in descriptors)
-    return [
-        *(str(python), "-I", "-m", "taskmgr_plugins"),
-        *("--distribution", distribution, "--folder", str(folder)),
-        *("--frames-in", frames_in, "--frames-out", frames_out, "--lifeline", lifeline),
-    ]
 
 
 def call_frame(
@@ -430,3 +355,10 @@ def call_frame(
         "inputs": dict(inputs),
         "artifacts": dict(artifacts),
     }
+
+
+def _capacity(descriptor: int) -> int:
+    """How many bytes a pipe can hold."""
+    with contextlib.suppress(AttributeError, OSError):  # Linux alone tells
+        return fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    return _PIPE_BYTES

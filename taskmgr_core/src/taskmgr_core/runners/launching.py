@@ -1,0 +1,134 @@
+"""Starting runner processes, each in a clean environment and a locked folder of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from taskmgr_core.errors import RunnerError
+from taskmgr_core.output import LIMIT_BYTES
+from taskmgr_core.runners import processes
+from taskmgr_core.runners.folders import WorkFolder, sweep
+from taskmgr_core.runners.handle import Runner
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+class Interpreter(Protocol):
+    """Where a runner's Python is: an ``Environment``."""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the virtualenv."""
+
+
+@attrs.frozen
+class RunnerLauncher:
+    """Starts runner processes.
+
+    Attributes:
+        folder: under which each runner gets its working folder.
+        threads: how many threads OpenCV, BLAS and OpenMP may use in each.
+        log_bytes: how much of the output of one request is passed on.
+    """
+
+    folder: Path
+    threads: int = 1
+    log_bytes: int = LIMIT_BYTES
+
+    def start(self, environment: Interpreter, distribution: str) -> Runner:
+        """Start a runner of a plugin and wait until it answers.
+
+        The folders that killed workers left behind are removed first.
+
+        Arguments:
+            environment: the virtualenv that holds the plugin.
+            distribution: the plugin's distribution.
+
+        Raises:
+            RunnerError: it did not come up.
+        """
+        sweep(self.folder)
+        with contextlib.ExitStack() as undo:
+            try:
+                runner = self._started(environment.python, distribution, undo)
+            except OSError as error:
+                raise RunnerError(
+                    f"no runner can be started with {environment.python} in {self.folder}: {error}",
+                    "environment",
+                ) from error
+            undo.pop_all()
+        runner.wait_until_ready()
+        return runner
+
+    def _started(self, python: Path, distribution: str, undo: contextlib.ExitStack) -> Runner:
+        """A runner; what there is of it when this raises is undone by the stack."""
+        folder = WorkFolder.create(self.folder, "runner-")
+        undo.callback(folder.remove)
+        with contextlib.ExitStack() as theirs:
+            their_in, our_in = _pipe(theirs, undo)
+            our_out, their_out = _pipe(undo, theirs)
+            their_lifeline, our_lifeline = _pipe(theirs, undo)
+            passed = (their_in, their_out, their_lifeline)
+            process = subprocess.Popen(
+                _command(python, distribution, folder.path, passed),
+                env=self._environment(folder.path),
+                cwd=folder.path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=passed,
+                start_new_session=True,
+            )
+        undo.callback(_end, process)
+        os.set_blocking(our_in, False)
+        return Runner(process, our_in, our_out, our_lifeline, folder, self.log_bytes)
+
+    def _environment(self, folder: Path) -> Mapping[str, str]:
+        """A clean environment: nothing of the worker's, no secret."""
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "LANG": "C.UTF-8",
+            **dict.fromkeys(_THREAD_VARIABLES, str(self.threads)),
+        }
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe, each end closed by its stack."""
+    reading, writing = os.pipe()
+    reader.callback(os.close, reading)
+    writer.callback(os.close, writing)
+    return reading, writing
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    processes.end(process)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def _command(
+    python: Path, distribution: str, folder: Path, descriptors: tuple[int, int, int]
+) -> list[str]:
+    frames_in, frames_out, lifeline = (str(each) for each in descriptors)
+    return [
+        *(str(python), "-I", "-m", "taskmgr_plugins"),
+        *("--distribution", distribution, "--folder", str(folder)),
+        *("--frames-in", frames_in, "--frames-out", frames_out, "--lifeline", lifeline),
+    ]
