@@ -1,5 +1,6 @@
 """Tasks that fork, flood and forge."""
 
+import ctypes
 import mmap
 import multiprocessing
 import os
@@ -41,9 +42,10 @@ def fork_and_exit(status: int) -> int:
 
 @task
 def fork_and_crash(seconds: float) -> float:
-    """Die while a forked child lives."""
-    fork = multiprocessing.get_context("fork")
-    fork.Process(target=time.sleep, args=(seconds,)).start()
+    """Die while a child lives that was forked natively, and so holds the pipes open."""
+    if ctypes.PyDLL(None).fork() == 0:
+        time.sleep(seconds)
+        os._exit(0)
     os.kill(os.getpid(), signal.SIGKILL)
     return seconds
 
