@@ -152,6 +152,11 @@ class Publisher:
             release = attrs.evolve(release, models=models)
             versions = tuple(TaskVersion(task, release) for task in tasks)
             changed = self.metadata.add_versions(versions)
+            if not changed:
+                versions = tuple(
+                    self.metadata.version(each.name, each.version) for each in versions
+                )
+                release = versions[0].release
         return stages.published(release, versions, changed)
 
     def _earlier(self, wheel: Wheel, digest: str) -> tuple[TaskVersion, ...]:

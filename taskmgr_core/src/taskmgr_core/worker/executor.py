@@ -131,7 +131,7 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(step.timeout, step.memory_mb, cancelled)
-        with self.pool.lease(version) as lease:
+        with self.pool.lease(version, cancelled) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             try:
                 lease.load(step.task, step.memory_mb, cancelled, on_lines)

@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from taskmgr_core.environments import Environments
+from taskmgr_core.environments import Environment, Environments
+from taskmgr_core.errors import RunnerError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.runners import LOAD_SECONDS, Limits, OnLines, Runner, RunnerLauncher
 from taskmgr_core.specs import TaskVersion
+from taskmgr_core.uv import never
 
 IDLE_SECONDS = 900.0
 LOOK_SECONDS = 1.0
 
+_NOT_FOR_WANT_OF_FILES = frozenset({"cancelled", "memory", "timeout"})
 _Key = tuple[str, str]
 
 
 @attrs.define(eq=False)
 class _Warm:
     key: _Key
+    environment: Environment
     runner: Runner
     models: Mapping[str, str]
     hold: contextlib.ExitStack
@@ -41,6 +45,7 @@ class Lease:
 
     _warm: _Warm
     seconds: dict[str, float]
+    _renew: Callable[[_Warm], bool]
 
     @property
     def runner(self) -> Runner:
@@ -71,7 +76,12 @@ class Lease:
         advice = "make load_model faster, as by shipping the weights with the task"
         limits = Limits(LOAD_SECONDS, memory_mb, cancelled, advice)
         frame = {"kind": "load", "task": task, "models": dict(self.models)}
-        answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
+        try:
+            answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
+        except RunnerError as error:
+            if error.code in _NOT_FOR_WANT_OF_FILES or not self._renew(self._warm):
+                raise
+            answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
         self._warm.loaded = True
         self.seconds.update(answer["seconds"])
 
@@ -106,17 +116,25 @@ class RunnerPool:
         self._keeper: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def lease(self, version: TaskVersion) -> Iterator[Lease]:
+    def lease(self, version: TaskVersion, cancelled: Callable[[], bool] = never) -> Iterator[Lease]:
         """Lend a runner for one attempt; one that died is not taken back.
+
+        Arguments:
+            version: the task.
+            cancelled: asked some times a second; true ends building its virtualenv.
 
         Raises:
             EnvironmentBuildError, ArtifactError, RunnerError: it cannot be had.
         """
         key = (version.release.wheel.digest + version.release.lock.digest, version.name)
         seconds: dict[str, float] = {}
-        warm = self._warm(key) or self._started(key, version, seconds)
+        warm = self._warm(key) or self._started(key, version, seconds, cancelled)
+
+        def renew(damaged: _Warm) -> bool:
+            return self._renewed(damaged, version, seconds, cancelled)
+
         try:
-            yield Lease(warm, seconds)
+            yield Lease(warm, seconds, renew)
         except BaseException:
             self._give_back(warm)
             raise
@@ -147,11 +165,51 @@ class RunnerPool:
             _end(warm)
         return found
 
-    def _started(self, key: _Key, version: TaskVersion, seconds: dict[str, float]) -> _Warm:
+    def _renewed(
+        self,
+        warm: _Warm,
+        version: TaskVersion,
+        seconds: dict[str, float],
+        cancelled: Callable[[], bool],
+    ) -> bool:
+        """Rebuild the virtualenv and start a runner anew, if it is files that are lost."""
+        if self._environments.verify(warm.environment):
+            return False
+        _end(warm)
+        self._environments.put_away(warm.environment, cancelled)
+        fresh = self._started(warm.key, version, seconds, cancelled)
+        warm.environment, warm.runner, warm.hold = fresh.environment, fresh.runner, fresh.hold
+        return True
+
+    def _started(
+        self,
+        key: _Key,
+        version: TaskVersion,
+        seconds: dict[str, float],
+        cancelled: Callable[[], bool],
+    ) -> _Warm:
+        """Start a runner; where none comes up for want of files, the virtualenv is rebuilt once."""
         started = time.perf_counter()
+        environment = self._environments.ensure(version.release, cancelled=cancelled)
+        try:
+            return self._started_in(environment, key, version, seconds, started)
+        except RunnerError:
+            if self._environments.verify(environment):
+                raise
+            self._environments.put_away(environment, cancelled)
+        environment = self._environments.ensure(version.release, cancelled=cancelled)
+        return self._started_in(environment, key, version, seconds, started)
+
+    def _started_in(
+        self,
+        environment: Environment,
+        key: _Key,
+        version: TaskVersion,
+        seconds: dict[str, float],
+        started: float,
+    ) -> _Warm:
         hold = contextlib.ExitStack()
         try:
-            environment = self._environments.ensure(version.release)
             hold.enter_context(environment.hold())
             models = self._models.paths(version.release.models)
             built = time.perf_counter()
@@ -161,7 +219,7 @@ class RunnerPool:
             raise
         seconds["environment"] = built - started
         seconds["start"] = time.perf_counter() - built
-        return _Warm(key, runner, models, hold)
+        return _Warm(key, environment, runner, models, hold)
 
     def _give_back(self, warm: _Warm) -> None:
         surplus = [] if warm.runner.alive else [warm]

@@ -1,1 +1,0 @@
-"""Real servers without Docker, for tests, benchmarks and a developer's machine."""
