@@ -63,6 +63,13 @@ def read(file: File) -> str:
     return file.read_bytes().decode()
 
 
+@task
+def write(text: str) -> File:
+    """Write a file."""
+    Path("note.txt").write_text(text)
+    return File("note.txt")
+
+
 @task(timeout=60)
 def talk(gate: str) -> str:
     """Say something, wait for a file, say something more."""
@@ -77,7 +84,7 @@ def talk(gate: str) -> str:
 @hookimpl
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
-    return [words, lengths, read, talk]
+    return [words, lengths, read, write, talk]
 '''
 
 PYPROJECT = """[project]
@@ -90,6 +97,7 @@ dependencies = ["attrs", "taskmgr-plugins>=0.1"]
 words = "taskmgr_talk"
 lengths = "taskmgr_talk"
 read = "taskmgr_talk"
+write = "taskmgr_talk"
 talk = "taskmgr_talk"
 
 [build-system]

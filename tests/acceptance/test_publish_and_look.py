@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ def run(shared_home: Path, projects: Path) -> dict[str, Any]:
 def test_publish_says_what_became_of_it(projects: Path, empty: CommandLine) -> None:
     """The first time with version, wheel and stages, the second time only that nothing changed."""
     first = empty("publish", projects / "talk")
-    assert "lengths, read, talk, words 1.0.0 published in" in first.out
+    assert "lengths, read, talk, words, write 1.0.0 published in" in first.out
     assert "talk: locking the dependencies" in first.err
     assert "1.0.0 unchanged" in empty("publish", projects / "talk").out
     view = empty.json("publish", projects / "talk")["published"][0]
-    assert (view["changed"], view["tasks"]) == (False, ["lengths", "read", "talk", "words"])
+    assert (view["changed"], view["tasks"]) == (
+        False,
+        ["lengths", "read", "talk", "words", "write"],
+    )
 
 
 def test_run_joins_the_declared_result(run: dict[str, Any]) -> None:
@@ -47,11 +51,11 @@ def test_run_joins_the_declared_result(run: dict[str, Any]) -> None:
 
 
 def test_run_prints_the_result_only(taskmgr: CommandLine) -> None:
-    """In a pipe stdout has the result and stderr nothing, both without colours."""
+    """In a pipe stdout has the result and stderr the run's id, both without colours."""
     done = taskmgr("run", "words", f"text={TEXT}")
     assert "word_3   not" in done.out
     assert "\x1b" not in done.out
-    assert done.err == ""
+    assert re.fullmatch(r"run [0-9a-f-]{36}\n", done.err)
 
 
 def test_list_has_tasks_and_pipelines(taskmgr: CommandLine) -> None:
@@ -229,3 +233,21 @@ def test_names_are_completed(taskmgr: CommandLine, run: dict[str, Any]) -> None:
     assert "words" in taskmgr.completed("test", "wo")
     assert "text=" in taskmgr.completed("run", "measured", "")
     assert run["run_id"][-8:] in taskmgr.completed("show", run["run_id"][-8:-2])
+
+
+def test_files_of_a_run_are_saved(taskmgr: CommandLine, tmp_path: Path) -> None:
+    """What a task gave as a file is copied out, by the run itself and later from its record."""
+    run = taskmgr.json("run", "write", "text=hello", "--save", "now")
+    saved = Path("output_001_result") / "note.txt"
+    assert (tmp_path / "now" / saved).read_text() == "hello"
+    taskmgr("show", run["run_id"], "--save", "later")
+    assert (tmp_path / "later" / saved).read_text() == "hello"
+
+
+def test_lineage_takes_the_short_digests_that_are_shown(taskmgr: CommandLine) -> None:
+    """The digest that a table prints is enough to ask where the value came from."""
+    run = taskmgr.json("run", "write", "text=a text of its own")
+    shown = taskmgr.json("show", run["run_id"])
+    digest = next(each["digest"] for each in shown["values"] if each["port"] == "text")
+    found = taskmgr("lineage", "--of", digest.removeprefix("sha256:")[:12])
+    assert run["run_id"][-8:] in found.out

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import NOW, alias, beaten, created, digest, graph, graph_step, run_id, value
 
+from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, LogLine, Run, Worker
 from taskmgr_core.stores.metadata import MetadataStore, ValueUse
 
@@ -170,3 +171,18 @@ def test_records_outlive_their_connection(open_metadata: Callable[[], MetadataSt
     assert other.values(run.id) == [value("text", "a")]
     assert [each.text for each in other.log(run.id)] == ["said"]
     assert other.edges(run.id) == list[Edge]()
+
+
+def test_digest_is_found_by_its_beginning(metadata: MetadataStore) -> None:
+    """A digest is found by an unambiguous beginning; none and several are refused as such."""
+    one, other = (f"sha256:abc{digit}{60 * '0'}" for digit in "12")
+    values = [
+        attrs.evolve(value(name, name), digest=found) for name, found in (("a", one), ("b", other))
+    ]
+    created(metadata, values=values)
+    assert metadata.digest(one[:11]) == one
+    assert metadata.digest(other) == other
+    with pytest.raises(NotFoundError, match="several digests begin with 'sha256:abc'"):
+        metadata.digest("sha256:abc")
+    with pytest.raises(NotFoundError, match="begins 'sha256:f'"):
+        metadata.digest("sha256:f")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -50,6 +51,8 @@ from taskmgr_core.values import fetched, recorded
 LOG_PAGE = 1000
 LOOK_SECONDS = 0.25
 SHOW_SECONDS = 0.05
+
+_DIGEST = re.compile(r"(sha256:)?[0-9a-fA-F]{8,64}")
 
 
 class RunningWorker(Protocol):
@@ -346,7 +349,8 @@ class Client:
         """Where a file's content, or a value's digest, turned up, newest run first.
 
         Raises:
-            NotFoundError: it is neither a file nor a digest, or turned up nowhere.
+            NotFoundError: it is neither a file nor (the beginning of) a digest, or
+                turned up nowhere.
         """
         digest = self._digest(str(file_or_digest))
         found = trace(self.metadata, digest)
@@ -391,9 +395,11 @@ class Client:
         if path.is_file():
             with path.open("rb") as opened:
                 return "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
-        if text.startswith("sha256:"):
-            return text
-        raise NotFoundError(f"{text!r} is neither a file nor a digest (sha256:...)")
+        if _DIGEST.fullmatch(text):
+            return self.metadata.digest("sha256:" + text.removeprefix("sha256:").lower())
+        raise NotFoundError(
+            f"{text!r} is neither a file nor a digest (sha256:..., or at least 8 digits of it)"
+        )
 
 
 def _first_steps(run: Run, now: float) -> list[Step]:

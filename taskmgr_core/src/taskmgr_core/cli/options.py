@@ -19,6 +19,11 @@ report_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write everything about the run into one HTML file.",
 )
+save_option = click.option(
+    "--save",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Copy the files that the tasks gave into this folder.",
+)
 png_option = click.option(
     "--png",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -1,13 +1,15 @@
-"""The files that a run can be written to: a picture with marks, one HTML page."""
+"""The files that a run can be written to: pictures with marks, one HTML page, its outputs."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.specs import RunDetail
+from taskmgr_core.values import references
 
 OpenArtifact = Callable[[str], Path]
 
@@ -18,9 +20,10 @@ def write_files(
     open_artifact: OpenArtifact,
     report: Path | None,
     png: Path | None,
+    save: Path | None = None,
 ) -> None:
     """Write what was asked for and say so on stderr."""
-    for wanted, write in ((png, write_png), (report, write_report)):
+    for wanted, write in ((png, write_png), (report, write_report), (save, save_files)):
         if wanted is not None:
             for written in write(detail, open_artifact, wanted):
                 screen.err.print(plain(f"written: {written}", "dim"), soft_wrap=True)
@@ -68,6 +71,29 @@ def write_report(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -
     with _Writing(target):
         html.write_report(detail, open_artifact, target)
     return [target]
+
+
+def save_files(detail: RunDetail, open_artifact: OpenArtifact, folder: Path) -> list[Path]:
+    """Copy the files inside the outputs of a run to ``<folder>/<port>/<name>``.
+
+    Raises:
+        NotFoundError: no output has a file.
+        InvalidValueError: a file cannot be written.
+    """
+    written: list[Path] = []
+    outputs = [value for value in detail.values if value.producer and not value.source]
+    for value in outputs:
+        for number, found in enumerate(references(value.document), start=1):
+            name = Path(str(found.get("name") or "")).name or f"{value.port}-{number}"
+            path = folder / value.port / name
+            if path in written:
+                path = path.with_name(f"{number}-{name}")
+            with _Writing(path):
+                shutil.copyfile(open_artifact(str(found["$artifact"])), path)
+            written.append(path)
+    if not written:
+        raise NotFoundError(f"no output of run {detail.run.id} has a file to be saved")
+    return written
 
 
 class _Writing:

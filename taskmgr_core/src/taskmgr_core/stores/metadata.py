@@ -211,6 +211,16 @@ class MetadataStore(Protocol):
     def edges(self, run_id: str) -> list[Edge]:
         """The lineage edges of a run."""
 
+    def digest(self, beginning: str) -> str:
+        """The digest of a recorded value or file that begins so.
+
+        Arguments:
+            beginning: ``sha256:`` and some hexadecimal digits.
+
+        Raises:
+            NotFoundError: there is none, or there are several.
+        """
+
     def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
         """Values, of any run, that are or contain what has this digest, newest run first."""
 

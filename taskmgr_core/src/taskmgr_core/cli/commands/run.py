@@ -17,11 +17,11 @@ from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.live import RunProgress
-from taskmgr_core.cli.options import json_option, png_option, report_option
+from taskmgr_core.cli.options import json_option, png_option, report_option, save_option
 from taskmgr_core.cli.paths import pipeline_or_name
 from taskmgr_core.cli.pictures import write_files
 from taskmgr_core.cli.runs_view import print_run
-from taskmgr_core.cli.screen import Screen, short_id
+from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
 from taskmgr_core.client import Client, RunTimeoutError
@@ -56,6 +56,7 @@ from taskmgr_core.specs import Run
 @json_option
 @report_option
 @png_option
+@save_option
 @click.pass_obj
 def run_command(
     session: Session,
@@ -67,13 +68,14 @@ def run_command(
     as_json: bool,
     report: Path | None,
     png: Path | None,
+    save: Path | None,
 ) -> int:
     """Run a task or pipeline and print its result.
 
     When no worker is alive that could do it, this command does it itself.
     """
-    if no_wait and (timeout or report or png):
-        raise click.UsageError("--no-wait goes with none of --timeout, --report and --png")
+    if no_wait and (timeout or report or png or save):
+        raise click.UsageError("--no-wait goes with none of --timeout, --report, --png and --save")
     with session.client() as client:
         run_id = submitted(client, name, inputs, version)
         if no_wait:
@@ -82,6 +84,7 @@ def run_command(
             else:
                 session.screen.line(run_id)
             return OK
+        session.screen.err.print(plain(f"run {run_id}", "dim"), soft_wrap=True)
         code = waited(client, session.screen, run_id, timeout)
         detail = client.detail(run_id)
         if as_json:
@@ -90,7 +93,7 @@ def run_command(
             print_run(session.screen, detail)
         if code is not None or detail.result is None:
             return code or FAILED
-        write_files(session.screen, detail, client.artifacts.local_path, report, png)
+        write_files(session.screen, detail, client.artifacts.local_path, report, png, save)
     return OK
 
 

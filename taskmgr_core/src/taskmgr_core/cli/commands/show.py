@@ -9,7 +9,13 @@ from rich.text import Text
 
 from taskmgr_core.cli.cells import cell, is_records
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.options import json_option, png_option, report_option, run_argument
+from taskmgr_core.cli.options import (
+    json_option,
+    png_option,
+    report_option,
+    run_argument,
+    save_option,
+)
 from taskmgr_core.cli.pictures import write_files
 from taskmgr_core.cli.results_view import print_result
 from taskmgr_core.cli.screen import Screen, facts, plain, table, took
@@ -29,6 +35,7 @@ VALUE_LENGTH = 48
     examples=[
         "taskmgr show 3f9a2c1b",
         "taskmgr show 3f9a2c1b --report report.html --png faces.png",
+        "taskmgr show 3f9a2c1b --save outputs",
         "taskmgr show 3f9a2c1b --json | jq .result",
     ],
 )
@@ -36,18 +43,24 @@ VALUE_LENGTH = 48
 @json_option
 @report_option
 @png_option
+@save_option
 @click.pass_obj
 def show_command(
-    session: Session, run: str, as_json: bool, report: Path | None, png: Path | None
+    session: Session,
+    run: str,
+    as_json: bool,
+    report: Path | None,
+    png: Path | None,
+    save: Path | None,
 ) -> None:
     """Show all that is recorded of a run."""
     with session.client() as client:
         detail = client.detail(run)
         if as_json:
             session.screen.json(detail_view(detail))
-        elif report is None and png is None:
+        elif report is None and png is None and save is None:
             _print(session.screen, detail)
-        write_files(session.screen, detail, client.artifacts.local_path, report, png)
+        write_files(session.screen, detail, client.artifacts.local_path, report, png, save)
 
 
 def _print(screen: Screen, detail: RunDetail) -> None:

@@ -177,6 +177,11 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return lineage.edges(connection, run_id)
 
+    def digest(self, beginning: str) -> str:
+        """The digest that begins so."""
+        with self._database.reading() as connection:
+            return lineage.digest(connection, beginning)
+
     def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
         """Values that are, or contain, what has this digest."""
         with self._database.reading() as connection:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 
 from taskmgr_core import documents
+from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import ValueUse
 
@@ -71,6 +72,19 @@ def edges(connection: sqlite3.Connection, run_id: str) -> list[Edge]:
     """See ``MetadataStore.edges``."""
     rows = connection.execute("SELECT source, target FROM edges WHERE run = ?", (run_id,))
     return [Edge(row["source"], row["target"]) for row in rows]
+
+
+def digest(connection: sqlite3.Connection, beginning: str) -> str:
+    """See ``MetadataStore.digest``."""
+    rows = connection.execute(
+        "SELECT DISTINCT digest FROM value_digests WHERE digest >= ? AND digest < ? LIMIT 2",
+        (beginning, beginning + "~"),
+    ).fetchall()
+    if not rows:
+        raise NotFoundError(f"no recorded value or file has a digest that begins {beginning!r}")
+    if len(rows) > 1:
+        raise NotFoundError(f"several digests begin with {beginning!r}; give more of it")
+    return str(rows[0]["digest"])
 
 
 def uses(connection: sqlite3.Connection, digest: str, limit: int) -> list[ValueUse]:
