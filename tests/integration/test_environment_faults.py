@@ -86,10 +86,11 @@ def packages(environment: Environment) -> Path:
     return found
 
 
-def replaced(path: Path, content: str = "") -> None:
+def replaced(path: Path, content: str = "") -> Path:
     """Give a path another file; one that is linked from uv's cache stays whole there."""
     path.unlink()
     path.write_text(content)
+    return path
 
 
 HARMS: dict[str, Callable[[Environment], object]] = {
