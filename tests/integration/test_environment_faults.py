@@ -98,7 +98,7 @@ HARMS: dict[str, Callable[[Environment], object]] = {
     "runner": lambda each: (packages(each) / "taskmgr_plugins/__main__.py").unlink(),
     "emptied": lambda each: replaced(packages(each) / "attr/_make.py"),
     "package": lambda each: shutil.rmtree(packages(each) / "pluggy"),
-    "distribution": lambda each: [shutil.rmtree(path) for path in packages(each).glob("attrs-*")],
+    "distribution": lambda each: shutil.rmtree(next(packages(each).glob("attrs-*"))),
     "list": lambda each: [replaced(path) for path in packages(each).glob("tiny*/RECORD")],
     "virtualenv": lambda each: replaced(each.path / "pyvenv.cfg"),
 }
