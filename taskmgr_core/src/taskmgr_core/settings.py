@@ -54,7 +54,7 @@ class Settings:
     )
     heartbeat: float = _setting(2.0, "Seconds between the beats of a worker.", _at_least(0.05))
     lost_after: float = _setting(
-        6.0, "Seconds without a beat until a worker counts as lost.", _at_least(0.1)
+        4.0, "Seconds without a beat until a worker counts as lost.", _at_least(0.1)
     )
     lost_attempts: int = _setting(
         3, "Workers that may be lost over one step before it is quarantined.", _at_least(1)
