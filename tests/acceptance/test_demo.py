@@ -57,6 +57,20 @@ def test_demo_is_quick_the_second_time(checkout: CommandLine, demo: Finished, ou
     assert again.err.count("unchanged") == 5
 
 
+@pytest.mark.parametrize("size", [(1, 1), (20_000, 10), (640, 480)])
+def test_picture_without_a_face_is_shown_as_it_is(
+    checkout: CommandLine, demo: Finished, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """No face is no failure: the demonstration writes the picture without boxes, and the report."""
+    Image.new("RGB", size, (90, 120, 60)).save(tmp_path / "empty.png")
+    out = tmp_path / "out"
+    done = checkout("demo", "--image", tmp_path / "empty.png", "--out", out, timeout=60)
+    assert "faces" in done.out
+    with Image.open(out / "empty.png") as drawn:
+        assert drawn.getextrema() == ((90, 90), (120, 120), (60, 60))
+    assert "face_processing" in (out / "report.html").read_text()
+
+
 def test_face_processing_has_the_promised_shape(checkout: CommandLine, demo: Finished) -> None:
     """Each face has detection, attributes and features, each with the port that it came from."""
     run = checkout.json("run", "face_processing", "image=examples/images/astronaut.png")

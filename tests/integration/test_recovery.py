@@ -171,3 +171,28 @@ def test_runs_survive_a_worker_killed_every_second(
     ]
     executions = sum(step.attempt for detail in details for step in detail.steps)
     print(f"{kills} workers killed, {executions} executions of {3 * 60} steps")
+
+
+@pytest.mark.load
+@pytest.mark.timeout(300)
+def test_many_runs_over_two_workers_are_each_recorded_once(
+    client: Client, start_worker: StartWorker
+) -> None:
+    """500 runs submitted at once over two workers all succeed, each executed exactly once."""
+    workers = [start_worker(2) for _ in range(2)]
+    started = time.monotonic()
+    submitted = [client.submit("add", {"left": number}) for number in range(500)]
+    wait_until(
+        lambda: (
+            client.metadata.status(submitted[-1]) == "succeeded"
+            and all(client.metadata.status(each) == "succeeded" for each in submitted)
+        ),
+        "all runs end",
+        240,
+    )
+    seconds = time.monotonic() - started
+    details = [client.detail(each) for each in submitted]
+    assert [detail.result for detail in details] == [{"result": n + 1} for n in range(500)]
+    assert {detail.steps[0].attempt for detail in details} == {1}
+    assert len({detail.steps[0].worker for detail in details}) == len(workers)
+    print(f"500 runs in {seconds:.1f} s, {500 / seconds:.0f} a second")

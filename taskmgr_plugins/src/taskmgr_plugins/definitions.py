@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import typing
 from collections.abc import Callable, Sequence
 from typing import Any, get_type_hints
 
@@ -13,7 +12,7 @@ import attrs
 
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Box, Points
-from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY, Schema, class_fields, schema_of
+from taskmgr_plugins.schemas import TYPE_KEY, Schema, class_fields, images_named, schema_of
 from taskmgr_plugins.tasks import MLTask, Options, options_of
 
 SINGLE_OUTPUT = "result"
@@ -207,20 +206,9 @@ def _check_places(
     """Every ``On("x")`` names an ``Image`` input of the task."""
     images = {each.name for each in inputs if each.schema.get(TYPE_KEY) == "Image"}
     for field in fields:
-        for wanted in _images_named(field.schema):
+        for wanted in images_named(field.schema):
             if wanted not in images:
                 raise TaskDefinitionError(
                     f"task {name}, {field.name}: On({wanted!r}) must name an Image input of the "
                     f"task; there are {sorted(images) or 'none'}"
                 )
-
-
-def _images_named(schema: Any) -> typing.Iterator[str]:
-    if isinstance(schema, dict):
-        if ON_KEY in schema:
-            yield str(schema[ON_KEY])
-        for each in schema.values():
-            yield from _images_named(each)
-    elif isinstance(schema, list):
-        for each in schema:
-            yield from _images_named(each)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Union
 
 import attrs
@@ -194,3 +194,15 @@ def _not_allowed(annotation: Any, place: str) -> TaskDefinitionError:
         "None, list, tuple, dict[str, ...], Literal, unions, enums, attrs classes, Image, File, "
         "Array, Box and Points"
     )
+
+
+def images_named(schema: Any) -> Iterator[str]:
+    """The names of all images that something inside a schema says to lie on."""
+    if isinstance(schema, dict):
+        if ON_KEY in schema:
+            yield str(schema[ON_KEY])
+        for each in schema.values():
+            yield from images_named(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from images_named(each)

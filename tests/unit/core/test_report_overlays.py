@@ -138,7 +138,15 @@ def test_nothing_is_drawn_where_nothing_can_be(store, image, annotation, documen
     detail = task_run(
         one_step_graph(schema_of(annotation)), {"image": image, "output_001_out": document}
     )
-    assert find_overlays(detail, store.open) == ()
+    assert [each.marks for each in find_overlays(detail, store.open) if each.marks] == []
+
+
+def test_picture_on_which_nothing_was_found_is_shown_all_the_same(store, image):
+    """An output that would lie on a picture brings the picture, however empty it is."""
+    schema = schema_of(list[Annotated[Box, On("image")]])
+    detail = task_run(one_step_graph(schema), {"image": image, "output_001_out": []})
+    (overlay,) = find_overlays(detail, store.open)
+    assert (overlay.image_port, overlay.marks) == ("image", ())
 
 
 def test_pictures_have_overlays_of_their_own(store, image, tmp_path):

@@ -17,7 +17,7 @@ from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.report.recorded import OpenArtifact, RecordedValues, is_artifact
 from taskmgr_core.results import render_label
 from taskmgr_core.specs import GraphStep, ResultSpec, RunDetail, output_port
-from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY
+from taskmgr_plugins.schemas import ON_KEY, TYPE_KEY, images_named
 
 Coordinates = tuple[tuple[float, float], ...]
 ValuePath = tuple[str | int, ...]
@@ -127,11 +127,13 @@ class _Finder:
     marks: dict[str, list[Mark]] = attrs.field(factory=dict)
 
     def add(self, step: GraphStep, port: str) -> None:
-        """Add what an output port of a step holds."""
+        """Add what an output port of a step holds: its images, even with nothing on them."""
         document = self.values.document(port)
         schema = self.values.detail.run.graph.schemas.get(port, {})
         places = list(dict.fromkeys(_places(schema, document, "", ())))
-        for on in dict.fromkeys(place.on for place in places):
+        if document is None:
+            return
+        for on in dict.fromkeys([*images_named(schema), *(place.on for place in places)]):
             image_port, image = self.values.input_value(step.id, on)
             if is_artifact(image):
                 digest = image["$artifact"]
