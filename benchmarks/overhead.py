@@ -75,13 +75,13 @@ def _steps(client: Client) -> float:
 
 def _runs(client: Client) -> float:
     """Milliseconds from the submission of three steps to the end of the run, median."""
-    graph_known = []
+    samples = []
     for number in range(ROUNDS):
         started = time.perf_counter()
         run_id = client.submit(THREE_STEPS, {"number": number})
         client.wait(run_id)
-        graph_known.append((time.perf_counter() - started) * 1000)
-    return median(graph_known)
+        samples.append((time.perf_counter() - started) * 1000)
+    return median(samples)
 
 
 def _floor(synchronous: str) -> float:

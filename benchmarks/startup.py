@@ -14,6 +14,7 @@ from benchmarks.overhead import NOOP
 from taskmgr_core.environments import Environments
 from taskmgr_core.settings import load
 from taskmgr_core.specs import Release
+from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.wiring import Platform, connect
 
 FACES = Path(__file__).parents[1] / "plugins" / "face_detection"
@@ -104,9 +105,9 @@ def _worker_s(home: Path) -> float:
     return median(samples)
 
 
-def _until_ended(metadata: object, run_id: str, seconds: float = 60) -> None:
+def _until_ended(metadata: MetadataStore, run_id: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while metadata.run(run_id).status == "running":  # type: ignore[attr-defined]
+    while metadata.status(run_id) == "running":
         if time.monotonic() > deadline:
             raise TimeoutError(f"run {run_id} has not ended after {seconds:g} s")
         time.sleep(0.01)
