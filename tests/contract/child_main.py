@@ -4,7 +4,7 @@ import sys
 import time
 
 from implementations import Place
-from samples import NOW, success
+from samples import NOW, ready, success
 
 from taskmgr_core.orchestrator.engine import decide
 
@@ -51,7 +51,7 @@ def announce(place: Place, run: str, step: str) -> None:
     metadata, queue = place.queue()
     wait_for("go")
     say(repr(time.time()))
-    queue.announce(run, [step])
+    queue.announce(run, [ready(run, step)])
     queue.close()
     metadata.close()
 

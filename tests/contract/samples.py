@@ -16,6 +16,7 @@ from taskmgr_core.specs import (
     GraphStep,
     Outcome,
     PipelineSpec,
+    ReadyStep,
     Release,
     Run,
     Source,
@@ -161,6 +162,11 @@ def beaten(metadata: MetadataStore, worker: str, now: float = NOW) -> Worker:
     living = Worker(worker, "host", 1, 2, (), NOW, now)
     metadata.beat(living)
     return living
+
+
+def ready(run: str, step: str = "001", queue: str = "default") -> ReadyStep:
+    """A step as a queue has to know it."""
+    return ReadyStep(run, step, "echo", queue, 5, NOW)
 
 
 def status_of(metadata: MetadataStore, run: Run) -> dict[str, str]:

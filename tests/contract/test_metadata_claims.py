@@ -24,8 +24,8 @@ from samples import (
 )
 
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import Claim, Outcome
-from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.specs import Claim, Outcome, ReadyStep
+from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore
 
 # what is due
 
@@ -208,3 +208,109 @@ def test_claim_of_another_is_refused(metadata: MetadataStore, wrong: dict[str, A
     assert status_of(metadata, run) == {"001": "running", "run": "running"}
     assert [each.port for each in metadata.values(run.id)] == ["text"]
     assert metadata.edges(run.id) == []
+
+
+# steps that somebody was told of
+
+
+def test_step_that_was_told_of_is_claimed(metadata: MetadataStore) -> None:
+    """Claiming one step gives what claiming the next one would, and gives it once."""
+    said = value("text", "hello")
+    run = created(metadata, graph_step("001"), graph_step("002"), values=[said])
+    claim = metadata.claim_step(run.id, "002", "w1", NOW + 4)
+    assert claim == Claim(metadata.steps(run.id)[1], run.graph.steps[1], {"text": said})
+    assert (claim.step.status, claim.step.attempt, claim.step.worker) == ("running", 1, "w1")
+    assert claim.step.started_at == NOW + 4
+    assert metadata.claim_step(run.id, "002", "w2", NOW + 4) is None
+    assert [each.step for each in metadata.holds("w1")] == ["002"]
+
+
+def test_step_that_is_not_due_is_not_claimed(metadata: MetadataStore) -> None:
+    """A step that waits for another, for its time, is not there or has ended gives no claim."""
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]), graph_step("003"))
+    finished(metadata, claimed(metadata), Outcome("ready", not_before=NOW + 10))
+    for run_name, step in [(run.id, "002"), (run.id, "001"), (run.id, "9"), (run_id(77), "001")]:
+        assert metadata.claim_step(run_name, step, "w1", NOW + 9) is None
+    assert metadata.claim_step(run.id, "001", "w1", NOW + 10) is not None
+    metadata.request_cancel(run.id, decide, NOW)
+    assert metadata.claim_step(run.id, "003", "w1", NOW + 10) is None
+
+
+def test_claimed_step_has_the_outputs_of_earlier_steps(metadata: MetadataStore) -> None:
+    """A step is claimed with what the steps before it gave, whoever recorded it."""
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    first = metadata.claim_step(run.id, "001", "w1", NOW)
+    assert first is not None
+    finished(metadata, first, success(first, {"deep": [1]}))
+    second = metadata.claim_step(run.id, "002", "w2", NOW)
+    assert second is not None
+    assert second.values["output_001_said"].document == {"deep": [1]}
+
+
+# steps that nobody claims
+
+
+def later(_: ReadyStep) -> float:
+    """Tell it again in a minute."""
+    return NOW + 60
+
+
+def test_unclaimed_step_is_told_once_and_again_later(metadata: MetadataStore) -> None:
+    """A step that is ready and not claimed for a while is told, to one caller, then when said."""
+    run = created(metadata, graph_step(queue="gpu", priority=7))
+    expected = [ReadyStep(run.id, "001", "echo", "gpu", 7, NOW)]
+    assert metadata.take_unclaimed(NOW + UNCLAIMED_SECONDS - 0.1, later) == []
+    assert metadata.take_unclaimed(NOW + UNCLAIMED_SECONDS, later) == expected
+    assert metadata.take_unclaimed(NOW + UNCLAIMED_SECONDS, later) == []
+    assert metadata.take_unclaimed(NOW + 59, later) == []
+    assert metadata.take_unclaimed(NOW + 60, later) == expected
+
+
+def test_claimed_step_is_not_told(metadata: MetadataStore) -> None:
+    """What is running, has ended, waits for another or was cancelled is nobody's to look after."""
+    claimed_run = created(metadata, graph_step("001"), graph_step("002", ["001"]), number=1)
+    cancelled = created(metadata, graph_step("001"), number=2)
+    ended = created(metadata, number=3)
+    claimed(metadata)
+    metadata.request_cancel(cancelled.id, decide, NOW)
+    claim = metadata.claim_step(ended.id, "001", "w1", NOW)
+    assert claim is not None
+    finished(metadata, claim)
+    assert metadata.take_unclaimed(NOW + 100, later) == []
+    assert status_of(metadata, claimed_run)["001"] == "running"
+
+
+def test_retry_is_told_when_it_is_due(metadata: MetadataStore) -> None:
+    """The end of a delay is told at once: delays are the store's, not the broker's."""
+    run = created(metadata)
+    finished(metadata, claimed(metadata), Outcome("ready", not_before=NOW + 30))
+    assert metadata.take_unclaimed(NOW + 29.9, later) == []
+    assert [each.id for each in metadata.take_unclaimed(NOW + 30, later)] == ["001"]
+    assert metadata.claim_step(run.id, "001", "w1", NOW + 30) is not None
+
+
+def test_step_that_became_ready_is_told_if_unclaimed(metadata: MetadataStore) -> None:
+    """A dependent whose message was never sent is found, counted from when it became ready."""
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    finished(metadata, claimed(metadata), now=NOW + 50)
+    assert metadata.take_unclaimed(NOW + 51, later) == []
+    found = metadata.take_unclaimed(NOW + 50 + UNCLAIMED_SECONDS, later)
+    assert found == [ReadyStep(run.id, "002", "echo", "default", 5, NOW + 50)]
+
+
+def test_step_taken_back_is_told_if_unclaimed(metadata: MetadataStore) -> None:
+    """A lost worker's step, too, is told when nobody claims it."""
+    created(metadata)
+    claimed(metadata)
+    metadata.release_lost(silent(metadata, NOW + 10), 3, decide, NOW + 10)
+    found = metadata.take_unclaimed(NOW + 10 + UNCLAIMED_SECONDS, later)
+    assert [(each.id, each.ready_at) for each in found] == [("001", NOW + 10)]
+
+
+def test_unclaimed_steps_come_in_pages(metadata: MetadataStore) -> None:
+    """At most so many at once; the next call gives the others."""
+    for number in range(5):
+        created(metadata, number=number)
+    pages = [metadata.take_unclaimed(NOW + 10, later, limit=2) for _ in range(4)]
+    assert [len(page) for page in pages] == [2, 2, 1, 0]
+    assert len({each.run for page in pages for each in page}) == 5

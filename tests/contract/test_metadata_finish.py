@@ -23,7 +23,7 @@ from samples import (
 
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.orchestrator.engine import Command, RunState, decide
-from taskmgr_core.specs import Edge, Failure, Outcome
+from taskmgr_core.specs import Edge, Failure, Outcome, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore, Progress
 
 BOOM = Failure("task-error", "boom", "Traceback ...", {"exit": "1"})
@@ -67,9 +67,10 @@ def test_success_makes_dependents_ready(metadata: MetadataStore) -> None:
         graph_step("004", ["001"]),
     )
     first, second = claimed(metadata), claimed(metadata)
-    assert finished(metadata, first, now=NOW + 2).ready == ("004",)
+    (fourth,) = finished(metadata, first, now=NOW + 2).ready
+    assert fourth == ReadyStep(run.id, "004", "echo", "default", 5, NOW + 2)
     assert status_of(metadata, run)["003"] == "pending"
-    assert finished(metadata, second, now=NOW + 3).ready == ("003",)
+    assert [each.id for each in finished(metadata, second, now=NOW + 3).ready] == ["003"]
     ready_at = {each.id: each.ready_at for each in metadata.steps(run.id)}
     assert (ready_at["003"], ready_at["004"]) == (NOW + 3, NOW + 2)
 

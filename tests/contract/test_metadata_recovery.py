@@ -17,7 +17,7 @@ from samples import (
 )
 
 from taskmgr_core.orchestrator.engine import Command, RunState, decide
-from taskmgr_core.specs import Failure, Outcome, Run, Step
+from taskmgr_core.specs import Failure, Outcome, ReadyStep, Run, Step
 from taskmgr_core.stores.metadata import MetadataStore, Progress
 
 SILENT = NOW + 10
@@ -179,7 +179,8 @@ def test_run_that_stands_still_goes_on(metadata: MetadataStore) -> None:
 def test_reconciling_carries_out_the_decision(metadata: MetadataStore) -> None:
     """What the engine says for the recorded state is done, and told; a second time nothing is."""
     run = stand_still(metadata)
-    assert metadata.reconcile(run.id, decide, NOW + 5) == Progress(True, ("001",), "running")
+    ready = ReadyStep(run.id, "001", "echo", "default", 5, NOW + 5)
+    assert metadata.reconcile(run.id, decide, NOW + 5) == Progress(True, (ready,), "running")
     (step,) = metadata.steps(run.id)
     assert (step.status, step.ready_at) == ("ready", NOW + 5)
     assert metadata.reconcile(run.id, decide, NOW + 6) == Progress(True, (), "running")

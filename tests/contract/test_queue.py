@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from children import Child
 from implementations import Place
-from samples import claimed, created, finished, graph_step, run_id
+from samples import claimed, created, finished, graph_step, ready, run_id
 
 from conftest import QueueUser
 from taskmgr_core.specs import Claim, Outcome
@@ -27,7 +27,7 @@ def submit(user: QueueUser, number: int, queue: str = "default") -> float:
     """Record a run of one step and announce it; when that was."""
     now = time.time()
     run = created(user.metadata, graph_step(queue=queue), number=number, now=now)
-    user.queue.announce(run.id, ["001"])
+    user.queue.announce(run.id, [ready(run.id, queue=queue)])
     return now
 
 
@@ -75,7 +75,7 @@ def test_step_of_another_queue_is_left(user: QueueUser) -> None:
 def test_step_announced_twice_is_taken_once(user: QueueUser) -> None:
     """A doubled message changes nothing."""
     submit(user, 1)
-    user.queue.announce(run_id(1), ["001"])
+    user.queue.announce(run_id(1), [ready(run_id(1))])
     assert taken(user).step.run == run_id(1)
     assert user.queue.take("w1", (), 0.1) is None
 
@@ -84,7 +84,7 @@ def test_step_that_has_gone_is_not_taken(user: QueueUser) -> None:
     """A message about a step that somebody else has claimed changes nothing."""
     submit(user, 1)
     claimed(user.metadata, "other", time.time())
-    user.queue.announce(run_id(1), ["001"])
+    user.queue.announce(run_id(1), [ready(run_id(1))])
     assert user.queue.take("w1", (), 0.1) is None
 
 
@@ -148,7 +148,7 @@ def test_announcement_of_another_process_is_heard(
 def test_announcement_is_a_change(user: QueueUser, steps: list[str]) -> None:
     """Every announcement, of steps or of a run that has changed, is counted and ends a wait."""
     seen = user.queue.changes()
-    user.queue.announce(run_id(1), steps)
+    user.queue.announce(run_id(1), [ready(run_id(1), each) for each in steps])
     assert user.queue.wait(seen, DEADLINE) > seen
     assert user.queue.changes() > seen
 

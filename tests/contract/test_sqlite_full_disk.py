@@ -63,7 +63,7 @@ def test_full_database_keeps_the_claim(room: Room, metadata: SqliteMetadata) -> 
         assert status_of(metadata, run) == {"001": "running", "002": "pending", "run": "running"}
         assert metadata.values(run.id) == []
     room.leave(10_000)
-    assert finished(metadata, claim, outcome).ready == ("002",)
+    assert [each.id for each in finished(metadata, claim, outcome).ready] == ["002"]
     assert metadata.values(run.id)[0].document == LARGE
 
 

@@ -42,6 +42,7 @@ from taskmgr_core.specs import (
     StepStatus,
     TaskVersion,
     Worker,
+    as_ready,
 )
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
@@ -221,7 +222,9 @@ class Client:
         ]
         steps = _first_steps(run, now)
         self.metadata.create_run(run, steps, values)
-        self.queue.announce(run.id, [step.id for step in steps if step.status == "ready"])
+        self.queue.announce(
+            run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
+        )
         return run.id
 
     def run(

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from taskmgr_core.specs import Claim
+from taskmgr_core.specs import Claim, ReadyStep
 
 
 class Queue(Protocol):
     """Tells workers of ready steps, and waiting clients of changes."""
 
-    def announce(self, run_id: str, steps: Collection[str]) -> None:
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Say that steps have become ready, or (with none) that a run has changed."""
 
     def take(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from taskmgr_core.queue.bell import Bell
-from taskmgr_core.specs import Claim
+from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
 LOOK_AGAIN_SECONDS = 2.0
@@ -24,7 +24,7 @@ class EmbeddedQueue:
         self._metadata = metadata
         self._bell = bell
 
-    def announce(self, run_id: str, steps: Collection[str]) -> None:  # noqa: ARG002
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:  # noqa: ARG002
         """Ring; the listeners ask the store what it was."""
         self._bell.ring()
 

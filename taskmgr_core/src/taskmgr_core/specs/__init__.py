@@ -32,7 +32,7 @@ from taskmgr_core.specs.tasks import (
     TaskVersion,
 )
 from taskmgr_core.specs.values import Edge, FieldValue
-from taskmgr_core.specs.work import Claim, Hold, Outcome, Worker
+from taskmgr_core.specs.work import Claim, Hold, Outcome, ReadyStep, Worker, as_ready
 
 __all__ = [
     "FINAL_RUN_STATUSES",
@@ -50,6 +50,7 @@ __all__ = [
     "ModelSpec",
     "Outcome",
     "PipelineSpec",
+    "ReadyStep",
     "Release",
     "ResultSpec",
     "Run",
@@ -64,6 +65,7 @@ __all__ = [
     "TaskSpec",
     "TaskVersion",
     "Worker",
+    "as_ready",
     "input_port",
     "output_port",
 ]

@@ -23,6 +23,33 @@ class Hold:
 
 
 @attrs.frozen
+class ReadyStep:
+    """A step that is ready to be claimed: what a queue has to know to send it to a worker.
+
+    Attributes:
+        priority: 0 to 9, higher first.
+        ready_at: UTC seconds since when it has been due, or from when it will be.
+    """
+
+    run: str
+    id: str
+    task: str
+    queue: str
+    priority: int
+    ready_at: float
+
+
+def as_ready(step: Step, ready_at: float) -> ReadyStep:
+    """A step as a queue has to know it.
+
+    Arguments:
+        step: the step.
+        ready_at: UTC seconds since when it has been due.
+    """
+    return ReadyStep(step.run, step.id, step.task, step.queue, step.priority, ready_at)
+
+
+@attrs.frozen
 class Claim:
     """A worker's hold on one attempt of a step: the fencing token.
 

@@ -7,7 +7,7 @@ from is durable where it says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -21,6 +21,7 @@ from taskmgr_core.specs import (
     LogLine,
     Outcome,
     PipelineSpec,
+    ReadyStep,
     Run,
     RunStatus,
     RunSummary,
@@ -29,6 +30,19 @@ from taskmgr_core.specs import (
     Worker,
 )
 
+# Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
+UNCLAIMED_SECONDS = 5.0
+
+
+def first_look(now: float, not_before: float = 0.0) -> float:
+    """When to look after a step that became ready: once it is due, or soon after it was told.
+
+    Arguments:
+        now: UTC seconds at which it became ready.
+        not_before: UTC seconds before which it is not due.
+    """
+    return not_before if not_before > now else now + UNCLAIMED_SECONDS
+
 
 @attrs.frozen
 class Progress:
@@ -36,12 +50,12 @@ class Progress:
 
     Attributes:
         recorded: False when the claim was no longer held and nothing was recorded.
-        ready: the ids of steps that are ready now.
+        ready: the steps that have become ready.
         run_status: the run's status now.
     """
 
     recorded: bool
-    ready: tuple[str, ...] = ()
+    ready: tuple[ReadyStep, ...] = ()
     run_status: RunStatus = "running"
 
 
@@ -162,6 +176,28 @@ class MetadataStore(Protocol):
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.
+        """
+
+    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+        """Claim one step that somebody was told of.
+
+        Returns:
+            The claim; None when it is not due, or not ready any more.
+        """
+
+    def take_unclaimed(
+        self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100
+    ) -> list[ReadyStep]:
+        """Steps that are due and that nobody has claimed for a while, to be announced again.
+
+        Their messages may have been lost, or were never sent; a retry whose delay is
+        over is among them at once. Each is told to one caller.
+
+        Arguments:
+            now: UTC seconds.
+            next_look: says of each when (UTC seconds) it is to be told again if it is
+                still not claimed.
+            limit: how many at most.
         """
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:

@@ -15,7 +15,7 @@ import uuid_utils
 from taskmgr_core.errors import StoreError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Queue
-from taskmgr_core.specs import Claim, Outcome, Worker
+from taskmgr_core.specs import Claim, Outcome, Worker, as_ready
 from taskmgr_core.stores.metadata import MetadataStore, Progress
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
@@ -267,7 +267,9 @@ class WorkerProcess:
                 step.worker,
             )
         for run_id in dict.fromkeys(step.run for step in released):
-            self._queue.announce(run_id, [step.id for step in released if step.run == run_id])
+            self._queue.announce(
+                run_id, [as_ready(step, now) for step in released if step.run == run_id]
+            )
 
     def _check_holds(self) -> None:
         """Stop what is to be cancelled, and what has been taken from us."""

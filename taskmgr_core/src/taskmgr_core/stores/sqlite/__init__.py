@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from taskmgr_core.orchestrator.engine import Decide
@@ -14,6 +14,7 @@ from taskmgr_core.specs import (
     LogLine,
     Outcome,
     PipelineSpec,
+    ReadyStep,
     Run,
     RunStatus,
     RunSummary,
@@ -126,6 +127,21 @@ class SqliteMetadata:
                 return None
         with self._database.quick() as connection:
             return claims.claim(connection, worker, queues, now, runs)
+
+    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+        """Claim one step."""
+        with self._database.quick() as connection:
+            return claims.claim_step(connection, run_id, step_id, worker, now)
+
+    def take_unclaimed(
+        self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100
+    ) -> list[ReadyStep]:
+        """Steps that nobody has claimed for a while; looking for them takes no write lock."""
+        with self._database.reading() as connection:
+            if not claims.unclaimed(connection, now, 1):
+                return []
+        with self._database.quick() as connection:
+            return claims.take_unclaimed(connection, now, next_look, limit)
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """Record what came of an attempt."""

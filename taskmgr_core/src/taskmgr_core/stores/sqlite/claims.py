@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
 import attrs
@@ -12,8 +12,8 @@ import attrs
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, Step
-from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
@@ -46,6 +46,40 @@ def anything_due(
     return _next(connection, queues, now, of_runs) is not None
 
 
+def claim_step(
+    connection: sqlite3.Connection, run_id: str, step_id: str, worker: str, now: float
+) -> Claim | None:
+    """See ``MetadataStore.claim_step``."""
+    row = connection.execute(f"{_DUE} AND run = ? AND id = ?", (now, run_id, step_id)).fetchone()
+    if row is None:
+        return None
+    try:
+        return _claimed(connection, row, worker, now)
+    except InvalidDocumentError as error:
+        runs.set_aside(connection, row, error, now)
+        return None
+
+
+def unclaimed(connection: sqlite3.Connection, now: float, limit: int) -> list[sqlite3.Row]:
+    """The steps that somebody has to look after, the longest waiting first."""
+    return connection.execute(
+        "SELECT * FROM steps WHERE status = 'ready' AND look_at <= ? ORDER BY look_at LIMIT ?",
+        (now, limit),
+    ).fetchall()
+
+
+def take_unclaimed(
+    connection: sqlite3.Connection, now: float, next_look: Callable[[ReadyStep], float], limit: int
+) -> list[ReadyStep]:
+    """See ``MetadataStore.take_unclaimed``."""
+    found = [runs.ready_step(row, row["ready_at"]) for row in unclaimed(connection, now, limit)]
+    connection.executemany(
+        "UPDATE steps SET look_at = ? WHERE run = ? AND id = ?",
+        [(next_look(each), each.run, each.id) for each in found],
+    )
+    return found
+
+
 def finish(
     connection: sqlite3.Connection, held: Claim, outcome: Outcome, decide: Decide, now: float
 ) -> Progress:
@@ -56,7 +90,7 @@ def finish(
     failure = documents.dumps(outcome.failure) if outcome.failure and not again else None
     changed = connection.execute(
         "UPDATE steps SET status = ?, seconds = ?, failure = ?, failures = ?, not_before = ?,"
-        " ready_at = CASE WHEN ? THEN ? ELSE ready_at END, finished_at = ?"
+        " ready_at = CASE WHEN ? THEN ? ELSE ready_at END, look_at = ?, finished_at = ?"
         " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ? AND worker = ?",
         (
             outcome.status,
@@ -66,6 +100,7 @@ def finish(
             outcome.not_before,
             again,
             max(now, outcome.not_before),
+            first_look(now, outcome.not_before) if again else None,
             None if again else now,
             step.run,
             step.id,
@@ -221,13 +256,15 @@ def _release(connection: sqlite3.Connection, step: Step, attempts: int, now: flo
         )
     connection.execute(
         "UPDATE steps SET status = ?, lost = ?, failure = ?, failures = ?, ready_at = ?,"
-        " finished_at = ? WHERE run = ? AND id = ? AND status = 'running' AND attempt = ?",
+        " look_at = ?, finished_at = ?"
+        " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ?",
         (
             "failed" if quarantined else "ready",
             lost,
             documents.dumps(failure) if quarantined else None,
             json.dumps(documents.unstructure((*step.failures, failure))),
             now,
+            None if quarantined else first_look(now),
             now if quarantined else None,
             step.run,
             step.id,

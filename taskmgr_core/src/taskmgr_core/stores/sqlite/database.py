@@ -80,10 +80,7 @@ class Database:
                         f"{schema.VERSION}: upgrade taskmgr-core, or use another TASKMGR_HOME"
                     )
                 if found < schema.VERSION:
-                    connection.executescript(
-                        f"BEGIN IMMEDIATE; {schema.STATEMENTS} "
-                        f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
-                    )
+                    connection.executescript(f"BEGIN IMMEDIATE; {schema.upgrade(found)} COMMIT;")
 
     def close(self) -> None:
         """Close the connections; whatever is asked of the store afterwards is refused."""

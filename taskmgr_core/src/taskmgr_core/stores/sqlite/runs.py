@@ -11,8 +11,17 @@ from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
-from taskmgr_core.specs import Failure, FieldValue, Graph, Run, RunStatus, RunSummary, Step
-from taskmgr_core.stores.metadata import Progress, RunFilter
+from taskmgr_core.specs import (
+    Failure,
+    FieldValue,
+    Graph,
+    ReadyStep,
+    Run,
+    RunStatus,
+    RunSummary,
+    Step,
+)
+from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
 from taskmgr_core.stores.sqlite import lineage
 
 SHORT = 8
@@ -43,7 +52,7 @@ def create(
     graph_steps = {each.id: each for each in run.graph.steps}
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
-        " status, ready_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " status, ready_at, look_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -57,6 +66,7 @@ def create(
                 step.priority,
                 step.status,
                 step.ready_at,
+                None if step.ready_at is None else first_look(step.ready_at),
             )
             for position, step in enumerate(steps)
         ],
@@ -126,7 +136,9 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
     if row is None:
         raise NotFoundError(_unknown(run_id))
     found = connection.execute(
-        "SELECT run, id, status, after FROM steps WHERE run = ? ORDER BY position", (run_id,)
+        "SELECT run, id, status, after, task, queue, priority FROM steps WHERE run = ?"
+        " ORDER BY position",
+        (run_id,),
     ).fetchall()
     after = {each["id"]: _after(connection, each, now) for each in found}
     state = RunState(
@@ -137,13 +149,14 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         status=row["status"],
         cancel_requested=bool(row["cancel_requested"]),
     )
+    rows = {each["id"]: each for each in found}
     status, ready = state.status, []
     for command in decide(state):
         if isinstance(command, EndRun):
             _end(connection, run_id, command, now)
             status = command.status
         elif _move(connection, run_id, command, now) and command.status == "ready":
-            ready.append(command.step)
+            ready.append(ready_step(rows[command.step], now))
     return Progress(recorded=True, ready=tuple(ready), run_status=status)
 
 
@@ -169,6 +182,11 @@ def step_from(row: sqlite3.Row) -> Step:
         failure=_failure(row["failure"], what),
         failures=documents.loads(row["failures"], tuple[Failure, ...], what),
     )
+
+
+def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
+    """A row of ``steps`` as a queue has to know it."""
+    return ReadyStep(row["run"], row["id"], row["task"], row["queue"], row["priority"], ready_at)
 
 
 def step_name(row: sqlite3.Row) -> str:
@@ -258,11 +276,11 @@ def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
 
 
 def _move(connection: sqlite3.Connection, run_id: str, command: MoveStep, now: float) -> bool:
-    column = "ready_at" if command.status == "ready" else "finished_at"
+    times = (now, first_look(now), None) if command.status == "ready" else (None, None, now)
     changed = connection.execute(
-        f"UPDATE steps SET status = ?, {column} = ?"  # noqa: S608 - one of two names above
+        "UPDATE steps SET status = ?, ready_at = ifnull(?, ready_at), look_at = ?, finished_at = ?"
         " WHERE run = ? AND id = ? AND status = ?",
-        (command.status, now, run_id, command.step, command.before),
+        (command.status, *times, run_id, command.step, command.before),
     ).rowcount
     return changed == 1
 

@@ -1,6 +1,9 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 1
+VERSION = 2
+
+# What brings a file of this version up to the next one.
+_MIGRATIONS = {1: "ALTER TABLE steps ADD COLUMN look_at REAL;"}
 
 STATEMENTS = """
 CREATE TABLE IF NOT EXISTS task_versions (
@@ -47,6 +50,7 @@ CREATE TABLE IF NOT EXISTS steps (
     worker TEXT NOT NULL DEFAULT '',
     not_before REAL NOT NULL DEFAULT 0,
     ready_at REAL,
+    look_at REAL,
     started_at REAL,
     finished_at REAL,
     seconds TEXT NOT NULL DEFAULT '{}',
@@ -61,6 +65,7 @@ CREATE INDEX IF NOT EXISTS steps_delayed ON steps (not_before, queue)
     WHERE status = 'ready' AND not_before > 0;
 CREATE INDEX IF NOT EXISTS steps_due_of_run ON steps (run, priority DESC, ready_at)
     WHERE status = 'ready';
+CREATE INDEX IF NOT EXISTS steps_unclaimed ON steps (look_at) WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
 CREATE TABLE IF NOT EXISTS field_values (
     run TEXT NOT NULL,
@@ -102,3 +107,9 @@ CREATE TABLE IF NOT EXISTS log (
 );
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
 """
+
+
+def upgrade(found: int) -> str:
+    """What brings a file of an earlier version, or an empty one, up to this version."""
+    steps = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else []
+    return f"{' '.join(steps)} {STATEMENTS} PRAGMA user_version = {VERSION};"
