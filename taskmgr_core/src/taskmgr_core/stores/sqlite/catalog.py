@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
-from taskmgr_core.stores.sqlite.database import intact
+from taskmgr_core.stores.intact import intact
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:

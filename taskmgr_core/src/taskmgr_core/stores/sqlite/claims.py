@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
@@ -12,7 +11,8 @@ import attrs
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.sqlite import lineage, runs
 
@@ -242,27 +242,17 @@ def _as_claimed(step: Step, worker: str, now: float) -> Step:
 
 
 def _release(connection: sqlite3.Connection, step: Step, attempts: int, now: float) -> None:
-    lost = step.lost + 1
-    quarantined = lost >= attempts
-    said = f"the worker {step.worker} stopped in the middle of attempt {step.attempt}"
-    failure = Failure("worker-lost", said)
-    if quarantined:
-        losses = [each for each in (*step.failures, failure) if each.code == "worker-lost"]
-        failure = Failure(
-            "quarantined",
-            f"{lost} workers stopped in the middle of this step, so it is not tried again; "
-            "look at its log and the workers' logs, then submit the run again",
-            details={"workers": "; ".join(each.message for each in losses)},
-        )
+    loss = loss_of(step, attempts)
+    quarantined = loss.failure is not None
     connection.execute(
         "UPDATE steps SET status = ?, lost = ?, failure = ?, failures = ?, ready_at = ?,"
         " look_at = ?, finished_at = ?"
         " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ?",
         (
             "failed" if quarantined else "ready",
-            lost,
-            documents.dumps(failure) if quarantined else None,
-            json.dumps(documents.unstructure((*step.failures, failure))),
+            step.lost + 1,
+            documents.dumps(loss.failure) if quarantined else None,
+            documents.dumps(loss.failures),
             now,
             None if quarantined else first_look(now),
             now if quarantined else None,

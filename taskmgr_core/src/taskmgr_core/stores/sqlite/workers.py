@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Worker
-from taskmgr_core.stores.sqlite.database import intact
+from taskmgr_core.stores.intact import intact
 
 FORGET_SECONDS = 3600.0
 

@@ -1,0 +1,242 @@
+"""The metadata store in a MongoDB server, for many machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.specs import (
+    Claim,
+    Edge,
+    FieldValue,
+    Hold,
+    LogLine,
+    Outcome,
+    PipelineSpec,
+    ReadyStep,
+    Run,
+    RunStatus,
+    RunSummary,
+    Step,
+    TaskVersion,
+    Worker,
+)
+from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
+from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb.catalog import Catalog
+from taskmgr_core.stores.mongodb.claims import Claims
+from taskmgr_core.stores.mongodb.database import Database
+from taskmgr_core.stores.mongodb.lineage import Lineage
+from taskmgr_core.stores.mongodb.runs import Runs
+from taskmgr_core.stores.mongodb.workers import Log, Workers
+
+
+class MongoMetadata:
+    """Implements ``MetadataStore``; what each method promises stands there.
+
+    Arguments:
+        url: ``mongodb://user:password@host:port/database?options``.
+        history_seconds: how long ended runs and their logs are kept; 0 for ever.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+        StoreError: from every method: the server is away, or refuses the operation.
+    """
+
+    def __init__(self, url: str, history_seconds: float = 0.0) -> None:
+        self._database = Database(url)
+        self._catalog = Catalog(self._database)
+        self._runs = Runs(self._database, history_seconds)
+        self._claims = Claims(self._database, self._runs)
+        self._lineage = Lineage(self._database)
+        self._workers = Workers(self._database)
+        self._log = Log(self._database, history_seconds)
+
+    @property
+    def place(self) -> str:
+        """The server, without user and password."""
+        return self._database.place
+
+    def initialize(self) -> None:
+        """Create the indexes that are not there yet."""
+        self._database.initialize()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def server_version(self) -> str:
+        """The server's version."""
+        return self._database.version()
+
+    def faults(self) -> list[str]:
+        """What is wrong with the database: indexes that are missing."""
+        return [
+            f"the index {each} is missing; run: taskmgr init"
+            for each in self._database.missing_indexes()
+        ]
+
+    def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
+        """Record the task versions of one release."""
+        with self._database.translated():
+            return self._catalog.add_versions(versions)
+
+    def version(self, task: str, version: str | None = None) -> TaskVersion:
+        """One version of a task, or the latest."""
+        with self._database.translated():
+            return self._catalog.version(task, version)
+
+    def versions(self, task: str) -> list[TaskVersion]:
+        """Every version of a task."""
+        with self._database.translated():
+            return self._catalog.versions(task)
+
+    def latest_versions(self) -> list[TaskVersion]:
+        """The latest version of every task."""
+        with self._database.translated():
+            return self._catalog.latest_versions()
+
+    def put_pipeline(self, pipeline: PipelineSpec) -> bool:
+        """Record a pipeline."""
+        with self._database.translated():
+            return self._catalog.put_pipeline(pipeline)
+
+    def pipeline(self, name: str) -> PipelineSpec:
+        """A pipeline."""
+        with self._database.translated():
+            return self._catalog.pipeline(name)
+
+    def pipelines(self) -> list[PipelineSpec]:
+        """Every pipeline."""
+        with self._database.translated():
+            return self._catalog.pipelines()
+
+    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
+        """Record a run."""
+        with self._database.translated():
+            self._database.durable.runs.insert_one(records.new_run(run, steps, values))
+
+    def run(self, run_id: str) -> Run:
+        """A run."""
+        with self._database.translated():
+            return self._runs.get(run_id)
+
+    def runs(self, wanted: RunFilter) -> list[RunSummary]:
+        """Runs, newest first."""
+        with self._database.translated():
+            return self._runs.listing(wanted)
+
+    def steps(self, run_id: str) -> list[Step]:
+        """The steps of a run."""
+        with self._database.translated():
+            return self._runs.steps(run_id)
+
+    def request_cancel(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Record that a run is to be cancelled."""
+        with self._database.translated():
+            return self._runs.request_cancel(run_id, decide, now)
+
+    def claim(
+        self,
+        worker: str,
+        queues: Collection[str],
+        now: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
+        """Claim the next step that is due."""
+        with self._database.translated():
+            return self._claims.claim(worker, queues, now, runs)
+
+    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+        """Claim one step."""
+        with self._database.translated():
+            return self._claims.claim_step(run_id, step_id, worker, now)
+
+    def take_unclaimed(
+        self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100
+    ) -> list[ReadyStep]:
+        """Steps that nobody has claimed for a while."""
+        with self._database.translated():
+            return self._claims.take_unclaimed(now, next_look, limit)
+
+    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+        """Record what came of an attempt."""
+        with self._database.translated():
+            return self._claims.finish(claim, outcome, decide, now)
+
+    def next_due(self, queues: Collection[str], now: float) -> float | None:
+        """Seconds until a delayed step is due."""
+        with self._database.translated():
+            return self._claims.next_due(queues, now)
+
+    def release_lost(
+        self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
+    ) -> list[Step]:
+        """Make the steps of silent workers ready again."""
+        with self._database.translated():
+            return self._claims.release_lost(silent, attempts, decide, now)
+
+    def holders(self) -> list[str]:
+        """The workers that hold steps."""
+        with self._database.translated():
+            return self._claims.holders()
+
+    def status(self, run_id: str) -> RunStatus:
+        """A run's status."""
+        with self._database.translated():
+            return self._runs.status(run_id)
+
+    def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
+        """Carry out what the engine says for the recorded state."""
+        with self._database.translated():
+            return self._runs.reconcile(run_id, decide, now)
+
+    def holds(self, worker_id: str) -> list[Hold]:
+        """The steps that a worker holds."""
+        with self._database.translated():
+            return self._claims.holds(worker_id)
+
+    def values(self, run_id: str, ports: Collection[str] | None = None) -> list[FieldValue]:
+        """The recorded values of a run."""
+        with self._database.translated():
+            return self._lineage.values(run_id, ports)
+
+    def edges(self, run_id: str) -> list[Edge]:
+        """The lineage edges of a run."""
+        with self._database.translated():
+            return self._lineage.edges(run_id)
+
+    def digest(self, beginning: str) -> str:
+        """The digest that begins so."""
+        with self._database.translated():
+            return self._lineage.digest(beginning)
+
+    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
+        """Values that are, or contain, what has this digest."""
+        with self._database.translated():
+            return self._lineage.uses(digest, limit)
+
+    def beat(self, worker: Worker) -> None:
+        """Record that a worker lives."""
+        with self._database.translated():
+            self._workers.beat(worker)
+
+    def remove_worker(self, worker_id: str) -> None:
+        """Record that a worker has stopped."""
+        with self._database.translated():
+            self._workers.remove(worker_id)
+
+    def workers(self) -> list[Worker]:
+        """Every worker that has not said that it stopped."""
+        with self._database.translated():
+            return self._workers.listing()
+
+    def append_log(self, lines: Sequence[LogLine]) -> None:
+        """Record lines."""
+        with self._database.translated():
+            self._log.append(lines)
+
+    def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
+        """Lines of a run with greater numbers."""
+        with self._database.translated():
+            return self._log.read(run_id, after, limit)

@@ -1,0 +1,376 @@
+"""Claiming steps, recording outcomes under the fencing token, taking back what was lost."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+import attrs
+from pymongo import ReturnDocument
+
+from taskmgr_core import documents
+from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.stores.loss import loss_of
+from taskmgr_core.stores.metadata import Progress, first_look
+from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.mongodb.runs import Runs
+
+REMEMBERED = 1000
+
+
+@attrs.define
+class _Seen:
+    """Run documents as they were when a step of them was claimed, the newest at the end."""
+
+    documents: OrderedDict[tuple[str, str], Document] = attrs.field(factory=OrderedDict)
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def put(self, step_id: str, document: Document) -> None:
+        with self.lock:
+            self.documents[document["_id"], step_id] = document
+            while len(self.documents) > REMEMBERED:
+                self.documents.popitem(last=False)
+
+    def pop(self, run_id: str, step_id: str) -> Document | None:
+        with self.lock:
+            return self.documents.pop((run_id, step_id), None)
+
+
+@attrs.frozen
+class Claims:
+    """What workers hold.
+
+    Attributes:
+        database: where the run documents are.
+        runs: carries out what the engine says.
+    """
+
+    database: Database
+    runs: Runs
+    _seen: _Seen = attrs.field(factory=_Seen, init=False, repr=False)
+
+    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+        """See ``MetadataStore.claim_step``: one conditional update."""
+        state = f"state.{step_id}"
+        document = self.database.runs.find_one_and_update(
+            {"_id": run_id, f"{state}.status": "ready", f"{state}.not_before": {"$lte": now}},
+            {
+                "$set": {
+                    f"{state}.status": "running",
+                    f"{state}.worker": worker,
+                    f"{state}.started_at": now,
+                },
+                "$inc": {f"{state}.attempt": 1, "revision": 1},
+                "$push": {"running": {"worker": worker, "step": step_id}},
+            },
+            projection=records.WORKING,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:
+            return None
+        try:
+            claim = _claim_from(document, step_id)
+        except InvalidDocumentError as error:
+            self._set_aside(document, step_id, error, now)
+            return None
+        self._seen.put(step_id, document)
+        return claim
+
+    def claim(
+        self, worker: str, queues: Collection[str], now: float, runs: Collection[str] | None
+    ) -> Claim | None:
+        """See ``MetadataStore.claim``.
+
+        It looks through all runs with ready steps: for a worker of a few runs of its
+        own, and where there is no broker. Workers with one are told of each step.
+        """
+        due = (
+            (-ready.priority, ready.ready_at, ready.run, ready.id)
+            for ready, not_before in self._ready(queues, runs)
+            if not_before <= now
+        )
+        for _, _, run_id, step_id in sorted(due):
+            claim = self.claim_step(run_id, step_id, worker, now)
+            if claim is not None:
+                return claim
+        return None
+
+    def next_due(self, queues: Collection[str], now: float) -> float | None:
+        """See ``MetadataStore.next_due``."""
+        waits = [not_before - now for _, not_before in self._ready(queues, None)]
+        return min((wait for wait in waits if wait > 0), default=None)
+
+    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+        """See ``MetadataStore.finish``.
+
+        Where no other step of the run can change anything meanwhile, the outcome and
+        what follows from it are one update on the document that the claim has seen.
+        Otherwise the outcome is recorded under its fencing token, the document as it is
+        then is decided on, and what follows is a second update.
+        """
+        step = claim.step
+        fence = {
+            "_id": step.run,
+            f"state.{step.id}.status": "running",
+            f"state.{step.id}.attempt": step.attempt,
+            f"state.{step.id}.worker": step.worker,
+        }
+        own = _finished_state(step, outcome, now)
+        fields = {f"state.{step.id}.{name}": value for name, value in own.items()}
+        fields |= records.value_changes(outcome.values)
+        update: Document = {
+            "$set": fields,
+            "$inc": {"revision": 1},
+            "$pull": {"running": {"step": step.id}},
+            "$min": {"look_at": first_look(now, outcome.not_before)},
+        }
+        additions: dict[str, Document] = {
+            "digests": {"$each": sorted(records.digests_of(outcome.values))},
+            "edges": {"$each": [[edge.source, edge.target] for edge in outcome.edges]},
+        }
+        update["$addToSet"] = {name: each for name, each in additions.items() if each["$each"]}
+        seen = self._seen.pop(step.run, step.id)
+        if seen is not None:
+            foreseen = self._finish_at_once(seen, step.id, own, fence, update, decide, now)
+            if foreseen is not None:
+                return foreseen
+        return self._finish_in_two(fence, update, decide, now)
+
+    def _finish_at_once(
+        self,
+        seen: Document,
+        step_id: str,
+        own: Document,
+        fence: Document,
+        update: Document,
+        decide: Decide,
+        now: float,
+    ) -> Progress | None:
+        """The outcome with what follows from it; None when the run may have changed."""
+        alone = all(
+            state["status"] not in ("ready", "running")
+            for other, state in seen["state"].items()
+            if other != step_id
+        )
+        seen["state"][step_id] |= own
+        commands = decide(records.engine_state(seen))
+        if not alone:
+            return None
+        changes = self.runs.changes(seen, commands, now)
+        whole = {**update, "$set": update["$set"] | changes.fields}
+        del whole["$min"]
+        look = None if changes.ended else records.earliest_look(seen)
+        if look is None:
+            whole["$unset"] = {"look_at": ""}
+        else:
+            whole["$set"]["look_at"] = look
+        condition = {**fence, "revision": seen["revision"]}
+        done = self.database.durable.runs.update_one(condition, whole)
+        return changes.progress if done.matched_count else None
+
+    def _finish_in_two(
+        self, fence: Document, update: Document, decide: Decide, now: float
+    ) -> Progress:
+        document = self.database.durable.runs.find_one_and_update(
+            fence, update, projection=records.WORKING, return_document=ReturnDocument.AFTER
+        )
+        if document is None:
+            return Progress(recorded=False)
+        return self.runs.advance(document, decide, now)
+
+    def holders(self) -> list[str]:
+        """See ``MetadataStore.holders``."""
+        return [str(worker) for worker in self.database.runs.distinct("running.worker")]
+
+    def holds(self, worker: str) -> list[Hold]:
+        """See ``MetadataStore.holds``."""
+        found = self.database.runs.find(
+            {"running.worker": worker}, {"running": 1, "state": 1, "cancel_requested": 1}
+        )
+        return [
+            Hold(
+                document["_id"],
+                each["step"],
+                document["state"][each["step"]]["attempt"],
+                document["cancel_requested"],
+            )
+            for document in found
+            for each in document["running"]
+            if each["worker"] == worker
+        ]
+
+    def release_lost(
+        self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
+    ) -> list[Step]:
+        """See ``MetadataStore.release_lost``."""
+        released = []
+        for worker, beat in silent.items():
+            known = self.database.workers.find_one({"_id": worker}, {"heartbeat": 1})
+            if known is not None and known["heartbeat"] != beat:
+                continue
+            for document in self.database.runs.find({"running.worker": worker}, records.WORKING):
+                released += self._release_of(document, worker, attempts, decide, now)
+        self._carry_on(decide, now)
+        return released
+
+    def take_unclaimed(
+        self,
+        now: float,
+        next_look: Callable[[ReadyStep], float],
+        limit: int,
+    ) -> list[ReadyStep]:
+        """See ``MetadataStore.take_unclaimed``."""
+        found = self.database.runs.find({"look_at": {"$lte": now}}, records.LISTED)
+        told: list[ReadyStep] = []
+        for document in found.sort("look_at", 1).limit(limit):
+            told += self._taken(document, now, next_look, limit - len(told))
+            if len(told) >= limit:
+                break
+        return told
+
+    def _taken(
+        self,
+        document: Document,
+        now: float,
+        next_look: Callable[[ReadyStep], float],
+        limit: int,
+    ) -> list[ReadyStep]:
+        due = [
+            step for step in records.ready_steps(document)
+            if document["state"][step]["look_at"] <= now
+        ][:limit]  # fmt: skip
+        ready = [records.ready_step(document, step) for step in due]
+        fields = {f"state.{each.id}.look_at": next_look(each) for each in ready}
+        for each in ready:
+            document["state"][each.id]["look_at"] = fields[f"state.{each.id}.look_at"]
+        look = records.earliest_look(document)
+        update: Document = {"$inc": {"revision": 1}, "$set": fields}
+        if look is None:
+            if not document.get("running"):
+                return []  # it stands still; whoever looks for lost workers carries it on
+            update["$unset"] = {"look_at": ""}
+        else:
+            fields["look_at"] = look
+        if not fields:
+            del update["$set"]
+        condition = {"_id": document["_id"], "revision": document["revision"]}
+        done = self.database.runs.update_one(condition, update)
+        return ready if done.matched_count else []
+
+    def _carry_on(self, decide: Decide, now: float) -> None:
+        """Runs that somebody left between two updates: nothing of them is ready or runs."""
+        left = self.database.runs.find(
+            {"look_at": {"$lte": now}, "status": "running"}, records.WORKING
+        )
+        for document in left.sort("look_at", 1).limit(100):
+            states = {state["status"] for state in document["state"].values()}
+            if not states & {"ready", "running"}:
+                self.runs.advance(document, decide, now)
+
+    def _release_of(
+        self, document: Document, worker: str, attempts: int, decide: Decide, now: float
+    ) -> list[Step]:
+        released = []
+        for step_id in [each["step"] for each in document["running"] if each["worker"] == worker]:
+            try:
+                step = records.step_from(document, step_id)
+            except InvalidDocumentError as error:
+                self._set_aside(document, step_id, error, now)
+                continue
+            if self._release(step, attempts, now):
+                released.append(step)
+        self.runs.reconcile(document["_id"], decide, now)
+        return released
+
+    def _release(self, step: Step, attempts: int, now: float) -> bool:
+        loss = loss_of(step, attempts)
+        own: dict[str, Any] = {
+            "status": "ready" if loss.failure is None else "failed",
+            "lost": step.lost + 1,
+            "failure": documents.dumps(loss.failure) if loss.failure else None,
+            "failures": documents.dumps(loss.failures),
+            "ready_at": now,
+            "look_at": first_look(now) if loss.failure is None else None,
+            "finished_at": None if loss.failure is None else now,
+        }
+        done = self.database.durable.runs.update_one(
+            {
+                "_id": step.run,
+                f"state.{step.id}.status": "running",
+                f"state.{step.id}.attempt": step.attempt,
+            },
+            {
+                "$set": {f"state.{step.id}.{name}": value for name, value in own.items()},
+                "$inc": {"revision": 1},
+                "$pull": {"running": {"step": step.id}},
+                "$min": {"look_at": first_look(now)},
+            },
+        )
+        return bool(done.matched_count)
+
+    def _set_aside(
+        self, document: Document, step_id: str, error: InvalidDocumentError, now: float
+    ) -> None:
+        """A damaged record fails its own step and holds up no other."""
+        own = {
+            "status": "failed",
+            "failure": documents.dumps(records.damaged(error)),
+            "failures": "[]",
+            "seconds": "{}",
+            "finished_at": now,
+            "look_at": None,
+        }
+        self.database.durable.runs.update_one(
+            {"_id": document["_id"]},
+            {
+                "$set": {f"state.{step_id}.{name}": value for name, value in own.items()},
+                "$inc": {"revision": 1},
+                "$pull": {"running": {"step": step_id}},
+                "$min": {"look_at": first_look(now)},
+            },
+        )
+
+    def _ready(
+        self, queues: Collection[str], runs: Collection[str] | None
+    ) -> Iterator[tuple[ReadyStep, float]]:
+        """Ready steps, each with the time before which it is not due."""
+        query: Document = {"look_at": {"$gt": 0}, "status": "running"}
+        if runs is not None:
+            query = {"_id": {"$in": list(runs)}, "status": "running"}
+        for document in self.database.runs.find(query, {"state": 1}):
+            for step_id in records.ready_steps(document):
+                ready = records.ready_step(document, step_id)
+                if not queues or ready.queue in queues:
+                    yield ready, document["state"][step_id]["not_before"]
+
+
+def _claim_from(document: Document, step_id: str) -> Claim:
+    what = records.step_name(document, step_id)
+    graph_step = documents.loads(document["plan"][step_id], GraphStep, what)
+    ports = {source.port for source in graph_step.inputs.values() if source.port}
+    values = {value.port: value for value in records.values_from(document, ports)}
+    return Claim(records.step_from(document, step_id), graph_step, values)
+
+
+def _finished_state(step: Step, outcome: Outcome, now: float) -> dict[str, Any]:
+    again = outcome.status == "ready"
+    failures: tuple[Failure, ...] = step.failures
+    if again and outcome.failure:
+        failures = (*failures, outcome.failure)
+    state: dict[str, Any] = {
+        "status": outcome.status,
+        "seconds": documents.dumps(outcome.seconds),
+        "failure": documents.dumps(outcome.failure) if outcome.failure and not again else None,
+        "failures": documents.dumps(failures),
+        "not_before": outcome.not_before,
+        "look_at": first_look(now, outcome.not_before) if again else None,
+        "finished_at": None if again else now,
+    }
+    if again:
+        state["ready_at"] = max(now, outcome.not_before)
+    return state

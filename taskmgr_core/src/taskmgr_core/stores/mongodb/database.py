@@ -1,0 +1,173 @@
+"""The connection to a MongoDB server, its collections and their indexes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    DuplicateKeyError,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.write_concern import WriteConcern
+
+from taskmgr_core.errors import SettingsError, StoreError
+
+Document: TypeAlias = dict[str, Any]
+
+SELECTION_MILLISECONDS = 5_000
+SOCKET_MILLISECONDS = 20_000
+DEFAULT_DATABASE = "taskmgr"
+
+_AUTHENTICATION_FAILED = frozenset({13, 18})
+
+# Every query of the store is served by one of these; a test asks the planner.
+INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
+    "releases": (IndexModel([("tasks", ASCENDING)], name="by_task"),),
+    "runs": (
+        IndexModel([("short", ASCENDING)], name="by_short"),
+        IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
+        IndexModel([("name", ASCENDING), ("_id", DESCENDING)], name="by_name"),
+        IndexModel(
+            [("name", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)],
+            name="by_name_and_status",
+        ),
+        IndexModel([("digests", ASCENDING), ("_id", DESCENDING)], name="by_digest"),
+        IndexModel([("running.worker", ASCENDING)], name="by_worker", sparse=True),
+        IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
+    "log": (
+        IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
+    "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
+}
+
+
+@attrs.frozen
+class Durable:
+    """The collections whose writes are on the disk of the majority when they return."""
+
+    releases: Collection[Document]
+    task_names: Collection[Document]
+    pipelines: Collection[Document]
+    runs: Collection[Document]
+
+
+class Database:
+    """One database of a MongoDB server, shared by the threads of this process.
+
+    The connection is made with the first operation. No multi-document transaction
+    is used, and nothing assumes a replica set.
+
+    Arguments:
+        url: ``mongodb://user:password@host:port/database?options``.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        try:
+            self._client: MongoClient[Document] = MongoClient(
+                url,
+                appname="taskmgr",
+                retryWrites=False,
+                serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+                socketTimeoutMS=SOCKET_MILLISECONDS,
+                tz_aware=True,
+            )
+            database = self._client.get_default_database(DEFAULT_DATABASE)
+        except (InvalidURI, ConfigurationError, ValueError) as error:
+            raise SettingsError(
+                f"{self.place} is no address of a MongoDB server ({_without_secrets(error, url)}); "
+                "as in mongodb://user:password@host:27017/taskmgr"
+            ) from None
+        self.name = database.name
+        synced = database.with_options(write_concern=WriteConcern(w="majority", j=True))
+        self.durable = Durable(
+            synced["releases"], synced["task_names"], synced["pipelines"], synced["runs"]
+        )
+        # What a power cut undoes of these is found out again: claims, beats, log lines.
+        self.runs: Collection[Document] = database["runs"]
+        self.workers: Collection[Document] = database["workers"]
+        self.log: Collection[Document] = database["log"]
+        self._database = database
+
+    def initialize(self) -> None:
+        """Create the indexes that are not there yet."""
+        with self.translated():
+            for name, indexes in INDEXES.items():
+                self._database[name].create_indexes(list(indexes))
+
+    def missing_indexes(self) -> list[str]:
+        """The indexes that ``initialize`` would create, as ``runs.by_status``."""
+        with self.translated():
+            return [
+                f"{name}.{index.document['name']}"
+                for name, indexes in INDEXES.items()
+                for index in indexes
+                if index.document["name"] not in self._database[name].index_information()
+            ]
+
+    def version(self) -> str:
+        """The server's version, asked of the server."""
+        with self.translated():
+            return str(self._client.server_info()["version"])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Our errors for those of the driver; none of them shows a password."""
+        try:
+            yield
+        except DuplicateKeyError as error:
+            raise StoreError(f"{self.place}: this is recorded already: {_key(error)}") from error
+        except AutoReconnect as error:  # and what it is the base of: no server, time-outs
+            raise StoreError(
+                f"the MongoDB server {self.place} cannot be reached ({_brief(error)}); start it, "
+                "or correct TASKMGR_METADATA_URL"
+            ) from error
+        except OperationFailure as error:
+            raise StoreError(self._refusal(error)) from error
+        except PyMongoError as error:
+            raise StoreError(f"{self.place}: {_brief(error)}") from error
+
+    def _refusal(self, error: OperationFailure) -> str:
+        if error.code in _AUTHENTICATION_FAILED:
+            return (
+                f"the MongoDB server {self.place} refuses this user and password for the database "
+                f"{self.name!r}; correct TASKMGR_METADATA_URL (?authSource= names the database "
+                "of the account)"
+            )
+        return f"{self.place}: {_brief(error)}"
+
+
+def _brief(error: PyMongoError) -> str:
+    """The driver's first sentence; the rest describes the topology."""
+    return str(error).partition(", Timeout:")[0].partition(", full error:")[0][:500]
+
+
+def _key(error: DuplicateKeyError) -> str:
+    return str((error.details or {}).get("keyValue", "the same key"))
+
+
+def _without_secrets(error: Exception, url: str) -> str:
+    password = urlsplit(url).password
+    text = str(error)
+    return text.replace(password, "***") if password else text

@@ -1,0 +1,304 @@
+"""Run documents: what is in one, and how the models come out of it. Pure.
+
+A run is one document: its graph, the state of its steps, the values of its ports
+and its edges. What belongs together changes together, by one conditional update,
+so that no transaction over several documents is needed::
+
+    _id, short, name, kind, status, created_at, finished_at, cancel_requested, failure
+    graph           the compiled graph, as JSON text
+    order, after    the steps in order; step -> the steps it waits for
+    plan.<step>     the step of the graph, as JSON text
+    state.<step>    task, version, queue, priority, status, attempt, worker, ...
+    values.<port>   the recorded value
+    edges           [source, target] pairs
+    digests         of all values and of the files inside them
+    running         {worker, step} of the steps that are held
+    look_at         when somebody has to look after the run; absent when nobody has to
+    revision        grows with each change
+    expires_at      when the server forgets it
+
+Graph, plan and values are JSON texts: a schema has keys such as ``$ref``, and a
+damaged one must not keep the rest from being read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from taskmgr_core import documents
+from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.orchestrator.engine import RunState
+from taskmgr_core.specs import (
+    Edge,
+    Failure,
+    FieldValue,
+    Graph,
+    ReadyStep,
+    Run,
+    RunSummary,
+    Step,
+)
+from taskmgr_core.stores.metadata import first_look
+from taskmgr_core.stores.mongodb.database import Document
+
+SHORT = 8
+
+# What a claim and a decision need; the graph, the edges and the digests stay where they are.
+WORKING = {"graph": 0, "edges": 0, "digests": 0}
+# What a list shows.
+LISTED = {"graph": 0, "edges": 0, "digests": 0, "plan": 0, "values": 0}
+
+_STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name not in ("run", "id"))
+_TEXTS = ("seconds", "failure", "failures")
+
+
+def new_run(run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> Document:
+    """The document of a new run."""
+    graph_steps = {each.id: each for each in run.graph.steps}
+    document: Document = {
+        "_id": run.id,
+        "short": run.id[-SHORT:],
+        "name": run.name,
+        "kind": run.kind,
+        "status": run.status,
+        "created_at": run.created_at,
+        "finished_at": None,
+        "cancel_requested": False,
+        "failure": None,
+        "graph": documents.dumps(run.graph),
+        "order": [each.id for each in steps],
+        "after": {each.id: list(graph_steps[each.id].after) for each in steps},
+        "plan": {each.id: documents.dumps(graph_steps[each.id]) for each in steps},
+        "state": {each.id: _new_state(each) for each in steps},
+        "values": {_key(each.port): value_record(each) for each in values},
+        "edges": [],
+        "digests": sorted(digests_of(values)),
+        "revision": 0,
+    }
+    look = earliest_look(document)
+    # A run with nothing ready was left by a crash: it is looked after like one that waits.
+    document["look_at"] = first_look(run.created_at) if look is None else look
+    return document
+
+
+def run_from(document: Document) -> Run:
+    """The run of a document.
+
+    Raises:
+        InvalidDocumentError: its graph is damaged.
+    """
+    what = f"the stored graph of run {document['_id']}"
+    return Run(
+        id=document["_id"],
+        name=document["name"],
+        kind=document["kind"],
+        graph=documents.loads(document["graph"], Graph, what),
+        status=document["status"],
+        created_at=document["created_at"],
+        finished_at=document["finished_at"],
+        cancel_requested=document["cancel_requested"],
+        failure=told_failure(document["failure"], f"the stored run {document['_id']}"),
+    )
+
+
+def summary_from(document: Document) -> RunSummary:
+    """The run as lists show it."""
+    counts: dict[str, int] = {}
+    for state in document["state"].values():
+        counts[state["status"]] = counts.get(state["status"], 0) + 1
+    return RunSummary(
+        id=document["_id"],
+        name=document["name"],
+        kind=document["kind"],
+        status=document["status"],
+        created_at=document["created_at"],
+        finished_at=document["finished_at"],
+        cancel_requested=document["cancel_requested"],
+        failure=told_failure(document["failure"], f"the stored run {document['_id']}"),
+        steps=counts,
+    )
+
+
+def step_from(document: Document, step_id: str) -> Step:
+    """A step as it is recorded.
+
+    Raises:
+        InvalidDocumentError: it is damaged.
+    """
+    state = document["state"][step_id]
+    what = step_name(document, step_id)
+    plain = {name: state[name] for name in _STEP_FIELDS if name not in _TEXTS}
+    return Step(
+        run=document["_id"],
+        id=step_id,
+        seconds=documents.loads(state["seconds"], dict[str, float], what),
+        failure=failure_from(state["failure"], what),
+        failures=documents.loads(state["failures"], tuple[Failure, ...], what),
+        **plain,
+    )
+
+
+def step_name(document: Document, step_id: str) -> str:
+    """What a step is called in a message."""
+    return f"the stored step {step_id} of run {document['_id']}"
+
+
+def engine_state(document: Document) -> RunState:
+    """What the engine needs to know of a run."""
+    return RunState(
+        after={step: tuple(earlier) for step, earlier in document["after"].items()},
+        steps={step: document["state"][step]["status"] for step in document["order"]},
+        status=document["status"],
+        cancel_requested=document["cancel_requested"],
+    )
+
+
+def ready_step(document: Document, step_id: str) -> ReadyStep:
+    """A step as a queue has to know it."""
+    state = document["state"][step_id]
+    return ReadyStep(
+        document["_id"],
+        step_id,
+        state["task"],
+        state["queue"],
+        state["priority"],
+        state["ready_at"],
+    )
+
+
+def ready_steps(document: Document) -> list[str]:
+    """The ids of the steps that are ready, whether or not they are due."""
+    return [step for step, state in document["state"].items() if state["status"] == "ready"]
+
+
+def earliest_look(document: Document) -> float | None:
+    """When somebody has to look after a step of the run; None when nobody has to."""
+    looks = [document["state"][step]["look_at"] for step in ready_steps(document)]
+    return min((look for look in looks if look is not None), default=None)
+
+
+# values
+
+
+def value_record(value: FieldValue) -> Document:
+    """A value as a run document holds it."""
+    return {
+        "port": value.port,
+        "digest": value.digest,
+        "size": value.size,
+        "type": value.type,
+        "producer": value.producer,
+        "source": value.source,
+        "document": None if value.source else _json(value.document),
+        "artifacts": list(value.artifacts),
+    }
+
+
+def value_from(run_id: str, record: Mapping[str, Any]) -> FieldValue:
+    """A value of a run document.
+
+    Raises:
+        InvalidDocumentError: it is damaged.
+    """
+    what = f"the stored value of {record['port']} in run {run_id}"
+    text = record["document"]
+    return FieldValue(
+        port=record["port"],
+        digest=record["digest"],
+        size=record["size"],
+        type=record["type"],
+        producer=record["producer"],
+        source=record["source"],
+        document=None if text is None else documents.parse(text, what),
+        artifacts=tuple(record["artifacts"]),
+    )
+
+
+def values_from(document: Document, ports: Iterable[str] | None = None) -> list[FieldValue]:
+    """The values of a run document, of these ports when given."""
+    records = document["values"]
+    keys = records if ports is None else [_key(port) for port in ports]
+    return [value_from(document["_id"], records[key]) for key in keys if key in records]
+
+
+def value_changes(values: Iterable[FieldValue]) -> Document:
+    """The fields that record values."""
+    return {f"values.{_key(each.port)}": value_record(each) for each in values}
+
+
+def value_projection(ports: Iterable[str]) -> Document:
+    """What to ask for to get the values of these ports."""
+    return {f"values.{_key(port)}": 1 for port in ports} or {"_id": 1}
+
+
+def digests_of(values: Iterable[FieldValue]) -> set[str]:
+    """All digests that values are found by."""
+    return {digest for each in values for digest in (each.digest, *each.artifacts)}
+
+
+def edges_from(document: Document) -> list[Edge]:
+    """The edges of a run document."""
+    return [Edge(source, target) for source, target in document["edges"]]
+
+
+# failures
+
+
+def failure_from(text: str | None, what: str) -> Failure | None:
+    """A stored failure.
+
+    Raises:
+        InvalidDocumentError: it is damaged.
+    """
+    return None if text is None else documents.loads(text, Failure, what)
+
+
+def told_failure(text: str | None, what: str) -> Failure | None:
+    """A failure as it can be told: when it is damaged, that it is."""
+    try:
+        return failure_from(text, what)
+    except InvalidDocumentError as error:
+        return damaged(error)
+
+
+def damaged(error: InvalidDocumentError) -> Failure:
+    """The failure of a step whose record is damaged."""
+    return Failure("damaged-record", f"{error}; submit the run again")
+
+
+def run_failure(document: Document) -> str | None:
+    """Why a run failed, as JSON text: the reason of the step that failed first."""
+    failed = [
+        (state["finished_at"] or 0.0, step)
+        for step, state in document["state"].items()
+        if state["status"] == "failed"
+    ]
+    if not failed:
+        return None
+    step = min(failed)[1]
+    state = document["state"][step]
+    failure = told_failure(state["failure"], step_name(document, step))
+    if failure is None:
+        return None
+    message = f"step {step} ({state['task']} {state['version']}): {failure.message}"
+    return documents.dumps(Failure(failure.code, message))
+
+
+def _new_state(step: Step) -> Document:
+    state = {name: getattr(step, name) for name in _STEP_FIELDS if name not in _TEXTS}
+    state |= {"seconds": "{}", "failure": None, "failures": "[]"}
+    state["look_at"] = None if step.ready_at is None else first_look(step.ready_at)
+    return state
+
+
+def _key(port: str) -> str:
+    """A port as a field's name, which has neither dots nor dollars."""
+    return port.replace("%", "%25").replace(".", "%2E").replace("$", "%24").replace("\0", "%00")
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
