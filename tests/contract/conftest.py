@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 from children import Child, start
-from implementations import ARTIFACTS, METADATA, QUEUES, Place
+from implementations import ARTIFACTS, METADATA, QUEUES, SERVERS, Place
 
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.stores.artifacts import ArtifactStore
@@ -35,10 +35,17 @@ def start_child() -> Iterator[Callable[..., Child]]:
         each.close()
 
 
+def place_of(request: pytest.FixtureRequest, folder: Path) -> Place:
+    """Where the wanted implementation keeps its data: the folder, or a part of a real server."""
+    kind = request.param
+    server = SERVERS.get(kind)
+    return Place(kind, request.getfixturevalue(server).url if server else str(folder))
+
+
 @pytest.fixture(params=METADATA)
 def metadata_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty metadata store's place."""
-    return Place(request.param, str(tmp_path))
+    return place_of(request, tmp_path)
 
 
 @pytest.fixture
@@ -64,7 +71,7 @@ def metadata(open_metadata: Callable[[], MetadataStore]) -> MetadataStore:
 @pytest.fixture(params=ARTIFACTS)
 def artifacts_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty artifact store's place."""
-    return Place(request.param, str(tmp_path))
+    return place_of(request, tmp_path)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from taskmgr_core.queue.embedded import EmbeddedQueue
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -30,7 +31,12 @@ def _embedded(where: str, metadata: MetadataStore) -> Queue:
     return EmbeddedQueue(metadata, Bell(Path(where) / "bells"))
 
 
-METADATA: Mapping[str, Callable[[str], MetadataStore]] = {"sqlite": _sqlite}
+METADATA: Mapping[str, Callable[[str], MetadataStore]] = {
+    "sqlite": _sqlite,
+    "mongodb": MongoMetadata,
+}
+# The server whose address says where an implementation keeps its data; others have a folder.
+SERVERS: Mapping[str, str] = {"mongodb": "mongodb_server"}
 ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {"directory": _directory}
 # A queue with the metadata store that it is used with.
 QUEUES: Mapping[str, tuple[str, Callable[[str, MetadataStore], Queue]]] = {

@@ -3,9 +3,11 @@
 from collections import Counter
 
 import attrs
+import pytest
 import uuid_utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from implementations import SERVERS
 from samples import NOW, first_step, graph, graph_step, silent, success
 
 from taskmgr_core.orchestrator.engine import decide
@@ -19,14 +21,20 @@ SILENCE = 5.0
 NEVER = 1000
 
 # One store serves all examples: each has a queue, workers and runs of its own.
-THOROUGH = settings(
-    max_examples=4 * settings().max_examples,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+THOROUGH = settings(max_examples=4 * settings().max_examples, suppress_health_check=CHECKS)
+# A server takes some milliseconds for each operation.
+BRIEF = settings(max_examples=max(1, settings().max_examples // 4), suppress_health_check=CHECKS)
+
+in_a_file = pytest.mark.parametrize("metadata_place", ["sqlite"], indirect=True)
+on_a_server = pytest.mark.parametrize("metadata_place", sorted(SERVERS), indirect=True)
+
+
+Steps = tuple[GraphStep, ...]
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[GraphStep, ...]:
+def graphs(draw: st.DrawFn) -> Steps:
     """Any acyclic graph of up to six steps, of any priorities."""
     names = [f"{number:03}" for number in range(1, draw(st.integers(1, 6)) + 1)]
     return tuple(
@@ -173,15 +181,10 @@ def run_all(platform: Platform, steps: list[tuple[GraphStep, ...]], schedule: Sc
     assert set(platform.claims.values()) <= {1}, "an attempt was given out twice"
 
 
-@THOROUGH
-@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS))
-def test_every_run_ends_and_records_each_step_once(
-    metadata: MetadataStore,
-    first: tuple[GraphStep, ...],
-    second: tuple[GraphStep, ...],
-    schedule: Schedule,
+def each_step_is_recorded_once(
+    metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule
 ) -> None:
-    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
+    """What both tests of that name claim."""
     platform = Platform(metadata)
     run_all(platform, [first, second], schedule)
     for run in platform.runs:
@@ -200,15 +203,8 @@ def test_every_run_ends_and_records_each_step_once(
         assert len(set(edges)) == len(edges) == 2 * sum(len(each.after) for each in run.graph.steps)
 
 
-@THOROUGH
-@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS, *ENDINGS))
-def test_every_run_ends_whatever_fails(
-    metadata: MetadataStore,
-    first: tuple[GraphStep, ...],
-    second: tuple[GraphStep, ...],
-    schedule: Schedule,
-) -> None:
-    """With failures, cancelling and quarantine, too, each run ends as its steps did, for good."""
+def each_run_ends(metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule) -> None:
+    """What both tests of that name claim."""
     platform = Platform(metadata, lost_attempts=2)
     run_all(platform, [first, second], schedule)
     for run in platform.runs:
@@ -224,3 +220,43 @@ def test_every_run_ends_whatever_fails(
         }
         assert metadata.reconcile(run.id, decide, platform.now).run_status == ended.status
         assert (metadata.run(run.id), metadata.steps(run.id)) == (ended, recorded)
+
+
+@in_a_file
+@THOROUGH
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS))
+def test_every_run_ends_and_records_each_step_once(
+    metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule
+) -> None:
+    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
+    each_step_is_recorded_once(metadata, first, second, schedule)
+
+
+@in_a_file
+@THOROUGH
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS, *ENDINGS))
+def test_every_run_ends_whatever_fails(
+    metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule
+) -> None:
+    """With failures, cancelling and quarantine, too, each run ends as its steps did, for good."""
+    each_run_ends(metadata, first, second, schedule)
+
+
+@on_a_server
+@BRIEF
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS))
+def test_every_run_ends_and_records_each_step_once_on_a_server(
+    metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule
+) -> None:
+    """Whatever is lost, doubled or late: each step succeeds once, its values are the winner's."""
+    each_step_is_recorded_once(metadata, first, second, schedule)
+
+
+@on_a_server
+@BRIEF
+@given(first=graphs(), second=graphs(), schedule=schedules(*ACTIONS, *ENDINGS))
+def test_every_run_ends_whatever_fails_on_a_server(
+    metadata: MetadataStore, first: Steps, second: Steps, schedule: Schedule
+) -> None:
+    """With failures, cancelling and quarantine, too, each run ends as its steps did, for good."""
+    each_run_ends(metadata, first, second, schedule)

@@ -28,24 +28,11 @@ class Catalog:
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """See ``MetadataStore.add_versions``."""
-        if not versions:
-            return False
-        release = versions[0].release
         self._take_names(versions)
-        document: Document = {
-            "_id": f"{release.distribution} {release.version}",
-            "distribution": release.distribution,
-            "version": release.version,
-            "content": content_of(versions[0]),
-            "published": time.time_ns(),
-            "tasks": [each.name for each in versions],
-            "documents": {each.name: documents.dumps(each) for each in versions},
-        }
-        try:
-            self.database.durable.releases.insert_one(document)
-        except DuplicateKeyError:
-            return self._added_to(document)
-        return True
+        documents_ = _release_documents(versions)
+        known = {document["_id"]: self._known(document) for document in documents_}
+        added = [self._add(document, known[document["_id"]]) for document in documents_]
+        return any(added)
 
     def version(self, task: str, wanted: str | None) -> TaskVersion:
         """See ``MetadataStore.version``."""
@@ -117,26 +104,60 @@ class Catalog:
                     "give the task another name"
                 )
 
-    def _added_to(self, document: Document) -> bool:
-        """Add what is missing to a release that is there; another content is refused."""
-        new = {f"documents.{name}": text for name, text in document["documents"].items()}
+    def _known(self, document: Document) -> Document | None:
+        """The release as it is recorded; another content than that is refused."""
         known = self.database.durable.releases.find_one({"_id": document["_id"]})
-        if known is None or known["content"] != document["content"]:
-            raise ConflictError(
-                f"{document['distribution']} {document['version']} is published with other "
-                "content; a published version never changes: raise the version in pyproject.toml"
-            )
+        if known is not None and known["content"] != document["content"]:
+            raise _other_content(document)
+        return known
+
+    def _add(self, document: Document, known: Document | None) -> bool:
+        releases = self.database.durable.releases
+        if known is None:
+            try:
+                releases.insert_one(document)
+            except DuplicateKeyError:  # somebody else was faster
+                return self._add(document, self._known(document))
+            return True
         missing = [name for name in document["tasks"] if name not in known["tasks"]]
-        if not missing:
-            return False
-        self.database.durable.releases.update_one(
-            {"_id": document["_id"]},
+        if missing:
+            new = {f"documents.{name}": document["documents"][name] for name in missing}
+            releases.update_one(
+                {"_id": document["_id"]},
+                {"$addToSet": {"tasks": {"$each": missing}}, "$set": new},
+            )
+        return bool(missing)
+
+
+def _release_documents(versions: Sequence[TaskVersion]) -> list[Document]:
+    """A document for each release."""
+    found: dict[str, Document] = {}
+    for each in versions:
+        key = f"{each.release.distribution} {each.version}"
+        document = found.setdefault(
+            key,
             {
-                "$addToSet": {"tasks": {"$each": missing}},
-                "$set": {f"documents.{name}": new[f"documents.{name}"] for name in missing},
+                "_id": key,
+                "distribution": each.release.distribution,
+                "version": each.version,
+                "content": content_of(each),
+                "published": time.time_ns(),
+                "tasks": [],
+                "documents": {},
             },
         )
-        return True
+        if document["content"] != content_of(each):
+            raise _other_content(document)
+        document["tasks"].append(each.name)
+        document["documents"][each.name] = documents.dumps(each)
+    return list(found.values())
+
+
+def _other_content(document: Document) -> ConflictError:
+    return ConflictError(
+        f"{document['distribution']} {document['version']} is published with other content; "
+        "a published version never changes: raise the version in pyproject.toml"
+    )
 
 
 def content_of(version: TaskVersion) -> str:

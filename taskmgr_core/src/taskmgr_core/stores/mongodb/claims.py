@@ -185,7 +185,8 @@ class Claims:
 
     def holders(self) -> list[str]:
         """See ``MetadataStore.holders``."""
-        return [str(worker) for worker in self.database.runs.distinct("running.worker")]
+        held = self.database.runs.find({"running.worker": {"$gt": ""}}, {"running": 1})
+        return sorted({each["worker"] for document in held for each in document["running"]})
 
     def holds(self, worker: str) -> list[Hold]:
         """See ``MetadataStore.holds``."""
