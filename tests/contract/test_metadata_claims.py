@@ -314,3 +314,15 @@ def test_unclaimed_steps_come_in_pages(metadata: MetadataStore) -> None:
     pages = [metadata.take_unclaimed(NOW + 10, later, limit=2) for _ in range(4)]
     assert [len(page) for page in pages] == [2, 2, 1, 0]
     assert len({each.run for page in pages for each in page}) == 5
+
+
+def test_claim_whose_answer_was_lost_is_given_again(metadata: MetadataStore) -> None:
+    """Asked again, a worker gets the attempt that it holds already, and nobody else does."""
+    run = created(metadata, values=[value("text", "a")])
+    claim = metadata.claim_step(run.id, "001", "w1", NOW)
+    assert claim is not None
+    assert metadata.claim_step(run.id, "001", "w1", NOW + 1) is None
+    assert metadata.claim_step(run.id, "001", "w2", NOW + 1, again=True) is None
+    assert metadata.claim_step(run.id, "001", "w1", NOW + 1, again=True) == claim
+    finished(metadata, claim)
+    assert metadata.claim_step(run.id, "001", "w1", NOW + 2, again=True) is None

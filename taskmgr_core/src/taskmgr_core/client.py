@@ -266,7 +266,7 @@ class Client:
         next_look = 0.0
         self._serve(run.id)
         while True:
-            seen = self.queue.changes()
+            seen = self.queue.changes(run.id)
             ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
             if ended:
                 run = self.metadata.run(run.id)
@@ -283,7 +283,7 @@ class Client:
                     f"`taskmgr show {run.id}`"
                 )
             self._ensure_worker(run.graph)
-            self.queue.wait(seen, LOOK_SECONDS)
+            self.queue.wait(seen, LOOK_SECONDS, run.id)
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""
@@ -325,7 +325,7 @@ class Client:
         """
         run = self.metadata.run(run_id)
         self.metadata.request_cancel(run.id, decide, time.time())
-        self.queue.announce(run.id, ())
+        self.queue.alert(run.id)
         return self.metadata.run(run.id)
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:
@@ -343,7 +343,7 @@ class Client:
                 last = page[-1].number
             if ended or not follow:
                 return
-            self.queue.wait(self.queue.changes(), LOOK_SECONDS)
+            self.queue.wait(self.queue.changes(run.id), LOOK_SECONDS, run.id)
             run = self.metadata.run(run.id)
 
     # lineage and workers

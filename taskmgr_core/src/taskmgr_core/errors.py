@@ -18,6 +18,7 @@ __all__ = [
     "NotFoundError",
     "Problem",
     "PublishError",
+    "QueueError",
     "RunnerError",
     "SettingsError",
     "StoreError",
@@ -57,6 +58,10 @@ class ArtifactError(TaskmgrError):
 
 class StoreError(TaskmgrError):
     """The metadata store cannot be read or written: damaged, full, in the way."""
+
+
+class QueueError(TaskmgrError):
+    """The broker cannot be reached; what is ready stays recorded in the metadata store."""
 
 
 @attrs.frozen

@@ -46,6 +46,26 @@ class Settings:
         "Folder of everything that taskmgr keeps. Default: the nearest .taskmgr in this folder or "
         "one above it, else the user's data folder.",
     )
+    metadata_url: str = _setting(
+        "",
+        "MongoDB server of a team, as mongodb://user:password@host:27017/taskmgr. "
+        "Default: a SQLite file in home.",
+    )
+    artifacts_url: str = _setting(
+        "",
+        "MinIO or another S3 server, as s3+http://key:secret@host:9000/bucket (s3+https for "
+        "TLS). Default: a folder in home, which then is only a cache.",
+    )
+    broker_url: str = _setting(
+        "",
+        "Redis server that tells workers what is ready, as redis://:password@host:6379/0 "
+        "(rediss for TLS). Default: workers of this machine look into the SQLite file.",
+    )
+    history_days: float = _setting(
+        0.0,
+        "Days that ended runs and their logs are kept in MongoDB; 0 for ever.",
+        _at_least(0),
+    )
     slots: int = _setting(
         0, "Steps that a worker runs at once; 0 for the number of CPU cores.", _at_least(0)
     )
@@ -217,6 +237,11 @@ def _article(kind: type) -> str:
 
 
 def _check_together(values: Mapping[str, Any]) -> None:
+    if values["metadata_url"] and not values["broker_url"]:
+        raise SettingsError(
+            "metadata_url is set and broker_url is not: workers on other machines would not hear "
+            "of what is ready; set TASKMGR_BROKER_URL, as redis://:password@host:6379/0"
+        )
     if values["lost_after"] < 2 * values["heartbeat"]:
         raise SettingsError(
             f"lost_after is {values['lost_after']:g} s and heartbeat {values['heartbeat']:g} s: "

@@ -12,16 +12,23 @@ from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.publishing import Publisher
+from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.queue.bell import Bell
-from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.settings import Settings, load
 from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.uv import Uv
 from taskmgr_core.worker.executor import Executor
 from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_core.worker.worker import Timing, WorkerProcess
+
+# How often a worker looks whether its steps are to be cancelled or were taken from it: where
+# it is told of a cancellation the look is only for when the word was lost.
+EMBEDDED_HOLDS_SECONDS = 0.1
+HOLDS_SECONDS = 2.0
 
 
 def connect(home: Path | None = None) -> Client:
@@ -46,11 +53,11 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        self.metadata = SqliteMetadata(settings.database)
+        self.metadata = _metadata(settings)
         self.metadata.initialize()
         self.artifacts = DirectoryArtifacts(home / "artifacts")
         self.artifacts.initialize()
-        self.queue = EmbeddedQueue(self.metadata, Bell(home / "bells"))
+        self.queue = _queue(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
@@ -111,6 +118,50 @@ class Platform:
             retry_delay=self.settings.retry_delay,
         )
         timing = Timing(
-            self.settings.heartbeat, self.settings.lost_after, self.settings.lost_attempts
+            self.settings.heartbeat,
+            self.settings.lost_after,
+            self.settings.lost_attempts,
+            HOLDS_SECONDS if self.settings.broker_url else EMBEDDED_HOLDS_SECONDS,
         )
-        return WorkerProcess(self.metadata, self.queue, executor, slots, queues, timing, runs)
+        return WorkerProcess(
+            self.metadata,
+            self.queue,
+            self._feed(slots, queues, runs),
+            executor,
+            queues,
+            timing,
+            private=runs is not None,
+        )
+
+    def _feed(
+        self, slots: int, queues: Collection[str], runs: Callable[[], Collection[str]] | None
+    ) -> Feed:
+        """Celery's messages for a worker of a team; a worker of one process takes by itself."""
+        if runs is not None or not self.settings.broker_url:
+            return TakingFeed(self.queue, slots, queues, runs)
+        from taskmgr_core.queue.celery.feed import CeleryFeed
+        from taskmgr_core.queue.celery.queue import CeleryQueue
+        from taskmgr_core.queue.celery.scaling import Scaling
+
+        if not isinstance(self.queue, CeleryQueue):
+            raise TypeError(f"the queue is a {type(self.queue).__name__}")
+        return CeleryFeed(self.queue, self.metadata, Scaling(slots, slots), queues)
+
+
+# The clients of the servers are slow to import, and a laptop needs none of them.
+
+
+def _metadata(settings: Settings) -> MetadataStore:
+    if not settings.metadata_url:
+        return SqliteMetadata(settings.database)
+    from taskmgr_core.stores.mongodb import MongoMetadata
+
+    return MongoMetadata(settings.metadata_url, settings.history_days * 86_400)
+
+
+def _queue(settings: Settings, metadata: MetadataStore) -> Queue:
+    if not settings.broker_url:
+        return EmbeddedQueue(metadata, Bell(settings.home / "bells"))
+    from taskmgr_core.queue.celery.queue import CeleryQueue
+
+    return CeleryQueue(settings.broker_url, metadata)

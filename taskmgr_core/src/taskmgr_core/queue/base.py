@@ -6,7 +6,7 @@ message that is lost, doubled or late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from taskmgr_core.specs import Claim, ReadyStep
@@ -17,6 +17,9 @@ class Queue(Protocol):
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Say that steps have become ready, or (with none) that a run has changed."""
+
+    def alert(self, run_id: str) -> None:
+        """Say that whoever runs a step of a run has to look whether it may go on."""
 
     def take(
         self,
@@ -38,10 +41,17 @@ class Queue(Protocol):
             else changed meanwhile: ask again.
         """
 
-    def changes(self) -> int:
-        """A number that grows with every change that this process has heard of."""
+    def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
+        """Those of some unclaimed steps whose messages are certainly not on their way."""
 
-    def wait(self, seen: int, timeout: float) -> int:
+    def changes(self, run_id: str | None = None) -> int:
+        """A number that grows with every change that this process has heard of.
+
+        Arguments:
+            run_id: of this run; where None, those that a worker has to hear of.
+        """
+
+    def wait(self, seen: int, timeout: float, run_id: str | None = None) -> int:
         """Wait until ``changes`` is above ``seen``, or the time is over; return it."""
 
     def wake(self) -> None:
@@ -49,3 +59,28 @@ class Queue(Protocol):
 
     def close(self) -> None:
         """Stop listening."""
+
+
+class Feed(Protocol):
+    """Where a worker's steps come from, and the threads that run them: its slots."""
+
+    @property
+    def slots(self) -> int:
+        """How many steps it runs at once, as it is now."""
+
+    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+        """Begin to claim.
+
+        Arguments:
+            worker: the worker's id.
+            run: carries out a claimed step, in a thread of the feed.
+        """
+
+    def tend(self) -> None:
+        """Put right what has stopped by itself; called about once a second."""
+
+    def stop(self) -> None:
+        """Claim nothing more; returns at once."""
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the steps that run; whether all have ended."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
+from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.queue.base import Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
 LOOK_AGAIN_SECONDS = 2.0
+TAKE_SECONDS = 60.0
+TRY_AGAIN_SECONDS = 1.0
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class EmbeddedQueue:
@@ -26,6 +34,10 @@ class EmbeddedQueue:
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:  # noqa: ARG002
         """Ring; the listeners ask the store what it was."""
+        self._bell.ring()
+
+    def alert(self, run_id: str) -> None:  # noqa: ARG002
+        """Ring."""
         self._bell.ring()
 
     def take(
@@ -46,12 +58,16 @@ class EmbeddedQueue:
         self._bell.wait(seen, waiting)
         return None  # whoever waits may want to stop before it takes something
 
-    def changes(self) -> int:
+    def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
+        """None: there are no messages, takers look into the store."""
+        return []
+
+    def changes(self, run_id: str | None = None) -> int:  # noqa: ARG002
         """How often the bell has rung since this process first asked."""
         self._bell.listen()
         return self._bell.count
 
-    def wait(self, seen: int, timeout: float) -> int:
+    def wait(self, seen: int, timeout: float, run_id: str | None = None) -> int:  # noqa: ARG002
         """Wait for the bell."""
         return self._bell.wait(seen, timeout)
 
@@ -62,3 +78,72 @@ class EmbeddedQueue:
     def close(self) -> None:
         """Stop listening."""
         self._bell.close()
+
+
+class TakingFeed:
+    """Implements ``Feed``: threads that take from a queue.
+
+    Arguments:
+        queue: where they take from.
+        slots: how many threads.
+        queues: the queues that are served; empty for all.
+        runs: asked before each claim for the runs that are served; None for all.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        slots: int,
+        queues: Collection[str],
+        runs: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        self._queue = queue
+        self._slots = slots
+        self._queues = tuple(queues)
+        self._runs = runs
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def slots(self) -> int:
+        """How many threads."""
+        return self._slots
+
+    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+        """Start the threads."""
+        for number in range(self._slots):
+            thread = threading.Thread(
+                target=self._serve, args=(worker, run), name=f"slot-{number}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def tend(self) -> None:
+        """Nothing: a thread ends with its worker only."""
+
+    def stop(self) -> None:
+        """Let the threads end after what they run."""
+        self._stopping.set()
+        self._queue.wake()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the threads."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _serve(self, worker: str, run: Callable[[Claim], None]) -> None:
+        while not self._stopping.is_set():
+            try:
+                runs = None if self._runs is None else self._runs()
+                claim = self._queue.take(worker, self._queues, TAKE_SECONDS, runs)
+                if claim is not None:
+                    run(claim)
+            except TaskmgrError as error:
+                _LOGGER.warning("no step can be claimed: %s", error)
+                self._stopping.wait(TRY_AGAIN_SECONDS)
+            except Exception:
+                # A slot that ends would leave a worker that beats and does nothing.
+                _LOGGER.exception("a slot met a bug of taskmgr and goes on")
+                self._stopping.wait(TRY_AGAIN_SECONDS)

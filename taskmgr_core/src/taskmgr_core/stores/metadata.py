@@ -93,6 +93,9 @@ class MetadataStore(Protocol):
     def close(self) -> None:
         """Release connections; nothing recorded is lost."""
 
+    def faults(self) -> list[str]:
+        """What is wrong with the store, and what to do; nothing when it is as it should be."""
+
     # tasks and pipelines
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
@@ -178,8 +181,18 @@ class MetadataStore(Protocol):
             The claim, or None when nothing is due. No two workers get the same attempt.
         """
 
-    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+    def claim_step(
+        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+    ) -> Claim | None:
         """Claim one step that somebody was told of.
+
+        Arguments:
+            run_id: the run's full id.
+            step_id: the step's.
+            worker: the claiming worker's id.
+            now: UTC seconds.
+            again: whether the answer to the same claim may have been lost; then an
+                attempt that the worker holds already is given, too.
 
         Returns:
             The claim; None when it is not due, or not ready any more.

@@ -8,35 +8,43 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import attrs
 import uuid_utils
 
 from taskmgr_core.errors import StoreError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.queue.base import Queue
-from taskmgr_core.specs import Claim, Outcome, Worker, as_ready
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.queue.base import Feed, Queue
+from taskmgr_core.specs import Claim, Outcome, ReadyStep, Worker, as_ready
+from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 
 _LOGGER = logging.getLogger(__name__)
 
-TAKE_SECONDS = 60.0
 LOOKS_UNTIL_LOST = 6
 STALLED_SECONDS = 15.0
-HOLDS_SECONDS = 0.1
+TEND_SECONDS = 1.0
 RECORD_AGAIN_SECONDS = 1.0
+UNCLAIMED = 50
+MAXIMUM_LOOK_SECONDS = 60.0
 
 
 @attrs.frozen
 class Timing:
-    """How often a worker beats, and when others give it up; see ``Settings``."""
+    """How often a worker beats, and when others give it up; see ``Settings``.
+
+    Attributes:
+        holds: seconds between two looks at whether its steps are still its own, and
+            not to be cancelled; with each change that it hears of it looks at once.
+    """
 
     heartbeat: float
     lost_after: float
     lost_attempts: int
+    holds: float = 0.1
 
 
 @attrs.define
@@ -45,46 +53,56 @@ class _Running:
     stopped: threading.Event = attrs.field(factory=threading.Event)
 
 
+def next_look(step: ReadyStep, now: float) -> float:
+    """When to look again after a step that nobody has claimed: the longer it waits the rarer.
+
+    Arguments:
+        step: the step.
+        now: UTC seconds.
+    """
+    waited = now - step.ready_at
+    return now + min(max(waited, UNCLAIMED_SECONDS), MAXIMUM_LOOK_SECONDS)
+
+
 class WorkerProcess:
     """Runs steps until it is stopped.
 
     Arguments:
         metadata: the truth.
-        queue: says when there is something to do.
+        queue: tells others of ready steps, and this worker of changes.
+        feed: where its steps come from, and the threads that run them.
         executor: carries out attempts.
-        slots: how many at once.
         queues: which queues it serves; empty for all.
         timing: of heartbeats and recovery.
-        runs: asked before each claim for the runs that it serves; None for all.
+        private: whether it serves only the runs that its own process waits for.
     """
 
     def __init__(
         self,
         metadata: MetadataStore,
         queue: Queue,
+        feed: Feed,
         executor: Executor,
-        slots: int,
         queues: Collection[str],
         timing: Timing,
-        runs: Callable[[], Collection[str]] | None = None,
+        *,
+        private: bool = False,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
         self._queue = queue
+        self._feed = feed
         self._executor = executor
-        self._slots = slots
         self._queues = tuple(queues)
         self._timing = timing
-        self._runs = runs
+        self._private = private
         self._watch = BeatWatch(timing.lost_after)
         self._started_at = time.time()
         self._look_for_stalled = 0.0
-        self._stopping = threading.Event()
         self._giving_back = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str, int], _Running] = {}
-        self._threads: list[threading.Thread] = []
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
     def start(self) -> None:
@@ -95,10 +113,7 @@ class WorkerProcess:
         """
         self._beat()
         self._supervisor.start()
-        for number in range(self._slots):
-            thread = threading.Thread(target=self._serve, name=f"slot-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._feed.start(self.id, self._run)
 
     def stop(self, *, grace: float | None = None) -> None:
         """Claim nothing more, wait for the running steps, then leave.
@@ -107,42 +122,25 @@ class WorkerProcess:
             grace: seconds after which running steps are given back, to be run
                 again by another worker; None to wait for them.
         """
-        self._stopping.set()
-        self._queue.wake()
-        deadline = None if grace is None else time.monotonic() + grace
-        for thread in self._threads:
-            thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
+        self._feed.stop()
+        self._feed.join(grace)
         self._giving_back.set()
-        for thread in self._threads:
-            thread.join()
+        self._feed.join()
         self._ended.set()
         self._queue.wake()
         self._supervisor.join()
         self._executor.pool.close()
         self._metadata.remove_worker(self.id)
 
-    # slots
-
-    def _serve(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                runs = None if self._runs is None else self._runs()
-                claim = self._queue.take(self.id, self._queues, TAKE_SECONDS, runs)
-                if claim is not None:
-                    self._run(claim)
-            except TaskmgrError as error:
-                _LOGGER.warning("no step can be claimed: %s", error)
-                self._ended.wait(RECORD_AGAIN_SECONDS)
-            except Exception:
-                # A slot that ends would leave a worker that beats and does nothing.
-                _LOGGER.exception("a slot met a bug of taskmgr and goes on")
-                self._ended.wait(RECORD_AGAIN_SECONDS)
+    # steps
 
     def _run(self, claim: Claim) -> None:
         step = claim.step
         key = (step.run, step.id, step.attempt)
         running = _Running(claim)
         with self._lock:
+            if key in self._running:
+                return  # told twice of a step whose claim was answered twice
             self._running[key] = running
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
@@ -207,11 +205,13 @@ class WorkerProcess:
 
     def _supervise(self) -> None:
         seen = self._queue.changes()
-        due = dict.fromkeys(("beat", "recover", "holds"), 0.0)
+        due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
-            "holds": (HOLDS_SECONDS, self._check_holds),
+            "holds": (self._timing.holds, self._check_holds),
+            "unclaimed": (TEND_SECONDS, self._announce_unclaimed),
+            "tend": (TEND_SECONDS, self._feed.tend),
         }
         while not self._ended.is_set():
             now = time.monotonic()
@@ -219,8 +219,10 @@ class WorkerProcess:
                 if now >= due[name]:
                     due[name] = now + seconds
                     self._try(name, action)
-            waits = [due["beat"], due["recover"], *([due["holds"]] if self._running else [])]
-            seen = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
+            waits = [when for name, when in due.items() if name != "holds" or self._running]
+            heard = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
+            if heard != seen:
+                seen, due["holds"] = heard, 0.0
 
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
@@ -239,12 +241,12 @@ class WorkerProcess:
                 id=self.id,
                 host=socket.gethostname(),
                 pid=os.getpid(),
-                slots=self._slots,
+                slots=self._feed.slots,
                 queues=self._queues,
                 started_at=self._started_at,
                 heartbeat=time.time(),
                 running=running,
-                private=self._runs is not None,
+                private=self._private,
             )
         )
 
@@ -270,6 +272,20 @@ class WorkerProcess:
             self._queue.announce(
                 run_id, [as_ready(step, now) for step in released if step.run == run_id]
             )
+
+    def _announce_unclaimed(self) -> None:
+        """Tell again of steps whose message was lost, and of retries whose delay is over."""
+        now = time.time()
+        while True:
+            found = self._metadata.take_unclaimed(now, partial(next_look, now=now), UNCLAIMED)
+            # A retry is looked after the moment it is due, and nobody was told of it before.
+            retries = [step for step in found if now - step.ready_at < UNCLAIMED_SECONDS]
+            missing = self._queue.missing([step for step in found if step not in retries])
+            for step in (*retries, *missing):
+                self._queue.announce(step.run, [step])
+            # A page of which nothing was missing is a backlog: no reason to read all of it.
+            if len(found) < UNCLAIMED or not missing:
+                return
 
     def _check_holds(self) -> None:
         """Stop what is to be cancelled, and what has been taken from us."""

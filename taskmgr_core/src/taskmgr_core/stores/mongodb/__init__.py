@@ -147,10 +147,15 @@ class MongoMetadata:
         with self._database.translated():
             return self._claims.claim(worker, queues, now, runs)
 
-    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+    def claim_step(
+        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+    ) -> Claim | None:
         """Claim one step."""
         with self._database.translated():
-            return self._claims.claim_step(run_id, step_id, worker, now)
+            claim = self._claims.claim_step(run_id, step_id, worker, now)
+            if claim is None and again:
+                claim = self._claims.held(run_id, step_id, worker)
+            return claim
 
     def take_unclaimed(
         self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100

@@ -81,6 +81,15 @@ class Claims:
         self._seen.put(step_id, document)
         return claim
 
+    def held(self, run_id: str, step_id: str, worker: str) -> Claim | None:
+        """The claim that a worker holds on a step, as it was given; None when it holds none."""
+        state = f"state.{step_id}"
+        document = self.database.runs.find_one(
+            {"_id": run_id, f"{state}.status": "running", f"{state}.worker": worker},
+            records.WORKING,
+        )
+        return None if document is None else _claim_from(document, step_id)
+
     def claim(
         self, worker: str, queues: Collection[str], now: float, runs: Collection[str] | None
     ) -> Claim | None:

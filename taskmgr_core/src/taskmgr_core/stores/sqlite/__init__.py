@@ -128,10 +128,15 @@ class SqliteMetadata:
         with self._database.quick() as connection:
             return claims.claim(connection, worker, queues, now, runs)
 
-    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+    def claim_step(
+        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+    ) -> Claim | None:
         """Claim one step."""
         with self._database.quick() as connection:
-            return claims.claim_step(connection, run_id, step_id, worker, now)
+            claim = claims.claim_step(connection, run_id, step_id, worker, now)
+            if claim is None and again:
+                claim = claims.held(connection, run_id, step_id, worker)
+            return claim
 
     def take_unclaimed(
         self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100

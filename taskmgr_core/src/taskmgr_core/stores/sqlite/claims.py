@@ -60,6 +60,15 @@ def claim_step(
         return None
 
 
+def held(connection: sqlite3.Connection, run_id: str, step_id: str, worker: str) -> Claim | None:
+    """The claim that a worker holds on a step, as it was given; None when it holds none."""
+    row = connection.execute(
+        "SELECT * FROM steps WHERE run = ? AND id = ? AND status = 'running' AND worker = ?",
+        (run_id, step_id, worker),
+    ).fetchone()
+    return None if row is None else _claim_from(connection, row, runs.step_from(row))
+
+
 def unclaimed(connection: sqlite3.Connection, now: float, limit: int) -> list[sqlite3.Row]:
     """The steps that somebody has to look after, the longest waiting first."""
     return connection.execute(
@@ -223,16 +232,20 @@ def _first(
 
 
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
-    graph_step = documents.loads(row["graph_step"], GraphStep, runs.step_name(row))
-    ports = {source.port for source in graph_step.inputs.values() if source.port}
-    values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
+    claim = _claim_from(connection, row, _as_claimed(runs.step_from(row), worker, now))
     connection.execute(
         "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?, started_at = ?"
         " WHERE run = ? AND id = ?",
         (worker, now, row["run"], row["id"]),
     )
-    step = runs.step_from(row)
-    return Claim(step=_as_claimed(step, worker, now), graph_step=graph_step, values=values)
+    return claim
+
+
+def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) -> Claim:
+    graph_step = documents.loads(row["graph_step"], GraphStep, runs.step_name(row))
+    ports = {source.port for source in graph_step.inputs.values() if source.port}
+    values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
+    return Claim(step=step, graph_step=graph_step, values=values)
 
 
 def _as_claimed(step: Step, worker: str, now: float) -> Step:

@@ -1,0 +1,135 @@
+"""Changes that processes on many machines hear of: Redis publish and subscribe."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection
+
+import attrs
+from redis import Redis
+from redis.exceptions import RedisError
+
+CHANNEL = "taskmgr.changes"
+LISTEN_SECONDS = 1.0
+RECONNECT_SECONDS = 0.5
+# Who waits for no run in particular.
+EVERYBODY = ""
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class RedisBell:
+    """Rings for a run, and hears the rings of all processes on one Redis.
+
+    A ring that nobody hears, because the connection was cut, is no loss: who waits looks
+    by itself from time to time.
+
+    Attributes:
+        client: a connection pool of the broker.
+        prefix: of the channel, to keep platforms on one Redis apart.
+    """
+
+    client: Redis
+    prefix: str = ""
+    _counts: Counter[str] = attrs.field(factory=Counter, init=False)
+    _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
+    _stop: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _listening: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _listener: threading.Thread | None = attrs.field(default=None, init=False)
+
+    def ring(self, run_id: str, *, everybody: bool = False) -> None:
+        """Wake whoever waits for a run, here and elsewhere.
+
+        Arguments:
+            run_id: the run.
+            everybody: whether those, too, who wait for no run in particular.
+
+        Raises:
+            RedisError: it was heard here only.
+        """
+        rung = [run_id, EVERYBODY] if everybody else [run_id]
+        self._hear(rung)
+        self.client.publish(self._channel, ",".join(rung))
+
+    def _hear(self, rung: Collection[str]) -> None:
+        with self._changed:
+            for each in rung:
+                if each in self._counts:
+                    self._counts[each] += 1
+            self._changed.notify_all()
+
+    def count(self, run_id: str = EVERYBODY) -> int:
+        """How often it has rung for a run (or at all), since this was first asked."""
+        self.listen()
+        with self._changed:
+            self._counts.setdefault(run_id, 0)
+            return self._counts[run_id]
+
+    def wait(self, seen: int, timeout: float, run_id: str = EVERYBODY) -> int:
+        """Wait until ``count`` is above ``seen``, or the time is over; return it."""
+        self.listen()
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            self._counts.setdefault(run_id, 0)
+            while self._counts[run_id] <= seen:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._changed.wait(remaining)
+            return self._counts[run_id]
+
+    def wake(self) -> None:
+        """End every wait in this process."""
+        with self._changed:
+            for run_id in self._counts:
+                self._counts[run_id] += 1
+            self._changed.notify_all()
+
+    def listen(self) -> None:
+        """Hear the rings of other processes from now on."""
+        with self._changed:
+            if self._listener is not None or self._stop.is_set():
+                return
+            self._listener = threading.Thread(target=self._hear_all, name="bell", daemon=True)
+            self._listener.start()
+        self._listening.wait(LISTEN_SECONDS)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        with self._changed:
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.join()
+        self.client.close()
+
+    @property
+    def _channel(self) -> str:
+        return self.prefix + CHANNEL
+
+    def _hear_all(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._hear_connection()
+            except (RedisError, OSError) as error:
+                _LOGGER.warning("the broker's changes are not heard, trying again: %s", error)
+                self._stop.wait(RECONNECT_SECONDS)
+
+    def _hear_connection(self) -> None:
+        with self.client.pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=False
+        ) as subscription:
+            subscription.subscribe(self._channel)
+            while not self._stop.is_set():
+                message = subscription.get_message(timeout=LISTEN_SECONDS)
+                if message is None:
+                    continue
+                if message["type"] == "subscribe":
+                    self._listening.set()
+                    self.wake()  # what was rung while nobody listened
+                elif message["type"] == "message":
+                    self._hear(message["data"].decode().split(","))

@@ -1,0 +1,132 @@
+"""Celery's consumer for tasks that nobody has registered: plugins come and go as they are told of.
+
+Two things differ from Celery's own. A name that is not known becomes a task the first
+time that a message has it. And a message is taken only when a slot is free: what Redis
+still holds, any other worker can take.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from celery import Celery, Task
+from celery.app.trace import build_tracer
+from celery.exceptions import WorkerShutdown
+from celery.worker.consumer import Consumer
+
+from taskmgr_core.queue.celery.slots import Gate
+
+POLL_SECONDS = 1.0
+BUSY_SECONDS = 0.05
+GLANCE_SECONDS = 0.001
+
+_TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
+
+Perform = Callable[[str, str], None]
+
+
+@attrs.define(eq=False)
+class Pulse:
+    """How the consumer is doing, for whoever watches it.
+
+    Attributes:
+        turned_at: monotonic seconds of the last turn of its loop.
+        received_at: monotonic seconds of the last message.
+        stopping: whether it is to end.
+        connected: whether it is connected to the broker.
+    """
+
+    turned_at: float = attrs.field(factory=time.monotonic)
+    received_at: float = attrs.field(factory=time.monotonic)
+    stopping: bool = False
+    connected: bool = False
+
+
+class Strategies(dict[str, Any]):
+    """What is done with a message, by the name of its task; unknown names are registered.
+
+    Arguments:
+        consumer: whose.
+        perform: carries out a step.
+    """
+
+    def __init__(self, consumer: StepConsumer, perform: Perform) -> None:
+        super().__init__()
+        self._consumer = consumer
+        self._perform = perform
+
+    def __missing__(self, name: str) -> Any:
+        if not _TASK_NAME.match(name):
+            raise KeyError(name)
+        application, consumer = self._consumer.app, self._consumer
+        task = register(application, name, self._perform)
+        task.__trace__ = build_tracer(
+            name, task, application.loader, consumer.hostname, app=application
+        )
+        self[name] = task.start_strategy(application, consumer)
+        return self[name]
+
+
+def register(application: Celery, name: str, perform: Perform) -> Task:
+    """The Celery task of a plugin's task: it gets a run's and a step's id."""
+    if name not in application.tasks:
+
+        def run(run_id: str, step_id: str) -> None:
+            perform(str(run_id), str(step_id))
+
+        application.task(run, name=name, ignore_result=True, typing=False, lazy=False)
+    return application.tasks[name]
+
+
+class StepConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer with a loop of its own; made by ``step_consumer``."""
+
+    gate: Gate
+    pulse: Pulse
+    perform: Perform
+
+    def update_strategies(self) -> None:
+        """Prepare for the tasks that are known; the others come with their messages."""
+        self.strategies = Strategies(self, self.perform)
+        super().update_strategies()
+
+    def loop(self, _: Any, connection: Any, consumer: Any, *arguments: Any) -> None:  # noqa: ARG002
+        """Take messages while slots are free, and the commands of others always."""
+        handle = self.create_task_handler()
+
+        def received(message: Any) -> None:
+            self.pulse.received_at = time.monotonic()
+            handle(message)
+
+        consumer.on_message = received
+        consumer.no_ack = True
+        consumer.channel.qos.can_consume = self.gate.free
+        consumer.consume()
+        self.on_ready()
+        self.pulse.connected = True
+        try:
+            while self.connection:
+                self._turn(connection)
+        finally:
+            self.pulse.connected = False
+
+    def _turn(self, connection: Any) -> None:
+        self.pulse.turned_at = time.monotonic()
+        if self.pulse.stopping:
+            raise WorkerShutdown(0)
+        self.perform_pending_operations()
+        free = self.gate.wait_free(BUSY_SECONDS)
+        try:
+            connection.drain_events(timeout=POLL_SECONDS if free else GLANCE_SECONDS)
+        except TimeoutError:
+            return
+
+
+def step_consumer(gate: Gate, pulse: Pulse, perform: Perform) -> type[StepConsumer]:
+    """The consumer class of one worker: Celery makes the consumer, and knows nothing of ours."""
+    namespace = {"gate": gate, "pulse": pulse, "perform": staticmethod(perform)}
+    return type("StepConsumer", (StepConsumer,), namespace)

@@ -1,0 +1,179 @@
+"""A worker's steps from Celery's messages: a Celery worker inside our worker process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from celery.worker.worker import WorkController
+
+from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.queue.celery.consumer import Pulse, register, step_consumer
+from taskmgr_core.queue.celery.queue import CeleryQueue
+from taskmgr_core.queue.celery.scaling import Scaling
+from taskmgr_core.queue.celery.slots import Gate, slot_pool
+from taskmgr_core.specs import Claim
+from taskmgr_core.stores.metadata import MetadataStore
+
+SILENT_SECONDS = 10.0
+UNHEARD_SECONDS = 5.0
+TRY_AGAIN_SECONDS = 0.5
+MAXIMUM_TRY_AGAIN_SECONDS = 5.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class CeleryFeed:
+    """Implements ``Feed``: Celery receives, our slots run.
+
+    Arguments:
+        queue: the broker.
+        metadata: where steps are claimed.
+        scaling: how many slots.
+        queues: the queues that are served; empty for all that published tasks name.
+    """
+
+    def __init__(
+        self,
+        queue: CeleryQueue,
+        metadata: MetadataStore,
+        scaling: Scaling,
+        queues: Collection[str],
+    ) -> None:
+        self._queue = queue
+        self._metadata = metadata
+        self._scaling = scaling
+        self._wanted = tuple(queues)
+        self._served: set[str] = set()
+        self._gate = Gate(scaling.minimum)
+        self._pulse = Pulse()
+        self._stopping = threading.Event()
+        self._worker = ""
+        self._run: Callable[[Claim], None] = lambda _: None
+        self._controller: WorkController | None = None
+        self._thread: threading.Thread | None = None
+        self._depth_at = (0.0, 0)
+
+    @property
+    def slots(self) -> int:
+        """How many slots are open now."""
+        return self._gate.slots
+
+    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+        """Begin to take messages.
+
+        Raises:
+            StoreError: the published tasks cannot be read.
+        """
+        self._worker, self._run = worker, run
+        for version in self._metadata.latest_versions():
+            register(self._queue.application, version.name, self._perform)
+        self._consume()
+
+    def tend(self) -> None:
+        """Restart a consumer that has stopped, serve new queues, scale the slots."""
+        if self._stopping.is_set():
+            return
+        waiting = self._waiting()
+        if self._has_stopped(waiting):
+            _LOGGER.warning("the consumer receives nothing although messages wait; restarting it")
+            self._end_consumer()
+            self._consume()
+        elif not self._wanted:
+            self._serve_new_queues()
+        self._gate.resize(self._scaling.slots(self._gate.slots, self._gate.busy, waiting))
+
+    def stop(self) -> None:
+        """Take no more messages."""
+        self._stopping.set()
+        self._pulse.stopping = True
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the steps that run."""
+        idle = self._gate.wait_idle(timeout)
+        if self._thread is not None and idle:
+            self._thread.join(timeout)
+        return idle
+
+    def _consume(self) -> None:
+        self._pulse = Pulse()
+        self._served = set(self._wanted or self._published_queues())
+        self._controller = self._queue.application.WorkController(
+            hostname=f"taskmgr@{self._worker}",
+            pool_cls=slot_pool(self._gate),
+            consumer_cls=step_consumer(self._gate, self._pulse, self._perform),
+            concurrency=self._scaling.maximum,
+            queues=sorted(self._served),
+            use_eventloop=False,
+            without_gossip=True,
+            without_mingle=True,
+            loglevel=logging.INFO,
+        )
+        self._thread = threading.Thread(target=self._controller.start, name="consumer", daemon=True)
+        self._thread.start()
+
+    def _end_consumer(self) -> None:
+        """Leave the old consumer to itself: it may hang, and then ends when it wakes."""
+        self._pulse.stopping = True
+        if self._thread is not None:
+            self._thread.join(TRY_AGAIN_SECONDS)
+
+    def _has_stopped(self, waiting: int) -> bool:
+        now = time.monotonic()
+        ended = self._thread is None or not self._thread.is_alive()
+        silent = self._pulse.connected and now - self._pulse.turned_at > SILENT_SECONDS
+        unheard = (
+            self._pulse.connected
+            and waiting > 0
+            and self._gate.free()
+            and now - max(self._pulse.received_at, self._free_since()) > UNHEARD_SECONDS
+        )
+        return ended or silent or unheard
+
+    def _free_since(self) -> float:
+        """Since when there has been a free slot and something to take."""
+        return self._depth_at[0]
+
+    def _waiting(self) -> int:
+        """How many messages wait for us."""
+        try:
+            waiting = self._queue.depth(self._served)
+        except TaskmgrError as error:
+            _LOGGER.warning("%s", error)
+            waiting = 0
+        began = self._depth_at[0] if self._depth_at[1] and self._gate.free() else time.monotonic()
+        self._depth_at = (began, waiting)
+        return waiting
+
+    def _published_queues(self) -> set[str]:
+        return {each.task.queue for each in self._metadata.latest_versions()} or {"default"}
+
+    def _serve_new_queues(self) -> None:
+        consumer = self._controller.consumer if self._controller is not None else None
+        for name in sorted(self._published_queues() - self._served):
+            if consumer is not None:
+                consumer.call_soon(consumer.add_task_queue, name)
+                self._served.add(name)
+
+    def _perform(self, run_id: str, step_id: str) -> None:
+        """Claim the step of a message and run it; wait while the store is away."""
+        pause, again = TRY_AGAIN_SECONDS, False
+        while True:
+            if self._stopping.is_set():
+                return  # unclaimed: another worker is told of it
+            try:
+                claim = self._metadata.claim_step(
+                    run_id, step_id, self._worker, time.time(), again=again
+                )
+            except StoreError as error:
+                _LOGGER.warning("run %s step %s cannot be claimed: %s", run_id, step_id, error)
+                # It may have been claimed all the same, and only the answer was lost.
+                again = True
+                self._stopping.wait(pause)
+                pause = min(2 * pause, MAXIMUM_TRY_AGAIN_SECONDS)
+                continue
+            if claim is not None:
+                self._run(claim)
+            return

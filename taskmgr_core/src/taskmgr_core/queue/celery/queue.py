@@ -1,0 +1,163 @@
+"""The queue of many machines: a message for each ready step, a bell for all other changes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Collection, Sequence
+
+from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
+
+from taskmgr_core.errors import QueueError
+from taskmgr_core.queue.celery.application import (
+    CONNECT_SECONDS,
+    SENT_AT,
+    Sender,
+    list_key,
+    make_application,
+    place_of,
+    translated,
+)
+from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
+from taskmgr_core.specs import Claim, ReadyStep
+from taskmgr_core.stores.metadata import MetadataStore
+
+LOOK_AGAIN_SECONDS = 1.0
+# A message is written after its step is recorded as ready; the clocks are of one machine.
+SENT_LATER_SECONDS = 1.0
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class CeleryQueue:
+    """Implements ``Queue`` on a Redis broker.
+
+    Workers are told of steps by Celery's messages (see ``CeleryFeed``). ``take`` is for
+    a worker that serves only the runs of its own process: it asks the store.
+
+    Arguments:
+        url: the broker's address.
+        metadata: the store that says what is ready.
+
+    Raises:
+        SettingsError: the URL cannot be used.
+    """
+
+    def __init__(self, url: str, metadata: MetadataStore) -> None:
+        self.application: Celery = make_application(url)
+        self.place = place_of(url)
+        self._metadata = metadata
+        self._sender = Sender(self.application, self.place)
+        self._client = Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=CONNECT_SECONDS,
+            socket_keepalive=True,
+        )
+        self._bell = RedisBell(self._client)
+
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
+        """Send the steps' messages, or ring for a run that has changed.
+
+        What cannot be told is found in the store a little later.
+        """
+        try:
+            for step in steps:
+                self._sender.send(step)
+            if steps:
+                self._bell.wake()  # a worker of this process serves its own runs
+            else:
+                self._bell.ring(run_id)
+        except (QueueError, RedisError) as error:
+            _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
+
+    def alert(self, run_id: str) -> None:
+        """Ring for a run, and for every worker."""
+        try:
+            self._bell.ring(run_id, everybody=True)
+        except RedisError as error:
+            _LOGGER.warning("run %s: workers could not be told: %s", run_id, error)
+
+    def take(
+        self,
+        worker: str,
+        queues: Collection[str],
+        timeout: float,
+        runs: Collection[str] | None = None,
+    ) -> Claim | None:
+        """Claim the next step that is due; with none, wait once until something changes."""
+        seen = self._bell.count()
+        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        if claim is None and timeout > 0:
+            self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS))
+        return claim
+
+    def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
+        """Those of some steps whose messages are not on their way.
+
+        Messages of one queue and priority wait in the order in which they were sent: when
+        the next one is younger than a step, or there is none, the step's own is lost.
+
+        Raises:
+            QueueError: the broker cannot be asked.
+        """
+        lists = {(step.queue, step.priority) for step in steps}
+        with translated(self.place):
+            oldest = {each: self._oldest(list_key(*each)) for each in lists}
+        return [
+            step
+            for step in steps
+            if oldest[step.queue, step.priority] > step.ready_at + SENT_LATER_SECONDS
+        ]
+
+    def depth(self, queues: Collection[str]) -> int:
+        """How many messages wait in some queues.
+
+        Raises:
+            QueueError: the broker cannot be asked.
+        """
+        with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
+            for queue in queues:
+                for priority in range(10):
+                    pipeline.llen(list_key(queue, priority))
+            return sum(pipeline.execute())
+
+    def changes(self, run_id: str | None = None) -> int:
+        """How often it was rung for a run, or at all, since this was first asked."""
+        return self._bell.count(run_id or EVERYBODY)
+
+    def wait(self, seen: int, timeout: float, run_id: str | None = None) -> int:
+        """Wait for a ring."""
+        return self._bell.wait(seen, timeout, run_id or EVERYBODY)
+
+    def wake(self) -> None:
+        """End every wait in this process."""
+        self._bell.wake()
+
+    def server_version(self) -> str:
+        """The broker's version.
+
+        Raises:
+            QueueError: it cannot be reached.
+        """
+        with translated(self.place):
+            found = self._client.info("server")
+        return str(found.get("valkey_version") or found["redis_version"])
+
+    def close(self) -> None:
+        """Stop listening and close the connections."""
+        self._bell.close()
+        self.application.close()
+
+    def _oldest(self, key: str) -> float:
+        """When the message that comes next was sent; now, when there is none."""
+        found = self._client.lindex(key, -1)
+        if found is None:
+            return time.time()
+        try:
+            return float(json.loads(found)["headers"][SENT_AT])
+        except (ValueError, KeyError, TypeError):
+            return 0.0  # not one of ours: it says nothing
