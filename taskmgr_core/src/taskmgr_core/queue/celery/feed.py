@@ -74,7 +74,7 @@ class CeleryFeed:
 
     def tend(self) -> None:
         """Restart a consumer that has stopped, serve new queues, scale the slots."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._thread is None:
             return
         waiting = self._waiting()
         if self._has_stopped(waiting):
@@ -122,7 +122,7 @@ class CeleryFeed:
 
     def _has_stopped(self, waiting: int) -> bool:
         now = time.monotonic()
-        ended = self._thread is None or not self._thread.is_alive()
+        ended = self._thread is not None and not self._thread.is_alive()
         silent = self._pulse.connected and now - self._pulse.turned_at > SILENT_SECONDS
         unheard = (
             self._pulse.connected
