@@ -1,16 +1,21 @@
 """Fixtures over every implementation: a place, and stores opened on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import attrs
 import pytest
 from children import Child, start
 from implementations import ARTIFACTS, METADATA, QUEUES, Place
 
+from servers import Share
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
+
+# The fixture of the server that an implementation needs.
+ARTIFACTS_SERVERS: Mapping[str, str] = MappingProxyType({"s3": "s3_server"})
 
 
 @attrs.frozen
@@ -64,7 +69,15 @@ def metadata(open_metadata: Callable[[], MetadataStore]) -> MetadataStore:
 @pytest.fixture(params=ARTIFACTS)
 def artifacts_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty artifact store's place."""
-    return Place(request.param, str(tmp_path))
+    return Place(request.param, _where(request, ARTIFACTS_SERVERS, tmp_path))
+
+
+def _where(request: pytest.FixtureRequest, servers: Mapping[str, str], folder: Path) -> str:
+    """A folder, and before it the address of the server that an implementation needs."""
+    if request.param not in servers:
+        return str(folder)
+    share: Share = request.getfixturevalue(servers[request.param])
+    return f"{share.url} {folder}"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from taskmgr_core.queue.embedded import EmbeddedQueue
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.s3 import S3Artifacts, S3Location
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -26,12 +27,20 @@ def _directory(where: str) -> ArtifactStore:
     return DirectoryArtifacts(Path(where) / "artifacts")
 
 
+def _s3(where: str) -> ArtifactStore:
+    url, _, folder = where.partition(" ")
+    return S3Artifacts(S3Location.from_url(url), Path(folder) / "cache")
+
+
 def _embedded(where: str, metadata: MetadataStore) -> Queue:
     return EmbeddedQueue(metadata, Bell(Path(where) / "bells"))
 
 
 METADATA: Mapping[str, Callable[[str], MetadataStore]] = {"sqlite": _sqlite}
-ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {"directory": _directory}
+ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {
+    "directory": _directory,
+    "s3": _s3,
+}
 # A queue with the metadata store that it is used with.
 QUEUES: Mapping[str, tuple[str, Callable[[str, MetadataStore], Queue]]] = {
     "embedded": ("sqlite", _embedded)
@@ -44,7 +53,7 @@ class Place:
 
     Attributes:
         kind: a key of one of the tables above.
-        where: a folder or an address.
+        where: a folder, or an address and a folder with a blank in between.
     """
 
     kind: str

@@ -21,6 +21,7 @@ __all__ = [
     "RunnerError",
     "SettingsError",
     "StoreError",
+    "StoreUnavailableError",
     "TaskmgrError",
     "nearest",
 ]
@@ -53,6 +54,10 @@ class EnvironmentBuildError(TaskmgrError):
 
 class ArtifactError(TaskmgrError):
     """An artifact is absent, or its content is not what its digest says."""
+
+
+class StoreUnavailableError(ArtifactError):
+    """The artifact store does not answer: what is asked of it may go well later."""
 
 
 class StoreError(TaskmgrError):
