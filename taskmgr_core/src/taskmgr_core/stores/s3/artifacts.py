@@ -29,8 +29,9 @@ _BLOCK = 1 << 20
 class S3Artifacts:
     """One object ``sha256/<digits>`` for each digest.
 
-    What is stored or fetched is kept in a folder of this machine too. Not to be shared
-    with a process that was forked.
+    What is stored or fetched is kept in a folder of this machine too; also what could not
+    be stored, which does no harm there: it has the content of its digest. Not to be
+    shared with a process that was forked.
 
     Attributes:
         location: the bucket, and who may use it.

@@ -223,13 +223,9 @@ def _client(location: S3Location, pool: type[urllib3.PoolManager]) -> Minio:
 
 def _trust(location: S3Location) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=location.ca_file)
+        return ssl.create_default_context(cafile=location.ca_file)
     except OSError as error:
         raise SettingsError(
             f"the ca_file {location.ca_file} of the artifact store cannot be used: {error}; "
             "it has to be a PEM file with certificates"
         ) from error
-    if location.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from email.utils import parsedate_to_datetime
 
+from minio import time as signing_time
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError, SSLError
 
@@ -89,7 +89,7 @@ def _skew_seconds(error: S3Error) -> float:
         theirs = None
     if theirs is None:
         return 0.0
-    return (datetime.datetime.now(datetime.UTC) - theirs).total_seconds()
+    return (signing_time.utcnow() - theirs).total_seconds()
 
 
 def _distrusted(error: SSLError, location: S3Location) -> ArtifactError:

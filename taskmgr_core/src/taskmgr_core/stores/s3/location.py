@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ _FORMS = (
     "s3+http://KEY:SECRET@HOST:PORT/BUCKET, s3+https://KEY:SECRET@HOST:PORT/BUCKET, "
     "or s3://KEY:SECRET@BUCKET?region=REGION for Amazon's"
 )
-_OPTIONS = ("region", "ca_file", "insecure")
+_OPTIONS = ("region", "ca_file")
 
 
 @attrs.frozen
@@ -33,7 +32,6 @@ class S3Location:
         secure: over TLS.
         region: for the signatures; empty: the server is asked.
         ca_file: who signed the server's certificate; none: whom the system trusts.
-        insecure: take any certificate; of a server on this machine only.
     """
 
     host: str
@@ -43,7 +41,6 @@ class S3Location:
     secure: bool = True
     region: str = ""
     ca_file: Path | None = None
-    insecure: bool = False
 
     @classmethod
     def from_url(cls, url: str) -> S3Location:
@@ -70,7 +67,6 @@ class S3Location:
                 f"the bucket {bucket!r} has no name that S3 takes: 3 to 63 small letters, "
                 "digits, dots and hyphens"
             )
-        insecure = _insecure(options, parts)
         return cls(
             host=f"{host}:{port}" if port else host,
             bucket=bucket,
@@ -79,7 +75,6 @@ class S3Location:
             secure=parts.scheme != "s3+http",
             region=options.get("region", ""),
             ca_file=Path(options["ca_file"]) if "ca_file" in options else None,
-            insecure=insecure,
         )
 
     @property
@@ -111,29 +106,10 @@ def _place(parts: SplitResult, region: str) -> tuple[str, str]:
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         return host, path
     if parts.scheme != "s3":
-        _refuse(f"it begins with {parts.scheme + '://' if parts.scheme else 'no scheme'!r}")
+        _refuse(f"it begins with '{parts.scheme}://'")
     if path or not parts.hostname or not region:
         _refuse("an s3:// address has a bucket where others have a host, and a region")
     return f"s3.{region}.amazonaws.com", parts.hostname
-
-
-def _insecure(options: Mapping[str, str], parts: SplitResult) -> bool:
-    insecure = options.get("insecure", "no")
-    if insecure not in ("yes", "no"):
-        _refuse(f"insecure is {insecure!r}; it can be 'yes' or 'no'")
-    if insecure == "yes" and not _is_loopback(parts.hostname or ""):
-        _refuse(
-            "insecure=yes would let anybody between here and there read and change what is "
-            "stored; it is for this machine alone: give the certificate's signer as ca_file"
-        )
-    return insecure == "yes"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _refuse(why: str) -> NoReturn:
