@@ -18,7 +18,7 @@ TEST_TYPES := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
     --allow-untyped-decorators --no-check-untyped-defs --no-warn-unused-ignores \
     --disable-error-code empty-body
 
-.PHONY: help setup setup-dev demo test check bench chaos load lock clean
+.PHONY: help setup setup-dev demo test check services bench chaos load lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -52,6 +52,9 @@ check: $(DEV) ## format, lint, types and import contracts
 	@for folder in $(TEST_FOLDERS); do \
 	    MYPYPATH=$$folder $(BIN)/mypy $(TEST_TYPES) $$folder/*.py || exit 1; done
 	$(BIN)/lint-imports
+
+services: $(DEV) ## run Redis, MongoDB and S3 here: make services [ARGS="--detach --folder DIR"]
+	@$(BIN)/python -m servers $(ARGS)
 
 bench: $(DEV) ## measure, side by side with the usual ways
 	$(BIN)/python -m benchmarks $(ARGS)

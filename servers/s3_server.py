@@ -90,7 +90,14 @@ def _weed(program: str, site: Site) -> Command:
         )
     ]
     options = (
-        *("mini", f"-ip={HOST}", f"-ip.bind={HOST}", f"-dir={site.data}", *listening),
+        *(
+            "-logtostderr=true",
+            "mini",
+            f"-ip={HOST}",
+            f"-ip.bind={HOST}",
+            f"-dir={site.data}",
+            *listening,
+        ),
         *("-master.telemetry=false", "-admin.ui=false", "-webdav=false"),
         *("-volume.preStopSeconds=0", "-idleTimeout=1", "-s3.idleTimeout=1"),
         *("-s3.config=s3.json", "-s3.port.iceberg=0", "-s3.port.lance=0"),

@@ -30,7 +30,8 @@ class Account:
         path = folder / _ACCOUNT
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            made = {"user": "taskmgr", "password": secrets.token_hex(20)}
+            # A name that occurs nowhere else, so that a test can look for it in messages.
+            made = {"user": f"user{secrets.token_hex(6)}", "password": secrets.token_hex(20)}
             write_private(path, json.dumps(made))
         return cls(**json.loads(path.read_text()))
 

@@ -6,6 +6,7 @@ import time
 from implementations import Place
 from samples import NOW, ready, success
 
+from taskmgr_core.documents import digest_of
 from taskmgr_core.orchestrator.engine import decide
 
 
@@ -44,6 +45,14 @@ def put_all(place: Place, count: str) -> None:
     wait_for("go")
     for number in range(int(count)):
         say(artifacts.put_bytes(str(number).encode() * 10_000, "number").digest)
+
+
+def read_all(place: Place, *digests: str) -> None:
+    """Read the same contents as everybody else; say their digests."""
+    artifacts = place.artifacts()
+    wait_for("go")
+    for digest in digests:
+        say(digest_of(artifacts.read(digest)))
 
 
 def announce(place: Place, run: str, step: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from children import Child, start
 from implementations import ARTIFACTS, METADATA, QUEUES, SERVERS, Place
 
+from servers import Share
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
@@ -36,10 +37,12 @@ def start_child() -> Iterator[Callable[..., Child]]:
 
 
 def place_of(request: pytest.FixtureRequest, folder: Path) -> Place:
-    """Where the wanted implementation keeps its data: the folder, or a part of a real server."""
+    """Where the wanted implementation keeps its data: a folder, and a part of a real server."""
     kind = request.param
-    server = SERVERS.get(kind)
-    return Place(kind, request.getfixturevalue(server).url if server else str(folder))
+    if kind not in SERVERS:
+        return Place(kind, str(folder))
+    share: Share = request.getfixturevalue(SERVERS[kind])
+    return Place(kind, f"{share.url} {folder}")
 
 
 @pytest.fixture(params=METADATA)

@@ -16,6 +16,7 @@ from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
+from taskmgr_core.stores.s3 import S3Artifacts, S3Location
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -23,8 +24,17 @@ def _sqlite(where: str) -> MetadataStore:
     return SqliteMetadata(Path(where) / "metadata.sqlite3")
 
 
+def _mongodb(where: str) -> MetadataStore:
+    return MongoMetadata(where.partition(" ")[0])
+
+
 def _directory(where: str) -> ArtifactStore:
     return DirectoryArtifacts(Path(where) / "artifacts")
+
+
+def _s3(where: str) -> ArtifactStore:
+    url, _, folder = where.partition(" ")
+    return S3Artifacts(S3Location.from_url(url), Path(folder) / "cache")
 
 
 def _embedded(where: str, metadata: MetadataStore) -> Queue:
@@ -33,11 +43,15 @@ def _embedded(where: str, metadata: MetadataStore) -> Queue:
 
 METADATA: Mapping[str, Callable[[str], MetadataStore]] = {
     "sqlite": _sqlite,
-    "mongodb": MongoMetadata,
+    "mongodb": _mongodb,
 }
-# The server whose address says where an implementation keeps its data; others have a folder.
-SERVERS: Mapping[str, str] = {"mongodb": "mongodb_server"}
-ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {"directory": _directory}
+ARTIFACTS: Mapping[str, Callable[[str], ArtifactStore]] = {
+    "directory": _directory,
+    "s3": _s3,
+}
+# The server that an implementation needs; its address stands before the folder.
+SERVERS: Mapping[str, str] = {"mongodb": "mongodb_server", "s3": "s3_server"}
+METADATA_SERVERS = [kind for kind in METADATA if kind in SERVERS]
 # A queue with the metadata store that it is used with.
 QUEUES: Mapping[str, tuple[str, Callable[[str, MetadataStore], Queue]]] = {
     "embedded": ("sqlite", _embedded)
@@ -50,7 +64,7 @@ class Place:
 
     Attributes:
         kind: a key of one of the tables above.
-        where: a folder or an address.
+        where: a folder, or an address and a folder with a blank in between.
     """
 
     kind: str

@@ -7,7 +7,7 @@ import pytest
 import uuid_utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from implementations import SERVERS
+from implementations import METADATA_SERVERS
 from samples import NOW, first_step, graph, graph_step, silent, success
 
 from taskmgr_core.orchestrator.engine import decide
@@ -27,7 +27,7 @@ THOROUGH = settings(max_examples=4 * settings().max_examples, suppress_health_ch
 BRIEF = settings(max_examples=max(1, settings().max_examples // 4), suppress_health_check=CHECKS)
 
 in_a_file = pytest.mark.parametrize("metadata_place", ["sqlite"], indirect=True)
-on_a_server = pytest.mark.parametrize("metadata_place", sorted(SERVERS), indirect=True)
+on_a_server = pytest.mark.parametrize("metadata_place", METADATA_SERVERS, indirect=True)
 
 
 Steps = tuple[GraphStep, ...]

@@ -19,6 +19,7 @@ import pytest
 import redis
 from minio.error import S3Error
 from pymongo.errors import OperationFailure
+
 from servers import KINDS, Server, ServerError, Share, mongodb_server, redis_server, s3_server
 from servers.redis_server import connected, start_redis
 from servers.site import Account

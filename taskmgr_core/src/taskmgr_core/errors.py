@@ -22,6 +22,7 @@ __all__ = [
     "RunnerError",
     "SettingsError",
     "StoreError",
+    "StoreUnavailableError",
     "TaskmgrError",
     "nearest",
 ]
@@ -54,6 +55,10 @@ class EnvironmentBuildError(TaskmgrError):
 
 class ArtifactError(TaskmgrError):
     """An artifact is absent, or its content is not what its digest says."""
+
+
+class StoreUnavailableError(ArtifactError):
+    """The artifact store does not answer: what is asked of it may go well later."""
 
 
 class StoreError(TaskmgrError):

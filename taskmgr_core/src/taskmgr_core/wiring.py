@@ -17,6 +17,7 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.settings import Settings, load
+from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
@@ -54,14 +55,26 @@ class Platform:
         self.settings = settings
         home = settings.home
         self.metadata = _metadata(settings)
-        self.metadata.initialize()
-        self.artifacts = DirectoryArtifacts(home / "artifacts")
-        self.artifacts.initialize()
+        self.artifacts = _artifacts(settings)
+        # A file and a folder are made by whoever comes first; servers are prepared once.
+        if not settings.metadata_url:
+            self.metadata.initialize()
+        if not settings.artifacts_url:
+            self.artifacts.initialize()
         self.queue = _queue(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
         self.models = ModelFiles(home / "models", self.artifacts)
+
+    def initialize(self) -> None:
+        """Prepare the stores: indexes, the bucket. Safe to call again.
+
+        Raises:
+            StoreError, ArtifactError: a server cannot be reached, or refuses.
+        """
+        self.metadata.initialize()
+        self.artifacts.initialize()
 
     def client(self) -> Client:
         """The client."""
@@ -157,6 +170,15 @@ def _metadata(settings: Settings) -> MetadataStore:
     from taskmgr_core.stores.mongodb import MongoMetadata
 
     return MongoMetadata(settings.metadata_url, settings.history_days * 86_400)
+
+
+def _artifacts(settings: Settings) -> ArtifactStore:
+    folder = settings.home / "artifacts"
+    if not settings.artifacts_url:
+        return DirectoryArtifacts(folder)
+    from taskmgr_core.stores.s3 import S3Artifacts, S3Location
+
+    return S3Artifacts(S3Location.from_url(settings.artifacts_url), folder)
 
 
 def _queue(settings: Settings, metadata: MetadataStore) -> Queue:

@@ -7,7 +7,6 @@ import errno
 import hashlib
 import io
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,8 +17,8 @@ import attrs
 
 from taskmgr_core.errors import ArtifactError
 from taskmgr_core.specs import StoredFile
+from taskmgr_core.stores.digests import hexadecimal, is_digest
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _BLOCK = 1 << 20
 _INCOMING = ".incoming-"
 _LEFT_OVER_SECONDS = 24 * 3600.0
@@ -73,6 +72,26 @@ class DirectoryArtifacts:
                 f"{error.strerror or error}; {_advice(error)}"
             ) from error
 
+    def put_expected(self, source: IO[bytes], digest: str, origin: str) -> None:
+        """Store what comes from elsewhere, if it is the digest's content.
+
+        Arguments:
+            source: read to its end; what it raises itself is passed on.
+            digest: what the content has to be.
+            origin: where it comes from, for messages.
+
+        Raises:
+            ArtifactError: it is other content, of which nothing is kept, or the store
+                cannot be written.
+        """
+        try:
+            self._put(source, "", digest, origin)
+        except OSError as error:
+            raise ArtifactError(
+                f"the artifact {digest} could not be stored in {self.folder}: "
+                f"{error.strerror or error}; {_advice(error)}"
+            ) from error
+
     def local_path(self, digest: str) -> Path:
         """The file itself, verified once for each change of the file.
 
@@ -109,7 +128,7 @@ class DirectoryArtifacts:
         """Every digest in the store."""
         for path in self.folder.glob("??/*"):
             digest = f"sha256:{path.name}"
-            if _DIGEST.match(digest):
+            if is_digest(digest):
                 yield digest
 
     def remove(self, digest: str) -> None:
@@ -117,19 +136,19 @@ class DirectoryArtifacts:
         self._path(digest).unlink(missing_ok=True)
 
     def _path(self, digest: str) -> Path:
-        if not _DIGEST.match(digest):
-            raise ArtifactError(
-                f"{digest!r} is no digest; it must be 'sha256:' and 64 hexadecimal digits"
-            )
-        name = digest.removeprefix("sha256:")
+        name = hexadecimal(digest)
         return self.folder / name[:2] / name
 
-    def _put(self, source: IO[bytes], name: str) -> StoredFile:
+    def _put(
+        self, source: IO[bytes], name: str, expected: str = "", origin: str = ""
+    ) -> StoredFile:
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=_INCOMING, dir=self.folder)
         try:
             with os.fdopen(descriptor, "wb") as target:
                 digest, size = _copy(source, target)
+                if expected and digest != expected:
+                    raise _damaged(expected, origin, digest)
                 target.flush()
                 if not self._same_content(digest, size):
                     os.fsync(target.fileno())
@@ -166,10 +185,14 @@ class DirectoryArtifacts:
         with path.open("rb") as opened:
             found = "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
         if found != digest:
-            raise ArtifactError(
-                f"the artifact {digest} is damaged: {path} has the content of {found}; "
-                "store it again (a published wheel, lock or model: publish again)"
-            )
+            raise _damaged(digest, str(path), found)
+
+
+def _damaged(digest: str, place: str, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"the artifact {digest} is damaged: {place} has the content of {found}; "
+        "store it again (a published wheel, lock or model: publish again)"
+    )
 
 
 def _advice(error: OSError) -> str:

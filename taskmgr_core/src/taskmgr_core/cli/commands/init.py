@@ -42,7 +42,9 @@ def init_command(session: Session, path: Path) -> None:
             (home / ".gitignore").write_text(IGNORE)
     except OSError as error:
         raise SettingsError(f"{home} cannot be made: {error.strerror or error}") from error
-    with Session(home, session.debug).client() as client:
+    platform = Session(home, session.debug).platform()
+    platform.initialize()
+    with platform.client() as client:
         tasks, pipelines = len(client.tasks()), len(client.pipelines())
         runs = bool(client.runs(RunFilter(limit=1)))
     session.screen.line(plain(f"{home} {'is there already' if there else 'is made'}"))

@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import attrs
 from celery import Celery
 from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
-from taskmgr_core.errors import QueueError, SettingsError
+from taskmgr_core.queue.celery.address import (
+    CONNECT_SECONDS,
+    PRIORITIES,
+    SENT_AT,
+    SEPARATOR,
+    broker_priority,
+    translated,
+)
 from taskmgr_core.specs import ReadyStep
-
-PRIORITIES = 10
-SEPARATOR = ":"
-CONNECT_SECONDS = 5.0
-SENT_AT = "sent_at"
-SCHEMES = ("redis", "rediss")
 
 
 def make_application(url: str) -> Celery:
@@ -27,14 +26,7 @@ def make_application(url: str) -> Celery:
 
     Arguments:
         url: ``redis://user:password@host:port/number``, or ``rediss://`` for TLS.
-
-    Raises:
-        SettingsError: the URL cannot be used.
     """
-    if urlsplit(url).scheme not in SCHEMES:
-        raise SettingsError(
-            f"{place_of(url)} is no address of a Redis server; as in redis://:password@host:6379/0"
-        )
     application = Celery("taskmgr", broker=url, set_as_current=False)
     application.conf.update(
         accept_content=["json"],
@@ -64,23 +56,6 @@ def make_application(url: str) -> Celery:
     return application
 
 
-def place_of(url: str) -> str:
-    """A server's address without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def broker_priority(priority: int) -> int:
-    """Our priorities count up to the most urgent, the transport's down."""
-    return PRIORITIES - 1 - priority
-
-
-def list_key(queue: str, priority: int) -> str:
-    """The key of the list in which messages of that queue and priority (ours) wait."""
-    number = broker_priority(priority)
-    return f"{queue}{SEPARATOR}{number}" if number else queue
-
-
 @attrs.frozen
 class Sender:
     """Sends one message for each ready step.
@@ -99,7 +74,7 @@ class Sender:
         Raises:
             QueueError: the broker cannot be reached.
         """
-        with translated(self.place):
+        with translated(self.place), _translated_kombu():
             self.application.send_task(
                 step.task,
                 args=(step.run, step.id),
@@ -112,12 +87,8 @@ class Sender:
 
 
 @contextlib.contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Our errors for those of the broker; none of them shows a password."""
+def _translated_kombu() -> Iterator[None]:
     try:
         yield
-    except (KombuError, RedisError, OSError) as error:
-        raise QueueError(
-            f"the broker {place} cannot be used ({str(error)[:300]}); start it, "
-            "or correct TASKMGR_BROKER_URL"
-        ) from error
+    except KombuError as error:
+        raise OSError(str(error)) from error

@@ -6,24 +6,29 @@ import json
 import logging
 import time
 from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from celery import Celery
 from redis import Redis
 from redis.exceptions import RedisError
 
 from taskmgr_core.errors import QueueError
-from taskmgr_core.queue.celery.application import (
+from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     SENT_AT,
-    Sender,
+    check_address,
     list_key,
-    make_application,
     place_of,
     translated,
 )
 from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from taskmgr_core.queue.celery.application import Sender
 
 LOOK_AGAIN_SECONDS = 1.0
 # A message is written after its step is recorded as ready; the clocks are of one machine.
@@ -47,10 +52,10 @@ class CeleryQueue:
     """
 
     def __init__(self, url: str, metadata: MetadataStore) -> None:
-        self.application: Celery = make_application(url)
+        check_address(url)
         self.place = place_of(url)
+        self._url = url
         self._metadata = metadata
-        self._sender = Sender(self.application, self.place)
         self._client = Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
@@ -58,6 +63,22 @@ class CeleryQueue:
             socket_keepalive=True,
         )
         self._bell = RedisBell(self._client)
+
+    @cached_property
+    def application(self) -> Celery:
+        """The Celery application; made when the first message is sent or awaited.
+
+        Celery is slow to import, and a program that only looks needs none of it.
+        """
+        from taskmgr_core.queue.celery.application import make_application
+
+        return make_application(self._url)
+
+    @cached_property
+    def _sender(self) -> Sender:
+        from taskmgr_core.queue.celery.application import Sender
+
+        return Sender(self.application, self.place)
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Send the steps' messages, or ring for a run that has changed.
@@ -150,7 +171,8 @@ class CeleryQueue:
     def close(self) -> None:
         """Stop listening and close the connections."""
         self._bell.close()
-        self.application.close()
+        if "application" in vars(self):
+            self.application.close()
 
     def _oldest(self, key: str) -> float:
         """When the message that comes next was sent; now, when there is none."""
