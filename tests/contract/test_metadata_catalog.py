@@ -1,11 +1,12 @@
 """Task versions and pipelines, in every metadata store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from samples import pipeline_spec, task_version
 
 from taskmgr_core.errors import ConflictError, NotFoundError
+from taskmgr_core.specs import TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 
 # tasks
@@ -57,17 +58,32 @@ def test_conflict_in_one_version_records_none_of_them(metadata: MetadataStore) -
         metadata.version("shout")
 
 
-def test_latest_version_is_the_one_published_last(metadata: MetadataStore) -> None:
-    """The latest is the last that was published, whatever its number."""
-    for number in ("1.0", "2.0", "1.5"):
+def test_current_version_is_the_highest(metadata: MetadataStore) -> None:
+    """The current version is the highest by PEP 440, in whatever order they were published."""
+    for number in ("1.0", "1.10", "1.9", "1.2.post1"):
         metadata.add_versions([task_version("echo", number)])
     metadata.add_versions([task_version("shout", "0.1")])
-    assert metadata.version("echo").version == "1.5"
-    assert [each.version for each in metadata.versions("echo")] == ["1.5", "2.0", "1.0"]
-    assert [(each.name, each.version) for each in metadata.latest_versions()] == [
-        ("echo", "1.5"),
-        ("shout", "0.1"),
-    ]
+    assert metadata.version("echo").version == "1.10"
+    assert numbers(metadata.versions("echo")) == ["1.10", "1.9", "1.2.post1", "1.0"]
+    found = metadata.latest_versions()
+    assert [(each.name, each.version) for each in found] == [("echo", "1.10"), ("shout", "0.1")]
+
+
+def test_pre_release_is_current_only_without_a_final_version(metadata: MetadataStore) -> None:
+    """Any final version comes before any pre-release; with no final one, the highest is current."""
+    for number in ("2.0a1", "2.0rc1", "3.0.dev1"):
+        metadata.add_versions([task_version("echo", number)])
+    assert metadata.version("echo").version == "3.0.dev1"
+    assert numbers(metadata.latest_versions()) == ["3.0.dev1"]
+    metadata.add_versions([task_version("echo", "1.0")])
+    assert metadata.version("echo").version == "1.0"
+    assert numbers(metadata.latest_versions()) == ["1.0"]
+    assert numbers(metadata.versions("echo")) == ["1.0", "3.0.dev1", "2.0rc1", "2.0a1"]
+
+
+def numbers(versions: Sequence[TaskVersion]) -> list[str]:
+    """The versions as they are written."""
+    return [each.version for each in versions]
 
 
 def test_unknown_task_names_the_nearest(metadata: MetadataStore) -> None:

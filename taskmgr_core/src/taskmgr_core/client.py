@@ -151,7 +151,7 @@ class Client:
         return spec, self.metadata.put_pipeline(spec)
 
     def tasks(self) -> list[TaskVersion]:
-        """The latest version of every published task."""
+        """The current version of every published task: the highest, final ones before others."""
         return self.metadata.latest_versions()
 
     def pipelines(self) -> list[PipelineSpec]:
@@ -163,7 +163,7 @@ class Client:
 
         Arguments:
             what: a name, or a pipeline that need not be published.
-            version: of a task; the latest when None.
+            version: of a task; the current one when None.
 
         Raises:
             NotFoundError: with the nearest name.
@@ -195,7 +195,7 @@ class Client:
         Arguments:
             what: the name of a pipeline or task, or a pipeline.
             inputs: name -> value; see ``InputReader.read``.
-            version: of a task; the latest when None.
+            version: of a task; the current one when None.
 
         Returns:
             The run's id.

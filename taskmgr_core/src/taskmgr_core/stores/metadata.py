@@ -93,17 +93,20 @@ class MetadataStore(Protocol):
         """
 
     def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task; the latest published when None.
+        """One version of a task; when None its current one.
+
+        That is the highest as PEP 440 orders them, whenever it was published; a
+        pre-release only where there is no final version (see ``stores.releases``).
 
         Raises:
             NotFoundError: with the nearest name or the known versions.
         """
 
     def latest_versions(self) -> list[TaskVersion]:
-        """The latest published version of every task, by name."""
+        """The current version of every task, by name."""
 
     def versions(self, task: str) -> list[TaskVersion]:
-        """Every version of a task, the latest published first.
+        """Every version of a task, the current one first, each above those that it precedes.
 
         Raises:
             NotFoundError: with the nearest name.

@@ -59,7 +59,7 @@ class SqliteMetadata:
             return catalog.add_versions(connection, versions)
 
     def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task, or the latest."""
+        """One version of a task, or its current one."""
         with self._database.reading() as connection:
             return catalog.version(connection, task, version)
 
@@ -69,7 +69,7 @@ class SqliteMetadata:
             return catalog.versions(connection, task)
 
     def latest_versions(self) -> list[TaskVersion]:
-        """The latest version of every task."""
+        """The current version of every task."""
         with self._database.reading() as connection:
             return catalog.latest_versions(connection)
 

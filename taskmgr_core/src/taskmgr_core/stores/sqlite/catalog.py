@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
+from taskmgr_core.stores import releases
 from taskmgr_core.stores.sqlite.database import intact
 
 
@@ -22,7 +23,7 @@ def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]
                 each.name,
                 each.version,
                 each.release.distribution,
-                _content(each),
+                releases.content(each),
                 documents.dumps(each),
             )
             for each in new
@@ -33,35 +34,25 @@ def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]
 
 def version(connection: sqlite3.Connection, task: str, wanted: str | None) -> TaskVersion:
     """See ``MetadataStore.version``."""
-    row = connection.execute(
-        "SELECT * FROM task_versions WHERE task = ? AND version = ?"
-        if wanted
-        else "SELECT * FROM task_versions WHERE task = ? ORDER BY published DESC LIMIT 1",
-        (task, wanted) if wanted else (task,),
-    ).fetchone()
-    if row is not None:
-        return _from_row(row)
-    known = [each.version for each in versions(connection, task)]
-    raise NotFoundError(f"task {task!r} has no version {wanted!r}; {nearest(str(wanted), known)}")
+    known = _known(connection, task)
+    found = wanted or releases.current(known)
+    if found not in known:
+        raise NotFoundError(f"task {task!r} has no version {found!r}; {nearest(found, known)}")
+    return _from_row(_row(connection, task, found))
 
 
 def versions(connection: sqlite3.Connection, task: str) -> list[TaskVersion]:
     """See ``MetadataStore.versions``."""
-    rows = connection.execute(
-        "SELECT * FROM task_versions WHERE task = ? ORDER BY published DESC", (task,)
-    ).fetchall()
-    if not rows:
-        known = connection.execute("SELECT DISTINCT task FROM task_versions").fetchall()
-        raise NotFoundError.named("task", task, (name for (name,) in known))
-    return [_from_row(row) for row in rows]
+    ordered = sorted(_known(connection, task), key=releases.rank, reverse=True)
+    return intact((_row(connection, task, each) for each in ordered), _from_row)
 
 
 def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
     """See ``MetadataStore.latest_versions``."""
-    rows = connection.execute(
-        "SELECT * FROM task_versions WHERE published IN"
-        " (SELECT MAX(published) FROM task_versions GROUP BY task) ORDER BY task"
-    )
+    published: dict[str, list[str]] = {}
+    for row in connection.execute("SELECT task, version FROM task_versions ORDER BY task"):
+        published.setdefault(row["task"], []).append(row["version"])
+    rows = (_row(connection, task, releases.current(known)) for task, known in published.items())
     return intact(rows, _from_row)
 
 
@@ -106,7 +97,7 @@ def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
         "SELECT task, content FROM task_versions WHERE distribution = ? AND version = ?",
         (wanted.release.distribution, wanted.version),
     ).fetchall()
-    if any(row["content"] != _content(wanted) for row in rows):
+    if any(row["content"] != releases.content(wanted) for row in rows):
         raise ConflictError(
             f"{wanted.release.distribution} {wanted.version} is published with other content; "
             "a published version never changes: raise the version in pyproject.toml"
@@ -114,11 +105,21 @@ def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
     return any(row["task"] == wanted.name for row in rows)
 
 
-def _content(version: TaskVersion) -> str:
-    """What makes two publishes the same: the wheel, the lock and the models."""
-    release = version.release
-    files = (release.wheel, release.lock, *sorted(release.models, key=lambda each: each.name))
-    return " ".join(each.digest for each in files)
+def _known(connection: sqlite3.Connection, task: str) -> list[str]:
+    """The versions of a task, from the index alone."""
+    rows = connection.execute("SELECT version FROM task_versions WHERE task = ?", (task,))
+    known = [version for (version,) in rows]
+    if not known:
+        names = connection.execute("SELECT DISTINCT task FROM task_versions").fetchall()
+        raise NotFoundError.named("task", task, (name for (name,) in names))
+    return known
+
+
+def _row(connection: sqlite3.Connection, task: str, version: str) -> sqlite3.Row:
+    found: sqlite3.Row = connection.execute(
+        "SELECT * FROM task_versions WHERE task = ? AND version = ?", (task, version)
+    ).fetchone()
+    return found
 
 
 def _from_row(row: sqlite3.Row) -> TaskVersion:
