@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import attrs
 import pytest
 from samples import pipeline_spec, task_version
 
@@ -40,6 +41,33 @@ def test_version_with_other_content_is_refused(metadata: MetadataStore, part: st
     with pytest.raises(ConflictError, match=r"taskmgr-echo 1\.0 .* other content.*raise the ver"):
         metadata.add_versions([task_version(**{part: "other"})])
     assert metadata.version("echo", "1.0") == task_version()
+
+
+def test_version_published_with_another_sdk_gets_that(metadata: MetadataStore) -> None:
+    """Of the same wheel, lock and models with another SDK, the SDK alone is new, and said to be."""
+    metadata.add_versions([task_version("echo"), task_version("shout")])
+    later = [published_later(task_version(each, sdk="newer")) for each in ("echo", "shout")]
+    assert metadata.add_versions(later) is True
+    for each in ("echo", "shout"):
+        assert metadata.versions(each) == [task_version(each, sdk="newer")]
+    assert metadata.add_versions(later) is False
+
+
+def published_later(version: TaskVersion) -> TaskVersion:
+    """The same version, published on another day on another machine."""
+    release = attrs.evolve(
+        version.release, published_at="2027-01-01T00:00:00+00:00", platform="darwin-arm64"
+    )
+    return attrs.evolve(version, release=release)
+
+
+def test_task_is_as_declared_under_its_sdk(metadata: MetadataStore) -> None:
+    """What a task declares follows from its wheel and its SDK, so it is renewed with the SDK."""
+    metadata.add_versions([task_version()])
+    newer = task_version(sdk="newer")
+    newer = attrs.evolve(newer, task=attrs.evolve(newer.task, description="told by the newer SDK"))
+    metadata.add_versions([newer])
+    assert metadata.version("echo") == newer
 
 
 def test_task_of_another_distribution_is_refused(metadata: MetadataStore) -> None:

@@ -314,16 +314,16 @@ class Client:
             result["processing_summary"] = processing_summary(run, detail.steps, detail.edges)
         return attrs.evolve(detail, result=result)
 
-    def cancel(self, run_id: str) -> Run:
+    def cancel(self, run_id: str) -> RunSummary:
         """Ask for a run to be cancelled; durable when it returns. A run that has ended stays.
 
         Raises:
             NotFoundError: no such run.
         """
-        run = self.metadata.run(run_id)
+        run = self.metadata.summary(run_id)
         self.metadata.request_cancel(run.id, decide, time.time())
         self.queue.announce(run.id, ())
-        return self.metadata.run(run.id)
+        return self.metadata.summary(run.id)
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:
         """The lines of a run's log; with ``follow`` until it ends.
@@ -331,7 +331,7 @@ class Client:
         Raises:
             NotFoundError: no such run.
         """
-        run = self.metadata.run(run_id)
+        run = self.metadata.summary(run_id)
         last = 0
         while True:
             ended = run.status in FINAL_RUN_STATUSES
@@ -341,7 +341,7 @@ class Client:
             if ended or not follow:
                 return
             self.queue.wait(self.queue.changes(), LOOK_SECONDS)
-            run = self.metadata.run(run.id)
+            run = self.metadata.summary(run.id)
 
     # lineage and workers
 

@@ -12,6 +12,7 @@ from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, nearest
 __all__ = [
     "ArtifactError",
     "ConflictError",
+    "DamagedRecordError",
     "EnvironmentBuildError",
     "InvalidPipelineError",
     "InvalidValueError",
@@ -19,6 +20,7 @@ __all__ = [
     "Problem",
     "PublishError",
     "RunnerError",
+    "RunnerProtocolError",
     "SettingsError",
     "StoreError",
     "TaskmgrError",
@@ -57,6 +59,20 @@ class ArtifactError(TaskmgrError):
 
 class StoreError(TaskmgrError):
     """The metadata store cannot be read or written: damaged, full, in the way."""
+
+
+class DamagedRecordError(TaskmgrError):
+    """One record of the metadata store cannot be read; all others can.
+
+    Arguments:
+        what: the record, such as ``the stored graph of run 0197...``.
+        problem: what is wrong with it.
+        cure: what to do; empty for a record that other records stand in for.
+    """
+
+    def __init__(self, what: str, problem: str, cure: str = "") -> None:
+        self.what = what
+        super().__init__(f"{what} is damaged: {problem}" + (f"\n{cure}" if cure else ""))
 
 
 @attrs.frozen
@@ -115,3 +131,29 @@ class RunnerError(TaskmgrError):
         self.traceback = traceback
         self.retryable = retryable
         self.details = dict(details or {})
+
+
+class RunnerProtocolError(RunnerError):
+    """A runner whose SDK, that of its virtualenv, speaks another protocol than this worker.
+
+    Arguments:
+        distribution: the plugin's.
+        theirs: the runner's protocol and SDK, as it told them.
+        ours: this worker's protocol.
+    """
+
+    def __init__(self, distribution: str, theirs: tuple[object, object], ours: int) -> None:
+        number, sdk = theirs
+        newer = isinstance(number, int) and number > ours
+        cure = (
+            "upgrade and restart this worker, or publish the plugin again with its taskmgr"
+            if newer
+            else "publish the plugin again with this taskmgr: its version, wheel and lock stay, "
+            "and its virtualenv gets the SDK that fits"
+        )
+        super().__init__(
+            f"the virtualenv of {distribution} has taskmgr-plugins {sdk}, which speaks runner "
+            f"protocol {number}, and this worker speaks {ours}; {cure}",
+            "environment",
+            retryable=False,
+        )

@@ -112,6 +112,9 @@ def published_line(published: Published) -> str:
     if not published.changed:
         return f"{release.version} unchanged"
     took = duration(published.seconds["total"])
+    if published.sdk_only:
+        sdk = f"{release.sdk.name} {short_digest(release.sdk.digest)}"
+        return f"{release.version} got the SDK of this taskmgr in {took}, {sdk}"
     wheel = f"wheel {size(release.wheel.size)} {short_digest(release.wheel.digest)}"
     return f"{release.version} published in {took}, {wheel}"
 
@@ -130,6 +133,7 @@ def published_view(published: Published) -> dict[str, Any]:
     return {
         "kind": "plugin",
         "changed": published.changed,
+        "sdk_only": published.sdk_only,
         "tasks": [each.name for each in published.versions],
         "release": release_view(published.release),
         "seconds": dict(published.seconds),

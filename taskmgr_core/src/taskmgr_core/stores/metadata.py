@@ -3,6 +3,10 @@
 One contract suite runs over all implementations. Every method is one
 operation: it is carried out as a whole or not at all, and what it has returned
 from is durable where it says so.
+
+A record that cannot be read raises ``DamagedRecordError`` when it is asked for; it
+is left out of lists of tasks, pipelines, workers and uses with a warning, and holds
+up no other (see ``stores.records``).
 """
 
 from __future__ import annotations
@@ -84,6 +88,10 @@ class MetadataStore(Protocol):
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release. Durable.
 
+        One that is there already stays as it is, but for its SDK: with another one it
+        gets that, and what the task declares under it (see ``stores.releases``). One
+        whose record is damaged is recorded anew.
+
         Returns:
             False when exactly these are there already.
 
@@ -132,6 +140,14 @@ class MetadataStore(Protocol):
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.
+
+        Raises:
+            NotFoundError: no such run, or several.
+            DamagedRecordError: its graph cannot be read.
+        """
+
+    def summary(self, run_id: str) -> RunSummary:
+        """A run without its graph, named as for ``run``: all that most of what is done needs.
 
         Raises:
             NotFoundError: no such run, or several.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import attrs
 from packaging.version import InvalidVersion, Version
 
 from taskmgr_core.specs import TaskVersion
@@ -39,6 +40,24 @@ def current(versions: Iterable[str]) -> str:
         versions: all that are published of one task.
     """
     return max(versions, key=rank)
+
+
+def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion | None:
+    """What is to be recorded when the same content is published again.
+
+    Arguments:
+        stored: as it is recorded; None when that is damaged.
+        published: as it was published now.
+
+    Returns:
+        None when all stays. With another SDK the release that is recorded, with that
+        SDK, and the task as it is declared under it.
+    """
+    if stored is None or content(stored) != content(published):
+        return published
+    if stored.release.sdk.digest == published.release.sdk.digest:
+        return None
+    return TaskVersion(published.task, attrs.evolve(stored.release, sdk=published.release.sdk))
 
 
 def content(version: TaskVersion) -> str:

@@ -98,6 +98,11 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return runs.get(connection, run_id)
 
+    def summary(self, run_id: str) -> RunSummary:
+        """A run without its graph."""
+        with self._database.reading() as connection:
+            return runs.summary(connection, run_id)
+
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""
         with self._database.reading() as connection:

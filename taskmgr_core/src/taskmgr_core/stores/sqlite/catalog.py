@@ -9,27 +9,13 @@ from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
 from taskmgr_core.stores import releases
-from taskmgr_core.stores.sqlite.database import intact
+from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, stored
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:
     """See ``MetadataStore.add_versions``."""
-    new = [each for each in versions if not _there_already(connection, each)]
-    connection.executemany(
-        "INSERT INTO task_versions (task, version, distribution, content, document)"
-        " VALUES (?, ?, ?, ?, ?)",
-        [
-            (
-                each.name,
-                each.version,
-                each.release.distribution,
-                releases.content(each),
-                documents.dumps(each),
-            )
-            for each in new
-        ],
-    )
-    return bool(new)
+    added = [_add(connection, each) for each in versions]
+    return any(added)
 
 
 def version(connection: sqlite3.Connection, task: str, wanted: str | None) -> TaskVersion:
@@ -83,7 +69,37 @@ def pipelines(connection: sqlite3.Connection) -> list[PipelineSpec]:
     return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), _pipeline_from)
 
 
-def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
+def _add(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
+    """Record one version, or what is new of it; whether anything was."""
+    _refuse_others(connection, wanted)
+    row = connection.execute(
+        "SELECT * FROM task_versions WHERE task = ? AND version = ?", (wanted.name, wanted.version)
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO task_versions (task, version, distribution, content, document)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (
+                wanted.name,
+                wanted.version,
+                wanted.release.distribution,
+                releases.content(wanted),
+                documents.dumps(wanted),
+            ),
+        )
+        return True
+    renewed = releases.renewed(next(iter(intact([row], _from_row)), None), wanted)
+    if renewed is None:
+        return False
+    connection.execute(
+        "UPDATE task_versions SET document = ? WHERE task = ? AND version = ?",
+        (documents.dumps(renewed), wanted.name, wanted.version),
+    )
+    return True
+
+
+def _refuse_others(connection: sqlite3.Connection, wanted: TaskVersion) -> None:
+    """Refuse a task of another distribution, and a release of other content."""
     other = connection.execute(
         "SELECT distribution FROM task_versions WHERE task = ? AND distribution <> ? LIMIT 1",
         (wanted.name, wanted.release.distribution),
@@ -94,15 +110,14 @@ def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
             f"to {wanted.release.distribution!r}; give the task another name"
         )
     rows = connection.execute(
-        "SELECT task, content FROM task_versions WHERE distribution = ? AND version = ?",
+        "SELECT content FROM task_versions WHERE distribution = ? AND version = ?",
         (wanted.release.distribution, wanted.version),
-    ).fetchall()
+    )
     if any(row["content"] != releases.content(wanted) for row in rows):
         raise ConflictError(
             f"{wanted.release.distribution} {wanted.version} is published with other content; "
             "a published version never changes: raise the version in pyproject.toml"
         )
-    return any(row["task"] == wanted.name for row in rows)
 
 
 def _known(connection: sqlite3.Connection, task: str) -> list[str]:
@@ -124,8 +139,9 @@ def _row(connection: sqlite3.Connection, task: str, version: str) -> sqlite3.Row
 
 def _from_row(row: sqlite3.Row) -> TaskVersion:
     what = f"the stored version {row['version']} of task {row['task']!r}"
-    return documents.loads(row["document"], TaskVersion, what)
+    return stored(row["document"], TaskVersion, what, f"{row['distribution']}: {PUBLISH_AGAIN}")
 
 
 def _pipeline_from(row: sqlite3.Row) -> PipelineSpec:
-    return documents.loads(row["document"], PipelineSpec, f"the stored pipeline {row['name']!r}")
+    what = f"the stored pipeline {row['name']!r}"
+    return stored(row["document"], PipelineSpec, what, PUBLISH_AGAIN)

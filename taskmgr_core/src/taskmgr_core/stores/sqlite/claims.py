@@ -10,10 +10,11 @@ from typing import Literal
 import attrs
 
 from taskmgr_core import documents
-from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, Step
 from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
 from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
@@ -31,7 +32,7 @@ def claim(
     while (row := _next(connection, queues, now, of_runs)) is not None:
         try:
             return _claimed(connection, row, worker, now)
-        except InvalidDocumentError as error:
+        except DamagedRecordError as error:
             runs.set_aside(connection, row, error, now)
     return None
 
@@ -104,7 +105,7 @@ def release_lost(
     for row in rows:
         try:
             released.append(runs.step_from(row))
-        except InvalidDocumentError as error:
+        except DamagedRecordError as error:
             runs.set_aside(connection, row, error, now)
     for step in released:
         _release(connection, step, attempts, now)
@@ -188,7 +189,7 @@ def _first(
 
 
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
-    graph_step = documents.loads(row["graph_step"], GraphStep, runs.step_name(row))
+    graph_step = stored(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
     ports = {source.port for source in graph_step.inputs.values() if source.port}
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
     connection.execute(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
+import functools
 import os
 import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
-from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import StoreError
 from taskmgr_core.stores.sqlite import schema
 
@@ -21,21 +19,8 @@ BUSY_SECONDS = 30.0
 BUSY_PAUSE_SECONDS = 0.005
 
 _OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
-_LOGGER = logging.getLogger(__name__)
-
-
-T = TypeVar("T")
-
-
-def intact(rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T]) -> list[T]:
-    """What can be read of a list; a damaged row is left out with a warning and hides no other."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except InvalidDocumentError as error:
-            _LOGGER.warning("a record is left out: %s", error)
-    return found
+# A garbled text spoils its own record, found out when that is read, and no list of others.
+_TEXT = functools.partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 class Database:
@@ -162,6 +147,7 @@ class Database:
             )
             try:
                 connection.row_factory = sqlite3.Row
+                connection.text_factory = _TEXT
                 if check is not None:
                     check(connection)  # before anything of the file is changed
                 _use_wal(connection)

@@ -6,10 +6,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from taskmgr_core import documents
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import ValueUse
+from taskmgr_core.stores.records import SUBMIT_AGAIN, intact, stored, stored_json
 
 
 def record(
@@ -96,7 +96,7 @@ def uses(connection: sqlite3.Connection, digest: str, limit: int) -> list[ValueU
         " LIMIT ?",
         (digest, limit),
     )
-    return [ValueUse(row["run"], _value(row)) for row in rows]
+    return intact(rows, lambda row: ValueUse(row["run"], _value(row)))
 
 
 def _value(row: sqlite3.Row) -> FieldValue:
@@ -109,8 +109,8 @@ def _value(row: sqlite3.Row) -> FieldValue:
         type=row["type"],
         producer=row["producer"],
         source=row["source"],
-        document=None if document is None else documents.parse(document, what),
-        artifacts=documents.loads(row["artifacts"], tuple[str, ...], what),
+        document=None if document is None else stored_json(document, what, SUBMIT_AGAIN),
+        artifacts=stored(row["artifacts"], tuple[str, ...], what, SUBMIT_AGAIN),
     )
 
 
