@@ -25,6 +25,7 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import Failure, Outcome, Run
 from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.stores.sqlite.checking import PAGE
 
 Spoil = Callable[..., None]
 
@@ -265,3 +266,59 @@ def test_damaged_worker_leaves_the_others(metadata: SqliteMetadata, spoil: Spoil
     assert metadata.workers() == [good]
     beaten(metadata, "bad")
     assert metadata.workers() == [bad, good]
+
+
+DAMAGES = {
+    "the stored version 1.0 of task 'echo'": (
+        "UPDATE task_versions SET document = '{'",
+        "taskmgr-echo: publish the same again",
+    ),
+    "the stored pipeline 'greeting'": ("UPDATE pipelines SET document = '{'", "publish the same"),
+    "the stored graph of run {run}": ("UPDATE runs SET graph = '{'", "submit the run again"),
+    "the stored run {run}": ("UPDATE runs SET failure = '{'", "submit the run again"),
+    "the stored step 001 of run {run}": ("UPDATE steps SET seconds = '['", "submit the run again"),
+    "the stored value of text in run {run}": (
+        "UPDATE field_values SET document = '{'",
+        "submit the run again",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_each_damaged_record_is_named(metadata: SqliteMetadata, spoil: Spoil, name: str) -> None:
+    """Reading everything names the one record that cannot be read, and what to do about it."""
+    metadata.add_versions([task_version()])
+    metadata.put_pipeline(pipeline_spec())
+    run = created(metadata, values=[value("text", "a")])
+    assert list(metadata.damaged()) == []
+    statement, cure = DAMAGES[name]
+    spoil(statement)
+    (found,) = metadata.damaged()
+    assert found.fault.startswith(f"{name.format(run=run.id)} is damaged: ")
+    assert cure in found.cure
+
+
+@pytest.mark.parametrize("column", ["graph_step", "after", "failures"])
+def test_every_column_of_a_step_is_read(
+    metadata: SqliteMetadata, spoil: Spoil, column: str
+) -> None:
+    """A step is damaged whichever of its documents is."""
+    created(metadata)
+    statements = {
+        "graph_step": "UPDATE steps SET graph_step = '{'",
+        "after": "UPDATE steps SET after = '{'",
+        "failures": "UPDATE steps SET failures = '{'",
+    }
+    spoil(statements[column])
+    assert len(list(metadata.damaged())) == 1
+
+
+def test_damaged_records_are_found_on_every_page(metadata: SqliteMetadata, spoil: Spoil) -> None:
+    """However many records there are, each is read once: the first, the last, those between."""
+    count = 2 * PAGE + 1
+    created(metadata, values=[value(f"port_{n:04}", n) for n in range(count)])
+    chosen = ("port_0000", f"port_{PAGE - 1:04}", f"port_{PAGE:04}", f"port_{count - 1:04}")
+    for port in chosen:
+        spoil("UPDATE field_values SET document = '{' WHERE port = ?", port)
+    named = [each.fault.split(" of ")[1].split(" in ")[0] for each in metadata.damaged()]
+    assert named == [*chosen]

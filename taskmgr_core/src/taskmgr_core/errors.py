@@ -71,8 +71,9 @@ class DamagedRecordError(TaskmgrError):
     """
 
     def __init__(self, what: str, problem: str, cure: str = "") -> None:
-        self.what = what
-        super().__init__(f"{what} is damaged: {problem}" + (f"\n{cure}" if cure else ""))
+        self.fault = f"{what} is damaged: {problem}"
+        self.cure = cure
+        super().__init__(f"{self.fault}; {cure}" if cure else self.fault)
 
 
 @attrs.frozen

@@ -92,6 +92,16 @@ def _check_database(platform: Platform) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{path.name} is intact, {size(path.stat().st_size)}")
 
 
+def _check_records(platform: Platform) -> Iterator[Finding]:
+    """Every record can be read."""
+    faults = 0
+    for error in platform.metadata.damaged():
+        faults += 1
+        yield Finding("records", "fault", error.fault, error.cure)
+    if not faults:
+        yield Finding("records", "ok", "every task, pipeline, run and value can be read")
+
+
 def _check_artifacts(platform: Platform) -> Iterator[Finding]:
     """Every file that the current versions need is there and is what its digest says."""
     releases = {
@@ -175,6 +185,7 @@ def _check_workers(platform: Platform) -> Iterator[Finding]:
 
 _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "database": _check_database,
+    "records": _check_records,
     "artifacts": _check_artifacts,
     "uv": _check_uv,
     "python": _check_pythons,

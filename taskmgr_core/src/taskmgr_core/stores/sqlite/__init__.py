@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
@@ -22,7 +23,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
-from taskmgr_core.stores.sqlite import catalog, claims, lineage, runs, workers
+from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
 
@@ -52,6 +53,10 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             found = connection.execute("PRAGMA quick_check").fetchall()
         return [line for (line,) in found if line != "ok"]
+
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """Every task version, pipeline, run, step and value that cannot be read; it reads all."""
+        return checking.damaged(self._database)
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""

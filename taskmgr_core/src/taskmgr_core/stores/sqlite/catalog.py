@@ -24,13 +24,13 @@ def version(connection: sqlite3.Connection, task: str, wanted: str | None) -> Ta
     found = wanted or releases.current(known)
     if found not in known:
         raise NotFoundError(f"task {task!r} has no version {found!r}; {nearest(found, known)}")
-    return _from_row(_row(connection, task, found))
+    return version_from(_row(connection, task, found))
 
 
 def versions(connection: sqlite3.Connection, task: str) -> list[TaskVersion]:
     """See ``MetadataStore.versions``."""
     ordered = sorted(_known(connection, task), key=releases.rank, reverse=True)
-    return intact((_row(connection, task, each) for each in ordered), _from_row)
+    return intact((_row(connection, task, each) for each in ordered), version_from)
 
 
 def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
@@ -39,7 +39,7 @@ def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
     for row in connection.execute("SELECT task, version FROM task_versions ORDER BY task"):
         published.setdefault(row["task"], []).append(row["version"])
     rows = (_row(connection, task, releases.current(known)) for task, known in published.items())
-    return intact(rows, _from_row)
+    return intact(rows, version_from)
 
 
 def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool:
@@ -61,12 +61,12 @@ def pipeline(connection: sqlite3.Connection, name: str) -> PipelineSpec:
     if row is None:
         known = connection.execute("SELECT name FROM pipelines").fetchall()
         raise NotFoundError.named("pipeline", name, (each for (each,) in known))
-    return _pipeline_from(row)
+    return pipeline_from(row)
 
 
 def pipelines(connection: sqlite3.Connection) -> list[PipelineSpec]:
     """See ``MetadataStore.pipelines``."""
-    return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), _pipeline_from)
+    return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), pipeline_from)
 
 
 def _add(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
@@ -88,7 +88,7 @@ def _add(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
             ),
         )
         return True
-    renewed = releases.renewed(next(iter(intact([row], _from_row)), None), wanted)
+    renewed = releases.renewed(next(iter(intact([row], version_from)), None), wanted)
     if renewed is None:
         return False
     connection.execute(
@@ -137,11 +137,13 @@ def _row(connection: sqlite3.Connection, task: str, version: str) -> sqlite3.Row
     return found
 
 
-def _from_row(row: sqlite3.Row) -> TaskVersion:
+def version_from(row: sqlite3.Row) -> TaskVersion:
+    """A task version as it is recorded."""
     what = f"the stored version {row['version']} of task {row['task']!r}"
     return stored(row["document"], TaskVersion, what, f"{row['distribution']}: {PUBLISH_AGAIN}")
 
 
-def _pipeline_from(row: sqlite3.Row) -> PipelineSpec:
+def pipeline_from(row: sqlite3.Row) -> PipelineSpec:
+    """A pipeline as it is recorded."""
     what = f"the stored pipeline {row['name']!r}"
     return stored(row["document"], PipelineSpec, what, PUBLISH_AGAIN)

@@ -80,6 +80,17 @@ def finish(
     return runs.advance(connection, step.run, decide, now)
 
 
+def check(row: sqlite3.Row) -> None:
+    """Read all of a recorded step.
+
+    Raises:
+        DamagedRecordError: it cannot be read.
+    """
+    runs.step_from(row)
+    runs.after_from(row)
+    _graph_step_from(row)
+
+
 def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> float | None:
     """See ``MetadataStore.next_due``."""
     served = f" AND queue IN ({', '.join('?' * len(queues))})" if queues else ""
@@ -189,7 +200,7 @@ def _first(
 
 
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
-    graph_step = stored(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
+    graph_step = _graph_step_from(row)
     ports = {source.port for source in graph_step.inputs.values() if source.port}
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
     connection.execute(
@@ -199,6 +210,10 @@ def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now:
     )
     step = runs.step_from(row)
     return Claim(step=_as_claimed(step, worker, now), graph_step=graph_step, values=values)
+
+
+def _graph_step_from(row: sqlite3.Row) -> GraphStep:
+    return stored(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
 
 
 def _as_claimed(step: Step, worker: str, now: float) -> Step:

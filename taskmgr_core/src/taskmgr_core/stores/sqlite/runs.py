@@ -64,7 +64,10 @@ def create(
 
 def get(connection: sqlite3.Connection, run_id: str) -> Run:
     """See ``MetadataStore.run``."""
-    row = _find(connection, run_id, "*")
+    return _run_from(_find(connection, run_id, "*"))
+
+
+def _run_from(row: sqlite3.Row) -> Run:
     return Run(
         id=row["id"],
         name=row["name"],
@@ -149,6 +152,21 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
     return Progress(recorded=True, ready=tuple(ready), run_status=status)
 
 
+def check(row: sqlite3.Row) -> None:
+    """Read all of a recorded run.
+
+    Raises:
+        DamagedRecordError: it cannot be read.
+    """
+    _run_from(row)
+    _failure(row["failure"], f"the stored run {row['id']}")
+
+
+def after_from(row: sqlite3.Row) -> tuple[str, ...]:
+    """The steps that a step waits for, as they are recorded."""
+    return stored(row["after"], tuple[str, ...], step_name(row), SUBMIT_AGAIN)
+
+
 def step_from(row: sqlite3.Row) -> Step:
     """A step as it is recorded."""
     what = step_name(row)
@@ -194,7 +212,7 @@ def _after(connection: sqlite3.Connection, row: sqlite3.Row, now: float) -> tupl
     if row["status"] != "pending":
         return ()
     try:
-        return stored(row["after"], tuple[str, ...], step_name(row), SUBMIT_AGAIN)
+        return after_from(row)
     except DamagedRecordError as error:
         set_aside(connection, row, error, now)
         return None
