@@ -53,6 +53,17 @@ def test_version_published_with_another_sdk_gets_that(metadata: MetadataStore) -
     assert metadata.add_versions(later) is False
 
 
+def test_version_published_with_another_python_gets_that(metadata: MetadataStore) -> None:
+    """The Python that a version runs in is renewed like its SDK: a lock is for every Python."""
+    metadata.add_versions([task_version()])
+    other = attrs.evolve(
+        task_version(), release=attrs.evolve(task_version().release, python="3.14")
+    )
+    assert metadata.add_versions([published_later(other)]) is True
+    assert metadata.version("echo") == other
+    assert metadata.add_versions([other]) is False
+
+
 def published_later(version: TaskVersion) -> TaskVersion:
     """The same version, published on another day on another machine."""
     release = attrs.evolve(

@@ -254,7 +254,7 @@ def test_publish_heals_a_wheel_that_was_published_with_an_older_sdk(
     desk.metadata.add_versions([attrs.evolve(version, release=older)])
     desk.damage(older.wheel.digest)
     again = desk.publisher.publish(folder)
-    assert (again.sdk_only, again.release.wheel) == (True, older.wheel)
+    assert (again.renewed, again.release.wheel) == (("sdk",), older.wheel)
     assert desk.artifacts.local_path(older.wheel.digest).is_file()
 
 

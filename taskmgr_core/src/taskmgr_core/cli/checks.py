@@ -104,18 +104,21 @@ def _check_records(platform: Platform) -> Iterator[Finding]:
 
 def _check_artifacts(platform: Platform) -> Iterator[Finding]:
     """Every file that the current versions need is there and is what its digest says."""
-    releases = {
-        (each.release.distribution, each.version): each.release
-        for each in platform.metadata.latest_versions()
-    }
+    releases = _releases(platform)
     faults = 0
-    for release in releases.values():
+    for release in releases:
         for fault in _faults_of(platform, release):
             faults += 1
             yield Finding("artifacts", "fault", fault, f"publish {release.distribution} again")
     if not faults:
         plugins = counted(len(releases), "published plugin")
         yield Finding("artifacts", "ok", f"all files of {plugins} are there and intact")
+
+
+def _releases(platform: Platform) -> list[Release]:
+    """The releases of the current versions."""
+    found = [each.release for each in platform.metadata.latest_versions()]
+    return list({(each.distribution, each.version): each for each in found}.values())
 
 
 def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
@@ -138,6 +141,11 @@ def _check_pythons(platform: Platform) -> Iterator[Finding]:
         with contextlib.suppress(TaskmgrError):
             found.append(platform.uv.interpreter(wanted).version)
     yield Finding("python", "ok", f"for virtualenvs: {', '.join(found)}")
+    for release in _releases(platform):
+        try:
+            platform.environments.interpreter(release)
+        except TaskmgrError as error:
+            yield Finding("python", "fault", str(error))
 
 
 def _check_links(platform: Platform) -> Iterator[Finding]:

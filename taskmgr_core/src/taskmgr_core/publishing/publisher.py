@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from filelock import FileLock
@@ -32,9 +33,10 @@ from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
 from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
-from taskmgr_core.uv import Uv
+from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
+Renewed = Literal["sdk", "python"]
 
 
 def _say_nothing(_: str) -> None:
@@ -49,7 +51,7 @@ class Published:
         release: as it is registered.
         versions: the version of each task, by name.
         changed: False when exactly this was there already.
-        sdk_only: whether all that changed is the SDK of a version that was there already.
+        renewed: what of a version that was there already is new, all else being as it was.
         seconds: stage -> seconds: build, lock, environment, load, register, total.
     """
 
@@ -57,7 +59,7 @@ class Published:
     versions: tuple[TaskVersion, ...]
     changed: bool
     seconds: Mapping[str, float]
-    sdk_only: bool = False
+    renewed: tuple[Renewed, ...] = ()
 
 
 @attrs.define
@@ -81,8 +83,7 @@ class _Stages:
     ) -> Published:
         release = versions[0].release
         seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        sdk_only = earlier is not None and earlier.sdk.digest != release.sdk.digest
-        return Published(release, versions, changed, seconds, changed and sdk_only)
+        return Published(release, versions, changed, seconds, _renewed(earlier or release, release))
 
 
 @attrs.frozen
@@ -154,7 +155,7 @@ class Publisher:
             lock = self._published_lock(earlier, wheel) if earlier else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
         with stages.stage("environment"):
-            release = self._stored(wheel, lock, sdk)
+            release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
             environment = self.environments.ensure(release, stages.on_progress)
         with stages.stage("load"):
             smoke = SmokeLoad(self.launcher, self.artifacts, source.models, temporary / "models")
@@ -163,7 +164,7 @@ class Publisher:
             release = attrs.evolve(release, models=models)
             versions = tuple(TaskVersion(task, release) for task in tasks)
             changed = self.metadata.add_versions(versions)
-            # What was there before has kept all but its SDK.
+            # What was there before has kept all but its SDK and Python.
             recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
         return stages.published(recorded, changed=changed, earlier=earlier)
 
@@ -196,7 +197,7 @@ class Publisher:
         return tuple(found), readable
 
     def _unchanged(self, source: Source, wheel: Wheel, sdk: Path, release: Release) -> bool:
-        """Whether lock and SDK are the published ones, too, and the store has all, undamaged.
+        """Whether all else is as published, too, and the store has everything, undamaged.
 
         The wheel is the same, so the digests of the models that it declares are.
         """
@@ -214,7 +215,8 @@ class Publisher:
             *((model, source.models / model.name) for model in release.models),
         ]
         whole = [self._whole(file, copy) for file, copy in at_hand]  # each is put right that can be
-        return all(whole) and release.sdk.digest == _file_digest(sdk)
+        same_python = self._python(wheel, release) == release.python
+        return all(whole) and release.sdk.digest == _file_digest(sdk) and same_python
 
     def _whole(self, file: StoredFile, copy: Path | None) -> bool:
         """Whether the store has a file undamaged, if need be from a copy that is the same."""
@@ -256,8 +258,14 @@ class Publisher:
             stages.on_progress(f"{source.lock} cannot be written; the lock is in the store only")
         return made
 
-    def _stored(self, wheel: Wheel, lock: bytes, sdk: Path) -> Release:
-        python = self.uv.interpreter(str(wheel.requires_python))
+    def _python(self, wheel: Wheel, earlier: Release | None) -> str:
+        """The Python to try it out with: that of the release that is there, if it is here."""
+        if earlier is not None:
+            with contextlib.suppress(NoPythonError):
+                return self.uv.interpreter(earlier.python).minor
+        return self.uv.interpreter(str(wheel.requires_python)).minor
+
+    def _stored(self, wheel: Wheel, lock: bytes, sdk: Path, python: str) -> Release:
         return Release(
             distribution=wheel.distribution,
             version=wheel.version,
@@ -265,10 +273,19 @@ class Publisher:
             lock=self.artifacts.put_bytes(lock, "taskmgr.lock"),
             sdk=self.artifacts.put_file(sdk),
             models=(),
-            python=python.minor,
+            python=python,
             platform=f"{sys.platform}-{platform.machine()}",
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _renewed(earlier: Release, now: Release) -> tuple[Renewed, ...]:
+    found: list[Renewed] = []
+    if earlier.sdk.digest != now.sdk.digest:
+        found.append("sdk")
+    if earlier.python != now.python:
+        found.append("python")
+    return tuple(found)
 
 
 def _file_digest(path: Path) -> str:

@@ -88,9 +88,9 @@ class MetadataStore(Protocol):
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release. Durable.
 
-        One that is there already stays as it is, but for its SDK: with another one it
-        gets that, and what the task declares under it (see ``stores.releases``). One
-        whose record is damaged is recorded anew.
+        One that is there already stays as it is, but for its SDK and its Python: with
+        others it gets those, and what the task declares under them (see
+        ``stores.releases``). One whose record is damaged is recorded anew.
 
         Returns:
             False when exactly these are there already.

@@ -50,14 +50,15 @@ def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion |
         published: as it was published now.
 
     Returns:
-        None when all stays. With another SDK the release that is recorded, with that
-        SDK, and the task as it is declared under it.
+        None when all stays. With another SDK or Python the release that is recorded,
+        with those, and the task as it is declared under them.
     """
     if stored is None or content(stored) != content(published):
         return published
-    if stored.release.sdk.digest == published.release.sdk.digest:
+    new = published.release
+    if (stored.release.sdk.digest, stored.release.python) == (new.sdk.digest, new.python):
         return None
-    return TaskVersion(published.task, attrs.evolve(stored.release, sdk=published.release.sdk))
+    return TaskVersion(published.task, attrs.evolve(stored.release, sdk=new.sdk, python=new.python))
 
 
 def content(version: TaskVersion) -> str:

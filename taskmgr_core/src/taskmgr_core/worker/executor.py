@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from taskmgr_core.errors import (
+    EnvironmentBuildError,
     InvalidValueError,
     Problem,
     RunnerError,
@@ -152,11 +153,11 @@ class Executor:
 
     @contextlib.contextmanager
     def _lease(self, version: TaskVersion, cancelled: Callable[[], bool]) -> Iterator[Lease]:
-        """A runner; one of another taskmgr may have been published anew since we looked."""
+        """A runner; where none is to be had, the version may be another since we looked."""
         with contextlib.ExitStack() as stack:
             try:
                 lease = stack.enter_context(self.pool.lease(version, cancelled))
-            except RunnerProtocolError:
+            except (EnvironmentBuildError, RunnerProtocolError):
                 renewed = self._versions.another(version)
                 if renewed is None:
                     raise

@@ -253,8 +253,9 @@ class RunnerPool:
 
 
 def _made_from(release: Release) -> str:
-    """What a runner is made from: with another SDK, too, it is another one."""
-    return " ".join(each.digest for each in (release.wheel, release.lock, release.sdk))
+    """What a runner is made from: with another SDK or Python, too, it is another one."""
+    files = (release.wheel, release.lock, release.sdk)
+    return " ".join([release.python, *(each.digest for each in files)])
 
 
 def _end(warm: _Warm) -> None:

@@ -23,8 +23,8 @@ class _Kept:
 class KnownVersions:
     """Looks versions up, each seldom. Safe to use from many threads.
 
-    A published version keeps its wheel and lock for ever, but may get another SDK.
-    So what was looked up is believed for a while only: then it costs one look-up, and
+    A published version keeps its wheel and lock for ever, but may get another SDK or
+    Python. So what was looked up is believed for a while only: then it costs one look-up, and
     none for each step.
 
     Attributes:

@@ -1,10 +1,11 @@
-"""A plugin that was published with another SDK gets that of this taskmgr when published again."""
+"""What a release gets anew when it is published again: the SDK, and a Python that is there."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import platform
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,13 +96,13 @@ def test_publishing_again_renews_the_sdk_and_nothing_else(client: Client, folder
     """Wheel and lock stay, the SDK is this one's, and it is said; then nothing changes any more."""
     older = publish_with_sdk(client, folder, 1).release
     again = client.publish(folder)
-    assert (again.changed, again.sdk_only) == (True, True)
+    assert (again.changed, again.renewed) == (True, ("sdk",))
     assert again.release.sdk != older.sdk
     assert attrs.evolve(again.release, sdk=older.sdk) == older
     assert client.metadata.version("shout").release == again.release
-    assert published_line(again).startswith("1.0.0 got the SDK of this taskmgr in ")
+    assert published_line(again).startswith("1.0.0 renewed with the SDK of this taskmgr in ")
     once_more = client.publish(folder)
-    assert (once_more.changed, once_more.sdk_only) == (False, False)
+    assert (once_more.changed, once_more.renewed) == (False, ())
 
 
 def test_ready_wheel_gets_the_sdk_with_the_lock_that_it_has(client: Client, folder: Path) -> None:
@@ -142,14 +143,14 @@ def test_warm_runner_of_another_sdk_is_not_taken(client: Client, folder: Path) -
     """Once a worker knows of another SDK it starts a runner with that, whatever is warm."""
     older = publish_with_sdk(client, folder, protocol.VERSION)
     renewed = client.publish(folder).versions[0]
-    platform = Platform(load({"TASKMGR_SLOTS": "1"}, folder, folder.parent / "home"))
-    pool = RunnerPool(platform.environments, platform.models, platform.launcher(slots=1), 8)
+    worker = Platform(load({"TASKMGR_SLOTS": "1"}, folder, folder.parent / "home"))
+    pool = RunnerPool(worker.environments, worker.models, worker.launcher(slots=1), 8)
     processes = []
     for version in (older, older, renewed, renewed):
         with pool.lease(version) as lease:
             processes.append(lease.runner.pid)
     pool.close()
-    platform.metadata.close()
+    worker.metadata.close()
     first, again, other, other_again = processes
     assert (first, other) == (again, other_again)
     assert first != other
@@ -161,3 +162,24 @@ def test_worker_that_is_too_old_is_told_to_be_upgraded(client: Client, folder: P
     refused = shouted(client).run.failure
     assert refused is not None
     assert "upgrade and restart this worker, or publish the plugin again" in refused.message
+
+
+def test_version_whose_python_is_gone_is_renewed_by_publishing(
+    client: Client, folder: Path
+) -> None:
+    """The failure tells release, Python and cure; published again, the same worker runs it."""
+    (version,) = client.publish(folder).versions
+    gone = attrs.evolve(version, release=attrs.evolve(version.release, python="3.99"))
+    client.metadata.add_versions([gone])
+    refused = shouted(client).run.failure
+    assert refused is not None
+    assert refused.code == "environment"
+    assert (
+        "tiny-plugin 1.0.0 was published with Python 3.99, and this machine has" in refused.message
+    )
+    assert platform.python_version() in refused.message
+    assert "install Python 3.99 and put it on PATH, or publish tiny-plugin again" in refused.message
+    again = client.publish(folder)
+    assert (again.changed, again.renewed, again.release) == (True, ("python",), version.release)
+    assert "renewed with Python 3." in published_line(again)
+    assert shouted(client).result == {"result": "QUIET"}
