@@ -23,6 +23,7 @@ __all__ = [
     "RunnerProtocolError",
     "SettingsError",
     "StoreError",
+    "StoreGoneError",
     "TaskmgrError",
     "nearest",
 ]
@@ -59,6 +60,13 @@ class ArtifactError(TaskmgrError):
 
 class StoreError(TaskmgrError):
     """The metadata store cannot be read or written: damaged, full, in the way."""
+
+
+class StoreGoneError(StoreError):
+    """The metadata store that was opened is not there any more: removed, moved, replaced.
+
+    Trying again is of no use; whoever has it open has to open it anew.
+    """
 
 
 class DamagedRecordError(TaskmgrError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.errors import StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.specs import Claim, Outcome, Worker
@@ -68,6 +69,7 @@ class WorkerProcess:
         timing: Timing,
         runs: Callable[[], Collection[str]] | None = None,
     ) -> None:
+        self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
         self._queue = queue
@@ -119,7 +121,17 @@ class WorkerProcess:
         self._queue.wake()
         self._supervisor.join()
         self._executor.pool.close()
-        self._metadata.remove_worker(self.id)
+        with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
+            self._metadata.remove_worker(self.id)
+
+    def _give_up(self, error: StoreGoneError) -> None:
+        """Claim nothing more and let go of what runs: it can never be recorded."""
+        with self._lock:
+            if self.trouble is None:
+                _LOGGER.error("worker %s cannot go on: %s", self.id, error)
+            self.trouble = error
+        self._stopping.set()
+        self._giving_back.set()
 
     # slots
 
@@ -130,6 +142,8 @@ class WorkerProcess:
                 claim = self._queue.take(self.id, self._queues, TAKE_SECONDS, runs)
                 if claim is not None:
                     self._run(claim)
+            except StoreGoneError as error:
+                self._give_up(error)
             except TaskmgrError as error:
                 _LOGGER.warning("no step can be claimed: %s", error)
                 self._ended.wait(RECORD_AGAIN_SECONDS)
@@ -192,6 +206,8 @@ class WorkerProcess:
         while True:
             try:
                 return self._metadata.finish(claim, outcome, decide, time.time())
+            except StoreGoneError:
+                raise
             except StoreError as error:
                 _LOGGER.error("an outcome cannot be recorded, trying again: %s", error)  # noqa: TRY400
                 if self._giving_back.wait(RECORD_AGAIN_SECONDS):
@@ -213,7 +229,7 @@ class WorkerProcess:
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
             "holds": (HOLDS_SECONDS, self._check_holds),
         }
-        while not self._ended.is_set():
+        while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
             for name, (seconds, action) in every.items():
                 if now >= due[name]:
@@ -225,6 +241,8 @@ class WorkerProcess:
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
+        except StoreGoneError as error:
+            self._give_up(error)
         except TaskmgrError as error:
             _LOGGER.warning("%s failed, it is tried again: %s", name, error)
         except Exception:

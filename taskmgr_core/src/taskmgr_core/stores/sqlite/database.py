@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from taskmgr_core.errors import StoreError
+from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
@@ -44,6 +44,7 @@ class Database:
         self._read_lock = threading.Lock()
         self._connections: dict[str, sqlite3.Connection] = {}
         self._process = 0
+        self._opened: tuple[int, int] | None = None
         self._closed = False
 
     def initialize(self) -> None:
@@ -79,6 +80,7 @@ class Database:
             for connection in self._connections.values():
                 connection.close()
             self._connections.clear()
+            self._opened = None
 
     @contextlib.contextmanager
     def durable(self) -> Iterator[sqlite3.Connection]:
@@ -122,6 +124,7 @@ class Database:
         with lock:
             if self._closed:
                 raise StoreError(f"{self._path}: the store is closed; open it anew to use it")
+            self._refuse_when_gone()
             yield
 
     @property
@@ -133,6 +136,15 @@ class Database:
             raise StoreError(
                 f"{self._path}: opened by process {self._process}, it cannot be used in its forked "
                 f"child {os.getpid()}; start child processes by 'spawn' and open the store there"
+            )
+
+    def _refuse_when_gone(self) -> None:
+        """Refuse to go on with a file that has lost its name: nobody else would see it."""
+        if self._opened is not None and self._opened != _identity(self._path):
+            raise StoreGoneError(
+                f"{self._path} is not the file any more that was opened: its folder, the home, was "
+                "removed, moved or replaced by another one, and nothing more can be recorded in "
+                "it; put the home right, then start again"
             )
 
     def _connection(
@@ -156,6 +168,7 @@ class Database:
                 connection.close()
                 raise
             self._process = os.getpid()
+            self._opened = self._opened or _identity(self._path)
             self._connections[name] = connection
         return self._connections[name]
 
@@ -184,6 +197,15 @@ class Database:
             raise StoreError(f"{self._path}: {error}; {_advice(error)}") from error
         except OSError as error:
             raise StoreError(f"{self._path} cannot be used: {error.strerror or error}") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file of that name from every other one; None when there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
