@@ -34,8 +34,17 @@ def metadata(tmp_path: Path) -> Iterator[SqliteMetadata]:
 
 def version(sdk: str) -> TaskVersion:
     """The version, with an SDK."""
-    files = [StoredFile(f"{name}.whl", f"sha256:{name}", 1) for name in ("wheel", "lock", sdk)]
-    release = Release("taskmgr-echo", "1.0", *files, (), "3.11", "linux-x86_64", "")
+    release = Release(
+        distribution="taskmgr-echo",
+        version="1.0",
+        wheel=StoredFile("echo.whl", "sha256:wheel", 1),
+        lock=StoredFile("taskmgr.lock", "sha256:lock", 1),
+        sdk=StoredFile("sdk.whl", f"sha256:{sdk}", 1),
+        models=(),
+        python="3.11",
+        platform="linux-x86_64",
+        published_at="",
+    )
     return TaskVersion(TaskSpec("echo", (), ()), release)
 
 
