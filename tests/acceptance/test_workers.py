@@ -165,3 +165,32 @@ def test_killed_worker_is_lost_and_its_run_is_not(alone: CommandLine) -> None:
         wait_until(lambda: alone.status(run) == "succeeded", "another worker has done it")
     (step,) = alone.json("show", run)["steps"]
     assert step["lost"] == 1
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+def test_worker_ends_when_its_home_goes(alone: CommandLine, replaced: bool) -> None:
+    """Without its home a worker says so and ends with 3, its running task with it."""
+    gate = alone.folder / "gate"
+    alone("run", "talk", f"gate={gate}", "--no-wait")
+    with alone.worker() as worker:
+        wait_until(lambda: begun(gate), "the task has begun")
+        alone.home.rename(alone.folder / "aside")
+        if replaced:
+            alone("runs")
+        _, err = worker.communicate(timeout=20)
+    assert worker.returncode == 3
+    assert "error: " in err
+    assert f"{alone.home}/metadata.sqlite3 is not the file any more that was opened" in err
+    assert "Traceback" not in err
+
+
+def test_waiting_command_ends_when_its_home_goes(alone: CommandLine) -> None:
+    """A run that is waited for, and done, by one command ends with 3 and says why."""
+    gate = alone.folder / "gate"
+    with alone.started("run", "talk", f"gate={gate}") as waiting:
+        wait_until(lambda: begun(gate), "the task has begun")
+        alone.home.rename(alone.folder / "aside")
+        _, err = waiting.communicate(timeout=20)
+    assert waiting.returncode == 3
+    assert "the home, was removed, moved or replaced" in err
+    assert "Traceback" not in err

@@ -188,6 +188,7 @@ def task_version(
     wheel: str = "wheel",
     lock: str = "lock",
     model: str = "model",
+    sdk: str = "sdk",
 ) -> TaskVersion:
     """A published version of a task."""
     field = FieldSpec("text", {"type": "string"})
@@ -196,7 +197,7 @@ def task_version(
         version=version,
         wheel=StoredFile("echo.whl", digest(wheel), 10),
         lock=StoredFile("requirements.txt", digest(lock), 20),
-        sdk=StoredFile("sdk.whl", digest("sdk"), 30),
+        sdk=StoredFile("sdk.whl", digest(sdk), 30),
         models=(StoredFile("weights.onnx", digest(model), 40),),
         python="3.11",
         platform="linux-x86_64",

@@ -1,11 +1,13 @@
 """Task versions and pipelines, in every metadata store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import attrs
 import pytest
 from samples import pipeline_spec, task_version
 
 from taskmgr_core.errors import ConflictError, NotFoundError
+from taskmgr_core.specs import TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 
 # tasks
@@ -41,6 +43,44 @@ def test_version_with_other_content_is_refused(metadata: MetadataStore, part: st
     assert metadata.version("echo", "1.0") == task_version()
 
 
+def test_version_published_with_another_sdk_gets_that(metadata: MetadataStore) -> None:
+    """Of the same wheel, lock and models with another SDK, the SDK alone is new, and said to be."""
+    metadata.add_versions([task_version("echo"), task_version("shout")])
+    later = [published_later(task_version(each, sdk="newer")) for each in ("echo", "shout")]
+    assert metadata.add_versions(later) is True
+    for each in ("echo", "shout"):
+        assert metadata.versions(each) == [task_version(each, sdk="newer")]
+    assert metadata.add_versions(later) is False
+
+
+def test_version_published_with_another_python_gets_that(metadata: MetadataStore) -> None:
+    """The Python that a version runs in is renewed like its SDK: a lock is for every Python."""
+    metadata.add_versions([task_version()])
+    other = attrs.evolve(
+        task_version(), release=attrs.evolve(task_version().release, python="3.14")
+    )
+    assert metadata.add_versions([published_later(other)]) is True
+    assert metadata.version("echo") == other
+    assert metadata.add_versions([other]) is False
+
+
+def published_later(version: TaskVersion) -> TaskVersion:
+    """The same version, published on another day on another machine."""
+    release = attrs.evolve(
+        version.release, published_at="2027-01-01T00:00:00+00:00", platform="darwin-arm64"
+    )
+    return attrs.evolve(version, release=release)
+
+
+def test_task_is_as_declared_under_its_sdk(metadata: MetadataStore) -> None:
+    """What a task declares follows from its wheel and its SDK, so it is renewed with the SDK."""
+    metadata.add_versions([task_version()])
+    newer = task_version(sdk="newer")
+    newer = attrs.evolve(newer, task=attrs.evolve(newer.task, description="told by the newer SDK"))
+    metadata.add_versions([newer])
+    assert metadata.version("echo") == newer
+
+
 def test_task_of_another_distribution_is_refused(metadata: MetadataStore) -> None:
     """A task's name belongs to the distribution that published it first."""
     metadata.add_versions([task_version()])
@@ -57,17 +97,32 @@ def test_conflict_in_one_version_records_none_of_them(metadata: MetadataStore) -
         metadata.version("shout")
 
 
-def test_latest_version_is_the_one_published_last(metadata: MetadataStore) -> None:
-    """The latest is the last that was published, whatever its number."""
-    for number in ("1.0", "2.0", "1.5"):
+def test_current_version_is_the_highest(metadata: MetadataStore) -> None:
+    """The current version is the highest by PEP 440, in whatever order they were published."""
+    for number in ("1.0", "1.10", "1.9", "1.2.post1"):
         metadata.add_versions([task_version("echo", number)])
     metadata.add_versions([task_version("shout", "0.1")])
-    assert metadata.version("echo").version == "1.5"
-    assert [each.version for each in metadata.versions("echo")] == ["1.5", "2.0", "1.0"]
-    assert [(each.name, each.version) for each in metadata.latest_versions()] == [
-        ("echo", "1.5"),
-        ("shout", "0.1"),
-    ]
+    assert metadata.version("echo").version == "1.10"
+    assert numbers(metadata.versions("echo")) == ["1.10", "1.9", "1.2.post1", "1.0"]
+    found = metadata.latest_versions()
+    assert [(each.name, each.version) for each in found] == [("echo", "1.10"), ("shout", "0.1")]
+
+
+def test_pre_release_is_current_only_without_a_final_version(metadata: MetadataStore) -> None:
+    """Any final version comes before any pre-release; with no final one, the highest is current."""
+    for number in ("2.0a1", "2.0rc1", "3.0.dev1"):
+        metadata.add_versions([task_version("echo", number)])
+    assert metadata.version("echo").version == "3.0.dev1"
+    assert numbers(metadata.latest_versions()) == ["3.0.dev1"]
+    metadata.add_versions([task_version("echo", "1.0")])
+    assert metadata.version("echo").version == "1.0"
+    assert numbers(metadata.latest_versions()) == ["1.0"]
+    assert numbers(metadata.versions("echo")) == ["1.0", "3.0.dev1", "2.0rc1", "2.0a1"]
+
+
+def numbers(versions: Sequence[TaskVersion]) -> list[str]:
+    """The versions as they are written."""
+    return [each.version for each in versions]
 
 
 def test_unknown_task_names_the_nearest(metadata: MetadataStore) -> None:

@@ -20,11 +20,12 @@ from samples import (
     value,
 )
 
-from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import ConflictError, DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import Failure, Outcome, Run
 from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.stores.sqlite.checking import PAGE
 
 Spoil = Callable[..., None]
 
@@ -107,7 +108,7 @@ def test_damaged_value_fails_its_own_run(
     goes_on(metadata, good)
     named = f"the stored value of text in run {bad.id}"
     failed_as_damaged(metadata, bad, named)
-    with pytest.raises(InvalidDocumentError, match=named):
+    with pytest.raises(DamagedRecordError, match=named):
         metadata.values(bad.id)
 
 
@@ -171,8 +172,9 @@ def test_damaged_graph_leaves_the_run_in_the_list(metadata: SqliteMetadata, spoi
     goes_on(metadata, good)
     listed = {each.id: each.status for each in metadata.runs(RunFilter())}
     assert listed == {bad.id: "succeeded", good.id: "succeeded"}
-    with pytest.raises(InvalidDocumentError, match=f"the stored graph of run {bad.id}"):
+    with pytest.raises(DamagedRecordError, match=f"the stored graph of run {bad.id}"):
         metadata.run(bad.id)
+    assert metadata.summary(bad.id[-8:]) == metadata.runs(RunFilter(limit=1, before=good.id))[0]
 
 
 def test_damaged_failure_leaves_the_run_in_the_list(metadata: SqliteMetadata, spoil: Spoil) -> None:
@@ -197,8 +199,49 @@ def test_damaged_task_leaves_the_others(
     assert metadata.latest_versions() == [task_version("shout")]
     assert named in caplog.text
     assert metadata.version("shout") == task_version("shout")
-    with pytest.raises(InvalidDocumentError, match=named):
+    with pytest.raises(DamagedRecordError, match=named):
         metadata.version("echo")
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_damaged_task_is_put_right_by_publishing_it_again(
+    metadata: SqliteMetadata, spoil: Spoil, broken: str
+) -> None:
+    """The same content published again rewrites what cannot be read; other content does not."""
+    metadata.add_versions([task_version("echo"), task_version("shout")])
+    spoil("UPDATE task_versions SET document = ? WHERE task = 'echo'", broken)
+    with pytest.raises(ConflictError, match="published with other content"):
+        metadata.add_versions([task_version("echo", wheel="other")])
+    assert metadata.add_versions([task_version("echo"), task_version("shout")]) is True
+    assert metadata.version("echo") == task_version("echo")
+    assert metadata.add_versions([task_version("echo"), task_version("shout")]) is False
+
+
+def test_damaged_version_leaves_the_others_of_its_task(
+    metadata: SqliteMetadata, spoil: Spoil, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A version that cannot be read is left out of its task's, and is known by its number."""
+    metadata.add_versions([task_version("echo", "1.0")])
+    metadata.add_versions([task_version("echo", "2.0")])
+    spoil("UPDATE task_versions SET document = '{' WHERE version = '2.0'")
+    assert metadata.versions("echo") == [task_version("echo", "1.0")]
+    assert "the stored version 2.0 of task 'echo'" in caplog.text
+    with pytest.raises(NotFoundError, match=r"no version '3'; known: '1\.0', '2\.0'"):
+        metadata.version("echo", "3")
+
+
+def test_record_that_is_no_text_leaves_the_others(
+    metadata: SqliteMetadata, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes that are no UTF-8 spoil their own record; lists of others are given."""
+    metadata.add_versions([task_version("echo"), task_version("shout")])
+    with sqlite3.connect(tmp_path / "metadata.sqlite3") as connection:
+        connection.execute(
+            "UPDATE task_versions SET document = CAST(X'22FF22' AS TEXT) WHERE task = 'echo'"
+        )
+    connection.close()
+    assert metadata.latest_versions() == [task_version("shout")]
+    assert "not UTF-8" in caplog.text
 
 
 def test_damaged_pipeline_leaves_the_others(
@@ -210,7 +253,7 @@ def test_damaged_pipeline_leaves_the_others(
     spoil("UPDATE pipelines SET document = '{' WHERE name = 'bad'")
     assert metadata.pipelines() == [pipeline_spec("good")]
     assert "the stored pipeline 'bad'" in caplog.text
-    with pytest.raises(InvalidDocumentError, match="the stored pipeline 'bad'"):
+    with pytest.raises(DamagedRecordError, match="the stored pipeline 'bad'"):
         metadata.pipeline("bad")
     assert metadata.put_pipeline(pipeline_spec("bad")) is True
     assert metadata.pipeline("bad") == pipeline_spec("bad")
@@ -223,3 +266,59 @@ def test_damaged_worker_leaves_the_others(metadata: SqliteMetadata, spoil: Spoil
     assert metadata.workers() == [good]
     beaten(metadata, "bad")
     assert metadata.workers() == [bad, good]
+
+
+DAMAGES = {
+    "the stored version 1.0 of task 'echo'": (
+        "UPDATE task_versions SET document = '{'",
+        "taskmgr-echo: publish the same again",
+    ),
+    "the stored pipeline 'greeting'": ("UPDATE pipelines SET document = '{'", "publish the same"),
+    "the stored graph of run {run}": ("UPDATE runs SET graph = '{'", "submit the run again"),
+    "the stored run {run}": ("UPDATE runs SET failure = '{'", "submit the run again"),
+    "the stored step 001 of run {run}": ("UPDATE steps SET seconds = '['", "submit the run again"),
+    "the stored value of text in run {run}": (
+        "UPDATE field_values SET document = '{'",
+        "submit the run again",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_each_damaged_record_is_named(metadata: SqliteMetadata, spoil: Spoil, name: str) -> None:
+    """Reading everything names the one record that cannot be read, and what to do about it."""
+    metadata.add_versions([task_version()])
+    metadata.put_pipeline(pipeline_spec())
+    run = created(metadata, values=[value("text", "a")])
+    assert list(metadata.damaged()) == []
+    statement, cure = DAMAGES[name]
+    spoil(statement)
+    (found,) = metadata.damaged()
+    assert found.fault.startswith(f"{name.format(run=run.id)} is damaged: ")
+    assert cure in found.cure
+
+
+@pytest.mark.parametrize("column", ["graph_step", "after", "failures"])
+def test_every_column_of_a_step_is_read(
+    metadata: SqliteMetadata, spoil: Spoil, column: str
+) -> None:
+    """A step is damaged whichever of its documents is."""
+    created(metadata)
+    statements = {
+        "graph_step": "UPDATE steps SET graph_step = '{'",
+        "after": "UPDATE steps SET after = '{'",
+        "failures": "UPDATE steps SET failures = '{'",
+    }
+    spoil(statements[column])
+    assert len(list(metadata.damaged())) == 1
+
+
+def test_damaged_records_are_found_on_every_page(metadata: SqliteMetadata, spoil: Spoil) -> None:
+    """However many records there are, each is read once: the first, the last, those between."""
+    count = 2 * PAGE + 1
+    created(metadata, values=[value(f"port_{n:04}", n) for n in range(count)])
+    chosen = ("port_0000", f"port_{PAGE - 1:04}", f"port_{PAGE:04}", f"port_{count - 1:04}")
+    for port in chosen:
+        spoil("UPDATE field_values SET document = '{' WHERE port = ?", port)
+    named = [each.fault.split(" of ")[1].split(" in ")[0] for each in metadata.damaged()]
+    assert named == [*chosen]

@@ -25,7 +25,7 @@ from samples import (
     value,
 )
 
-from taskmgr_core.errors import StoreError
+from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine
 from taskmgr_core.stores.sqlite import SqliteMetadata, schema
@@ -380,4 +380,26 @@ def test_file_of_an_earlier_schema_is_brought_up(tmp_path: Path) -> None:
     store.initialize()
     assert finished(store, claimed(store)).run_status == "succeeded"
     assert store.run(run.id).status == "succeeded"
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+def test_store_without_its_file_is_refused(tmp_path: Path, replaced: bool) -> None:
+    """Once its file is gone or another, nothing is read nor written, until it is opened anew."""
+    home = tmp_path / "home"
+    store = SqliteMetadata(home / "metadata.sqlite3")
+    store.initialize()
+    beaten(store, "w1")
+    home.rename(tmp_path / "aside")
+    if replaced:
+        other = SqliteMetadata(home / "metadata.sqlite3")
+        other.initialize()
+        beaten(other, "w2")
+        other.close()
+    for action in (store.workers, lambda: beaten(store, "w1"), lambda: created(store)):
+        with pytest.raises(StoreGoneError, match="removed, moved or replaced by another one"):
+            action()
+    assert home.exists() == replaced
+    store.close()
+    store.initialize()
+    assert [each.id for each in store.workers()] == (["w2"] if replaced else [])
     store.close()

@@ -244,7 +244,7 @@ def test_publish_heals_a_store_with_a_damaged_file(desk: Desk, tmp_path: Path, w
 def test_publish_heals_a_wheel_that_was_published_with_an_older_sdk(
     desk: Desk, tmp_path: Path
 ) -> None:
-    """A damaged wheel is put right even where publishing anew would make another release."""
+    """A damaged wheel is put right, too, while its release gets the SDK of this taskmgr."""
     folder = write_plugin(tmp_path / "tiny")
     (version,) = desk.publisher.publish(folder).versions
     older = attrs.evolve(version.release, sdk=desk.artifacts.put_bytes(b"older", "older.whl"))
@@ -254,7 +254,7 @@ def test_publish_heals_a_wheel_that_was_published_with_an_older_sdk(
     desk.metadata.add_versions([attrs.evolve(version, release=older)])
     desk.damage(older.wheel.digest)
     again = desk.publisher.publish(folder)
-    assert (again.changed, again.release) == (False, older)
+    assert (again.renewed, again.release.wheel) == (("sdk",), older.wheel)
     assert desk.artifacts.local_path(older.wheel.digest).is_file()
 
 

@@ -152,7 +152,7 @@ class Client:
         return spec, self.metadata.put_pipeline(spec)
 
     def tasks(self) -> list[TaskVersion]:
-        """The latest version of every published task."""
+        """The current version of every published task: the highest, final ones before others."""
         return self.metadata.latest_versions()
 
     def pipelines(self) -> list[PipelineSpec]:
@@ -164,7 +164,7 @@ class Client:
 
         Arguments:
             what: a name, or a pipeline that need not be published.
-            version: of a task; the latest when None.
+            version: of a task; the current one when None.
 
         Raises:
             NotFoundError: with the nearest name.
@@ -196,7 +196,7 @@ class Client:
         Arguments:
             what: the name of a pipeline or task, or a pipeline.
             inputs: name -> value; see ``InputReader.read``.
-            version: of a task; the latest when None.
+            version: of a task; the current one when None.
 
         Returns:
             The run's id.
@@ -317,16 +317,16 @@ class Client:
             result["processing_summary"] = processing_summary(run, detail.steps, detail.edges)
         return attrs.evolve(detail, result=result)
 
-    def cancel(self, run_id: str) -> Run:
+    def cancel(self, run_id: str) -> RunSummary:
         """Ask for a run to be cancelled; durable when it returns. A run that has ended stays.
 
         Raises:
             NotFoundError: no such run.
         """
-        run = self.metadata.run(run_id)
+        run = self.metadata.summary(run_id)
         self.metadata.request_cancel(run.id, decide, time.time())
         self.queue.alert(run.id)
-        return self.metadata.run(run.id)
+        return self.metadata.summary(run.id)
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:
         """The lines of a run's log; with ``follow`` until it ends.
@@ -334,7 +334,7 @@ class Client:
         Raises:
             NotFoundError: no such run.
         """
-        run = self.metadata.run(run_id)
+        run = self.metadata.summary(run_id)
         last = 0
         while True:
             ended = run.status in FINAL_RUN_STATUSES
@@ -344,7 +344,7 @@ class Client:
             if ended or not follow:
                 return
             self.queue.wait(self.queue.changes(run.id), LOOK_SECONDS, run.id)
-            run = self.metadata.run(run.id)
+            run = self.metadata.summary(run.id)
 
     # lineage and workers
 

@@ -31,7 +31,7 @@ from taskmgr_core.environment_builder import (
 from taskmgr_core.errors import EnvironmentBuildError
 from taskmgr_core.specs import Release
 from taskmgr_core.stores.artifacts import ArtifactStore
-from taskmgr_core.uv import POLL_SECONDS, Uv, never, stop_if
+from taskmgr_core.uv import POLL_SECONDS, Interpreter, NoPythonError, Uv, never, stop_if
 
 SPARE_SECONDS = 60.0
 
@@ -141,7 +141,7 @@ class Environments:
             ArtifactError: the wheel, the lock or the SDK is absent or damaged in the store.
             RunnerError: cancelled.
         """
-        fingerprint = fingerprint_of(release, self.uv.interpreter(release.python))
+        fingerprint = fingerprint_of(release, self.interpreter(release))
         name = f"{release.distribution}-{fingerprint[:16]}"
         environment = Environment(self.folder / name, fingerprint, release, self._lock(name, "use"))
         if not environment.intact():
@@ -152,6 +152,23 @@ class Environments:
             now = time.time_ns()  # finer than the clock that the kernel stamps files with
             os.utime(environment.path / RECORD, ns=(now, now))
         return environment
+
+    def interpreter(self, release: Release) -> Interpreter:
+        """The Python of this machine that a release's virtualenv is made with.
+
+        Raises:
+            EnvironmentBuildError: it has none, with what it has and what to do.
+        """
+        try:
+            return self.uv.interpreter(release.python)
+        except NoPythonError as error:
+            name = release.distribution
+            raise EnvironmentBuildError(
+                f"{name} {release.version} was published with Python {release.python}, and this "
+                f"machine has {', '.join(self.uv.pythons())}; install Python {release.python} and "
+                f"put it on PATH, or publish {name} again on this machine: its version, wheel and "
+                "lock stay, and it is tried out with a Python that is here"
+            ) from error
 
     def verify(self, environment: Environment) -> bool:
         """Whether every installed file is there and unchanged; it reads them all.

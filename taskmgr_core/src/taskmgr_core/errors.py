@@ -12,6 +12,7 @@ from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, nearest
 __all__ = [
     "ArtifactError",
     "ConflictError",
+    "DamagedRecordError",
     "EnvironmentBuildError",
     "InvalidPipelineError",
     "InvalidValueError",
@@ -20,8 +21,10 @@ __all__ = [
     "PublishError",
     "QueueError",
     "RunnerError",
+    "RunnerProtocolError",
     "SettingsError",
     "StoreError",
+    "StoreGoneError",
     "StoreUnavailableError",
     "TaskmgrError",
     "nearest",
@@ -67,6 +70,28 @@ class StoreError(TaskmgrError):
 
 class QueueError(TaskmgrError):
     """The broker cannot be reached; what is ready stays recorded in the metadata store."""
+
+
+class StoreGoneError(StoreError):
+    """The metadata store that was opened is not there any more: removed, moved, replaced.
+
+    Trying again is of no use; whoever has it open has to open it anew.
+    """
+
+
+class DamagedRecordError(TaskmgrError):
+    """One record of the metadata store cannot be read; all others can.
+
+    Arguments:
+        what: the record, such as ``the stored graph of run 0197...``.
+        problem: what is wrong with it.
+        cure: what to do; empty for a record that other records stand in for.
+    """
+
+    def __init__(self, what: str, problem: str, cure: str = "") -> None:
+        self.fault = f"{what} is damaged: {problem}"
+        self.cure = cure
+        super().__init__(f"{self.fault}; {cure}" if cure else self.fault)
 
 
 @attrs.frozen
@@ -125,3 +150,29 @@ class RunnerError(TaskmgrError):
         self.traceback = traceback
         self.retryable = retryable
         self.details = dict(details or {})
+
+
+class RunnerProtocolError(RunnerError):
+    """A runner whose SDK, that of its virtualenv, speaks another protocol than this worker.
+
+    Arguments:
+        distribution: the plugin's.
+        theirs: the runner's protocol and SDK, as it told them.
+        ours: this worker's protocol.
+    """
+
+    def __init__(self, distribution: str, theirs: tuple[object, object], ours: int) -> None:
+        number, sdk = theirs
+        newer = isinstance(number, int) and number > ours
+        cure = (
+            "upgrade and restart this worker, or publish the plugin again with its taskmgr"
+            if newer
+            else "publish the plugin again with this taskmgr: its version, wheel and lock stay, "
+            "and its virtualenv gets the SDK that fits"
+        )
+        super().__init__(
+            f"the virtualenv of {distribution} has taskmgr-plugins {sdk}, which speaks runner "
+            f"protocol {number}, and this worker speaks {ours}; {cure}",
+            "environment",
+            retryable=False,
+        )

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from taskmgr_core.specs import Edge, FieldValue, GraphStep, input_port, output_port
-from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.metadata import MetadataStore, ValueUse
+from taskmgr_core.stores.records import intact
 
 
 def step_edges(step: GraphStep, fields: Iterable[str]) -> tuple[Edge, ...]:
@@ -64,23 +65,22 @@ class Trace:
 def trace(metadata: MetadataStore, digest: str, limit: int = 1000) -> list[Trace]:
     """Every recorded value that is, or contains, what has a digest, newest run first.
 
-    Aliases (the same value on an input port) are left to the value that they repeat.
+    Aliases (the same value on an input port) are left to the value that they repeat. A
+    run of which a value is damaged is left out with a warning.
     """
-    traces = []
-    for use in metadata.uses(digest, limit):
-        if use.value.source:
-            continue
-        edges = metadata.edges(use.run)
-        values = {value.port: value for value in metadata.values(use.run)}
-        traces.append(
-            Trace(
-                run=use.run,
-                value=use.value,
-                made_from=_present(values, upstream(edges, use.value.port)),
-                led_to=_present(values, downstream(edges, use.value.port)),
-            )
-        )
-    return traces
+    uses = [each for each in metadata.uses(digest, limit) if not each.value.source]
+    return intact(uses, lambda use: _traced(metadata, use))
+
+
+def _traced(metadata: MetadataStore, use: ValueUse) -> Trace:
+    edges = metadata.edges(use.run)
+    values = {value.port: value for value in metadata.values(use.run)}
+    return Trace(
+        run=use.run,
+        value=use.value,
+        made_from=_present(values, upstream(edges, use.value.port)),
+        led_to=_present(values, downstream(edges, use.value.port)),
+    )
 
 
 def _present(values: Mapping[str, FieldValue], ports: Iterable[str]) -> tuple[FieldValue, ...]:

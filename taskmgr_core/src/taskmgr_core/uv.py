@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +46,10 @@ class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of 
     def __init__(self, output: str) -> None:
         self.output = output
         super().__init__(f"uv says:\n{output}")
+
+
+class NoPythonError(EnvironmentBuildError):
+    """This machine has no Python that fits."""
 
 
 class UvTooSlow(UvFailed):
@@ -239,12 +245,21 @@ class Uv:
             wanted: a version as ``3.11``, or bounds as ``>=3.12``; empty for any.
 
         Raises:
-            EnvironmentBuildError: this machine has none that fits.
+            NoPythonError: this machine has none that fits.
         """
         if wanted not in self._found:
             own = Interpreter(Path(sys.executable), platform.python_version())
             self._found[wanted] = own if _fits(own, wanted) else self._search(wanted)
         return self._found[wanted]
+
+    def pythons(self) -> tuple[str, ...]:
+        """The versions of the Pythons that are there for virtualenvs, lowest first."""
+        found = {platform.python_version()}
+        command = ["python", "list", "--only-installed", "--output-format", "json"]
+        with contextlib.suppress(UvFailed, ValueError, TypeError, KeyError):
+            listed = json.loads(self.run(command))
+            found |= {each["version"] for each in listed if each["implementation"] == "cpython"}
+        return tuple(sorted(found, key=_release_numbers))
 
     def _search(self, wanted: str) -> Interpreter:
         command = ["python", "find", "--no-project", "--system", "--no-python-downloads", wanted]
@@ -252,7 +267,7 @@ class Uv:
             path = self.run(command).strip()
             version = self.run([*command, "--show-version"]).strip()
         except UvFailed as error:
-            raise EnvironmentBuildError(
+            raise NoPythonError(
                 f"no Python {wanted} on this machine (taskmgr itself runs on "
                 f"{platform.python_version()}); install one and put it on PATH. {error}"
             ) from error
@@ -272,6 +287,10 @@ def _killed_at_a_fault(process: subprocess.Popen[str]) -> Iterator[None]:
             if pipe is not None:
                 pipe.close()
         raise
+
+
+def _release_numbers(version: str) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", version)]
 
 
 def _fits(own: Interpreter, wanted: str) -> bool:

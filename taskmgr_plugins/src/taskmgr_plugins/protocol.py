@@ -12,6 +12,24 @@ A worker sends ``describe`` (list the tasks), ``load`` (get a task ready) and
 ``call`` (one attempt). The runner answers ``hello`` once, then one frame for
 each: ``described``, ``loaded``, ``result`` or ``error``. The end of the
 worker's pipe, or of the lifeline, ends the runner.
+
+A virtualenv keeps the SDK that its plugin was published with, and a worker may
+be of another taskmgr. ``hello`` tells the runner's ``VERSION``, and the worker
+refuses one that is not its own. Raise ``VERSION`` with every change after which
+an older worker and a newer runner, or the other way round, would misunderstand
+one another:
+
+- how bytes become frames, or which keys a frame of any kind must have;
+- a kind of frame that is new, or gone, or answered differently;
+- how values are written in a frame (``$array``, ``$artifact``, files in the
+  working folder), or what the runner's options and descriptors are.
+
+A key that the other side may ignore is no such change. Two things stay as they
+are for ever, because they tell the difference: the length before the JSON, and
+the ``kind`` and ``protocol`` of ``hello``.
+
+2: frames have ids.
+1: the first.
 """
 
 import json
@@ -21,7 +39,7 @@ from typing import Any
 
 from taskmgr_plugins.errors import ProtocolError
 
-VERSION = 1
+VERSION = 2
 # Reading a frame holds the interpreter: one of this size for some tenths of a second.
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024
 

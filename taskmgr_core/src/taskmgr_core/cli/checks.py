@@ -79,8 +79,14 @@ def check_platform(platform: Platform) -> Iterator[Finding]:
 
 
 def _check_database(platform: Platform) -> Iterator[Finding]:
-    path = platform.settings.database
     faults = platform.metadata.faults()
+    if platform.settings.metadata_url:
+        for fault in faults:
+            yield Finding("database", "fault", fault)
+        if not faults:
+            yield Finding("database", "ok", "the MongoDB server answers, its indexes are there")
+        return
+    path = platform.settings.database
     if faults:
         yield Finding(
             "database",
@@ -92,20 +98,33 @@ def _check_database(platform: Platform) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{path.name} is intact, {size(path.stat().st_size)}")
 
 
+def _check_records(platform: Platform) -> Iterator[Finding]:
+    """Every record can be read."""
+    faults = 0
+    for error in platform.metadata.damaged():
+        faults += 1
+        yield Finding("records", "fault", error.fault, error.cure)
+    if not faults:
+        yield Finding("records", "ok", "every task, pipeline, run and value can be read")
+
+
 def _check_artifacts(platform: Platform) -> Iterator[Finding]:
     """Every file that the current versions need is there and is what its digest says."""
-    releases = {
-        (each.release.distribution, each.version): each.release
-        for each in platform.metadata.latest_versions()
-    }
+    releases = _releases(platform)
     faults = 0
-    for release in releases.values():
+    for release in releases:
         for fault in _faults_of(platform, release):
             faults += 1
             yield Finding("artifacts", "fault", fault, f"publish {release.distribution} again")
     if not faults:
         plugins = counted(len(releases), "published plugin")
         yield Finding("artifacts", "ok", f"all files of {plugins} are there and intact")
+
+
+def _releases(platform: Platform) -> list[Release]:
+    """The releases of the current versions."""
+    found = [each.release for each in platform.metadata.latest_versions()]
+    return list({(each.distribution, each.version): each for each in found}.values())
 
 
 def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
@@ -128,6 +147,11 @@ def _check_pythons(platform: Platform) -> Iterator[Finding]:
         with contextlib.suppress(TaskmgrError):
             found.append(platform.uv.interpreter(wanted).version)
     yield Finding("python", "ok", f"for virtualenvs: {', '.join(found)}")
+    for release in _releases(platform):
+        try:
+            platform.environments.interpreter(release)
+        except TaskmgrError as error:
+            yield Finding("python", "fault", str(error))
 
 
 def _check_links(platform: Platform) -> Iterator[Finding]:
@@ -175,6 +199,7 @@ def _check_workers(platform: Platform) -> Iterator[Finding]:
 
 _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "database": _check_database,
+    "records": _check_records,
     "artifacts": _check_artifacts,
     "uv": _check_uv,
     "python": _check_pythons,

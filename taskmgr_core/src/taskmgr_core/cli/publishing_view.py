@@ -112,6 +112,10 @@ def published_line(published: Published) -> str:
     if not published.changed:
         return f"{release.version} unchanged"
     took = duration(published.seconds["total"])
+    if published.renewed:
+        new = {"sdk": "the SDK of this taskmgr", "python": f"Python {release.python}"}
+        what = " and ".join(new[each] for each in published.renewed)
+        return f"{release.version} renewed with {what} in {took}, wheel and lock unchanged"
     wheel = f"wheel {size(release.wheel.size)} {short_digest(release.wheel.digest)}"
     return f"{release.version} published in {took}, {wheel}"
 
@@ -130,6 +134,7 @@ def published_view(published: Published) -> dict[str, Any]:
     return {
         "kind": "plugin",
         "changed": published.changed,
+        "renewed": list(published.renewed),
         "tasks": [each.name for each in published.versions],
         "release": release_view(published.release),
         "seconds": dict(published.seconds),

@@ -11,25 +11,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from filelock import FileLock
 
 from taskmgr_core.documents import digest_of
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import ArtifactError, ConflictError, NotFoundError
+from taskmgr_core.errors import (
+    ArtifactError,
+    ConflictError,
+    DamagedRecordError,
+    NotFoundError,
+)
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
-from taskmgr_core.sdk_wheel import build_sdk_wheel
+from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
 from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
-from taskmgr_core.uv import Uv
+from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
+Renewed = Literal["sdk", "python"]
 
 
 def _say_nothing(_: str) -> None:
@@ -44,6 +51,7 @@ class Published:
         release: as it is registered.
         versions: the version of each task, by name.
         changed: False when exactly this was there already.
+        renewed: what of a version that was there already is new, all else being as it was.
         seconds: stage -> seconds: build, lock, environment, load, register, total.
     """
 
@@ -51,6 +59,7 @@ class Published:
     versions: tuple[TaskVersion, ...]
     changed: bool
     seconds: Mapping[str, float]
+    renewed: tuple[Renewed, ...] = ()
 
 
 @attrs.define
@@ -70,10 +79,11 @@ class _Stages:
         self.seconds[name] = time.perf_counter() - started
 
     def published(
-        self, release: Release, versions: tuple[TaskVersion, ...], changed: bool
+        self, versions: tuple[TaskVersion, ...], *, changed: bool, earlier: Release | None
     ) -> Published:
+        release = versions[0].release
         seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        return Published(release, versions, changed, seconds)
+        return Published(release, versions, changed, seconds, _renewed(earlier or release, release))
 
 
 @attrs.frozen
@@ -135,15 +145,17 @@ class Publisher:
         with stages.stage("build", f"building the wheel of {source.distribution}"):
             wheel = read_wheel(source.wheel(self.uv, temporary))
             wheel_digest = digest_of(wheel.path.read_bytes())
-        earlier = self._earlier(wheel, wheel_digest)
-        if earlier and self._unchanged(source, wheel, earlier[0].release):
-            return stages.published(earlier[0].release, earlier, changed=False)
+            sdk = build_sdk_wheel(temporary)
+        there, readable = self._earlier(wheel, wheel_digest)
+        earlier = there[0].release if there else None
+        if earlier and self._unchanged(source, wheel, sdk, earlier) and readable:
+            return stages.published(there, changed=False, earlier=earlier)
         check_dependencies(wheel)
         with stages.stage("lock", "locking the dependencies"):
-            sdk = build_sdk_wheel(temporary)
-            lock = self._lock(source, wheel, sdk, temporary, stages)
+            lock = self._published_lock(earlier, wheel) if earlier else None
+            lock = lock or self._lock(source, wheel, sdk, temporary, stages)
         with stages.stage("environment"):
-            release = self._stored(wheel, lock, sdk)
+            release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
             environment = self.environments.ensure(release, stages.on_progress)
         with stages.stage("load"):
             smoke = SmokeLoad(self.launcher, self.artifacts, source.models, temporary / "models")
@@ -152,22 +164,27 @@ class Publisher:
             release = attrs.evolve(release, models=models)
             versions = tuple(TaskVersion(task, release) for task in tasks)
             changed = self.metadata.add_versions(versions)
-            if not changed:
-                versions = tuple(
-                    self.metadata.version(each.name, each.version) for each in versions
-                )
-                release = versions[0].release
-        return stages.published(release, versions, changed)
+            # What was there before has kept all but its SDK and Python.
+            recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
+        return stages.published(recorded, changed=changed, earlier=earlier)
 
-    def _earlier(self, wheel: Wheel, digest: str) -> tuple[TaskVersion, ...]:
+    def _earlier(self, wheel: Wheel, digest: str) -> tuple[tuple[TaskVersion, ...], bool]:
         """This version as it is registered, if it is; with another wheel it is refused.
 
         The store refuses as well; here it is found out before anything takes time.
+
+        Returns:
+            What can be read of it, and whether that is all: what cannot be read is
+            recorded anew.
         """
-        found = []
+        found, readable = [], True
         for task in wheel.tasks:
-            with contextlib.suppress(NotFoundError):
+            try:
                 found.append(self.metadata.version(task, wheel.version))
+            except NotFoundError:
+                continue
+            except DamagedRecordError:
+                readable = False
         for each in found:
             if each.release.distribution != wheel.distribution:
                 raise ConflictError(
@@ -177,10 +194,10 @@ class Publisher:
                 )
             if each.release.wheel.digest != digest:
                 raise _bump(wheel.distribution, wheel.version, "another wheel")
-        return tuple(found)
+        return tuple(found), readable
 
-    def _unchanged(self, source: Source, wheel: Wheel, release: Release) -> bool:
-        """Whether the lock is the published one, too, and the store has everything, undamaged.
+    def _unchanged(self, source: Source, wheel: Wheel, sdk: Path, release: Release) -> bool:
+        """Whether all else is as published, too, and the store has everything, undamaged.
 
         The wheel is the same, so the digests of the models that it declares are.
         """
@@ -194,11 +211,12 @@ class Publisher:
         at_hand = [
             (release.wheel, wheel.path),
             (release.lock, source.lock),
-            (release.sdk, None),
+            (release.sdk, sdk),
             *((model, source.models / model.name) for model in release.models),
         ]
         whole = [self._whole(file, copy) for file, copy in at_hand]  # each is put right that can be
-        return all(whole)
+        same_python = self._python(wheel, release) == release.python
+        return all(whole) and release.sdk.digest == _file_digest(sdk) and same_python
 
     def _whole(self, file: StoredFile, copy: Path | None) -> bool:
         """Whether the store has a file undamaged, if need be from a copy that is the same."""
@@ -209,6 +227,25 @@ class Publisher:
                 return False
             self.artifacts.put_file(copy, file.name)
         return True
+
+    def _published_lock(self, release: Release, wheel: Wheel) -> bytes | None:
+        """The lock of a release that is there already; None when the store has lost it.
+
+        Raises:
+            ConflictError: it lacks what the SDK of this taskmgr needs.
+        """
+        try:
+            path = self.artifacts.local_path(release.lock.digest)
+        except ArtifactError:
+            return None
+        lock = read_lock(path, wheel)
+        if lock is None:
+            raise ConflictError(
+                f"{release.distribution} {release.version} is published with a lock that was made "
+                f"for another {SDK} than {sdk_version()} of this taskmgr, which needs other "
+                "packages; a published version never changes: raise the version in pyproject.toml"
+            )
+        return lock
 
     def _lock(
         self, source: Source, wheel: Wheel, sdk: Path, temporary: Path, stages: _Stages
@@ -221,8 +258,14 @@ class Publisher:
             stages.on_progress(f"{source.lock} cannot be written; the lock is in the store only")
         return made
 
-    def _stored(self, wheel: Wheel, lock: bytes, sdk: Path) -> Release:
-        python = self.uv.interpreter(str(wheel.requires_python))
+    def _python(self, wheel: Wheel, earlier: Release | None) -> str:
+        """The Python to try it out with: that of the release that is there, if it is here."""
+        if earlier is not None:
+            with contextlib.suppress(NoPythonError):
+                return self.uv.interpreter(earlier.python).minor
+        return self.uv.interpreter(str(wheel.requires_python)).minor
+
+    def _stored(self, wheel: Wheel, lock: bytes, sdk: Path, python: str) -> Release:
         return Release(
             distribution=wheel.distribution,
             version=wheel.version,
@@ -230,10 +273,19 @@ class Publisher:
             lock=self.artifacts.put_bytes(lock, "taskmgr.lock"),
             sdk=self.artifacts.put_file(sdk),
             models=(),
-            python=python.minor,
+            python=python,
             platform=f"{sys.platform}-{platform.machine()}",
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+
+def _renewed(earlier: Release, now: Release) -> tuple[Renewed, ...]:
+    found: list[Renewed] = []
+    if earlier.sdk.digest != now.sdk.digest:
+        found.append("sdk")
+    if earlier.python != now.python:
+        found.append("python")
+    return tuple(found)
 
 
 def _file_digest(path: Path) -> str:

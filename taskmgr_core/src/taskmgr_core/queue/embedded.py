@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.errors import StoreGoneError, TaskmgrError
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.specs import Claim, ReadyStep
@@ -140,6 +140,9 @@ class TakingFeed:
                 claim = self._queue.take(worker, self._queues, TAKE_SECONDS, runs)
                 if claim is not None:
                     run(claim)
+            except StoreGoneError as error:
+                _LOGGER.warning("nothing more can be claimed: %s", error)
+                return  # the worker that beats gives up for the same reason
             except TaskmgrError as error:
                 _LOGGER.warning("no step can be claimed: %s", error)
                 self._stopping.wait(TRY_AGAIN_SECONDS)

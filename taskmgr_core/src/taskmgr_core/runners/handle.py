@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from taskmgr_core.errors import RunnerError
+from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.output import LIMIT_BYTES, OutputLines
 from taskmgr_core.runners import processes
 from taskmgr_core.runners.folders import WorkFolder
@@ -129,22 +129,22 @@ class Runner:
             and not self._unasked.poll(0)
         )
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, distribution: str) -> None:
         """Wait for the first frame.
 
+        Arguments:
+            distribution: the plugin's, for the message.
+
         Raises:
+            RunnerProtocolError: it is of another taskmgr.
             RunnerError: the process did not come up.
         """
         self.hello = self._exchange(b"", 0, Limits(), OutputLines(_ignore))
         theirs = self.hello.get("protocol")
         if theirs != protocol.VERSION:
             self.close()
-            raise RunnerError(
-                f"the task's virtualenv speaks frame protocol {theirs}, this worker speaks "
-                f"{protocol.VERSION}; publish the task again with this version of taskmgr",
-                "environment",
-                retryable=False,
-            )
+            sdk = self.hello.get("sdk")
+            raise RunnerProtocolError(distribution, (theirs, sdk), protocol.VERSION)
 
     def request(
         self,
@@ -245,7 +245,8 @@ class Runner:
                     with_children = ticks % CHILDREN_EVERY_TICKS == 0
                     self._check(limits, now >= deadline, with_children=with_children)
             if frame is not None:
-                if remaining or frame.get("id") != number:
+                # The hello of protocol 1 has no id, and what it says must be heard.
+                if remaining or frame.get("id", 0) != number:
                     raise ProtocolError("it sent the answer to another question")
                 self._drain(output)
                 return frame

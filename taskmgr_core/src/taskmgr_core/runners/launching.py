@@ -59,6 +59,7 @@ class RunnerLauncher:
             distribution: the plugin's distribution.
 
         Raises:
+            RunnerProtocolError: it is of another taskmgr.
             RunnerError: it did not come up.
         """
         sweep(self.folder)
@@ -71,7 +72,7 @@ class RunnerLauncher:
                     "environment",
                 ) from error
             undo.pop_all()
-        runner.wait_until_ready()
+        runner.wait_until_ready(distribution)
         return runner
 
     def _started(self, python: Path, distribution: str, undo: contextlib.ExitStack) -> Runner:

@@ -86,8 +86,9 @@ class Release:
         lock: pinned, hashed requirements of everything else.
         sdk: the wheel of ``taskmgr-plugins``.
         models: the weights of its tasks.
-        python: the Python it was locked for, as ``3.11``.
-        platform: the platform it was locked for, as ``linux-x86_64``.
+        python: the Python it was tried out with and runs in, as ``3.11``; its lock is for
+            every Python that the plugin allows.
+        platform: the platform it was published on, as ``linux-x86_64``.
         published_at: UTC, ISO 8601.
     """
 

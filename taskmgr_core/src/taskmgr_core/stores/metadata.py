@@ -3,15 +3,20 @@
 One contract suite runs over all implementations. Every method is one
 operation: it is carried out as a whole or not at all, and what it has returned
 from is durable where it says so.
+
+A record that cannot be read raises ``DamagedRecordError`` when it is asked for; it
+is left out of lists of tasks, pipelines, workers and uses with a warning, and holds
+up no other (see ``stores.records``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
@@ -96,10 +101,17 @@ class MetadataStore(Protocol):
     def faults(self) -> list[str]:
         """What is wrong with the store, and what to do; nothing when it is as it should be."""
 
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """Every record that cannot be read; it reads them all, a page in memory at a time."""
+
     # tasks and pipelines
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release. Durable.
+
+        One that is there already stays as it is, but for its SDK and its Python: with
+        others it gets those, and what the task declares under them (see
+        ``stores.releases``). One whose record is damaged is recorded anew.
 
         Returns:
             False when exactly these are there already.
@@ -110,17 +122,20 @@ class MetadataStore(Protocol):
         """
 
     def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task; the latest published when None.
+        """One version of a task; when None its current one.
+
+        That is the highest as PEP 440 orders them, whenever it was published; a
+        pre-release only where there is no final version (see ``stores.releases``).
 
         Raises:
             NotFoundError: with the nearest name or the known versions.
         """
 
     def latest_versions(self) -> list[TaskVersion]:
-        """The latest published version of every task, by name."""
+        """The current version of every task, by name."""
 
     def versions(self, task: str) -> list[TaskVersion]:
-        """Every version of a task, the latest published first.
+        """Every version of a task, the current one first, each above those that it precedes.
 
         Raises:
             NotFoundError: with the nearest name.
@@ -146,6 +161,14 @@ class MetadataStore(Protocol):
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.
+
+        Raises:
+            NotFoundError: no such run, or several.
+            DamagedRecordError: its graph cannot be read.
+        """
+
+    def summary(self, run_id: str) -> RunSummary:
+        """A run without its graph, named as for ``run``: all that most of what is done needs.
 
         Raises:
             NotFoundError: no such run, or several.

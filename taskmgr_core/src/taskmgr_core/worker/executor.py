@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from taskmgr_core.errors import InvalidValueError, Problem, RunnerError, TaskmgrError
+from taskmgr_core.errors import (
+    EnvironmentBuildError,
+    InvalidValueError,
+    Problem,
+    RunnerError,
+    RunnerProtocolError,
+    TaskmgrError,
+)
 from taskmgr_core.lineage import step_edges
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
@@ -27,7 +35,8 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
-from taskmgr_core.worker.pool import RunnerPool
+from taskmgr_core.worker.pool import Lease, RunnerPool
+from taskmgr_core.worker.versions import KnownVersions
 
 MAXIMUM_RETRY_DELAY = 300.0
 
@@ -53,8 +62,10 @@ class Executor:
     validator: Validator
     inline_bytes: int
     retry_delay: float
-    _versions: dict[tuple[str, str], TaskVersion] = attrs.field(
-        factory=dict, init=False, repr=False
+    _versions: KnownVersions = attrs.field(
+        default=attrs.Factory(lambda self: KnownVersions(self.metadata), takes_self=True),
+        init=False,
+        repr=False,
     )
 
     def execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
@@ -68,7 +79,7 @@ class Executor:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
-            version = self._version(claim)
+            version = self._versions.get(claim.graph_step.task, claim.graph_step.version)
             inputs = self._inputs(claim, version)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except RunnerError as error:
@@ -89,12 +100,6 @@ class Executor:
             edges=step_edges(claim.graph_step, fields),
             seconds={**seconds, "total": time.perf_counter() - started},
         )
-
-    def _version(self, claim: Claim) -> TaskVersion:
-        key = (claim.graph_step.task, claim.graph_step.version)
-        if key not in self._versions:
-            self._versions[key] = self.metadata.version(*key)
-        return self._versions[key]
 
     def _inputs(self, claim: Claim, version: TaskVersion) -> tuple[FieldValue, ...]:
         """The value on every input port, defaults included."""
@@ -131,7 +136,7 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(step.timeout, step.memory_mb, cancelled)
-        with self.pool.lease(version, cancelled) as lease:
+        with self._lease(version, cancelled) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             try:
                 lease.load(step.task, step.memory_mb, cancelled, on_lines)
@@ -145,6 +150,19 @@ class Executor:
         outputs = self._outputs(claim, version, written, aside)
         # In the order in which it happened; loading was measured with the lease.
         return outputs, {**lease.seconds, **answer["seconds"]} | lease.seconds
+
+    @contextlib.contextmanager
+    def _lease(self, version: TaskVersion, cancelled: Callable[[], bool]) -> Iterator[Lease]:
+        """A runner; where none is to be had, the version may be another since we looked."""
+        with contextlib.ExitStack() as stack:
+            try:
+                lease = stack.enter_context(self.pool.lease(version, cancelled))
+            except (EnvironmentBuildError, RunnerProtocolError):
+                renewed = self._versions.another(version)
+                if renewed is None:
+                    raise
+                lease = stack.enter_context(self.pool.lease(renewed, cancelled))
+            yield lease
 
     def _outputs(
         self,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 import attrs
 
 from taskmgr_core.environments import Environment, Environments
-from taskmgr_core.errors import RunnerError
+from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.runners import LOAD_SECONDS, Limits, OnLines, Runner, RunnerLauncher
-from taskmgr_core.specs import TaskVersion
+from taskmgr_core.specs import Release, TaskVersion
 from taskmgr_core.uv import never
 
 IDLE_SECONDS = 900.0
@@ -126,7 +126,7 @@ class RunnerPool:
         Raises:
             EnvironmentBuildError, ArtifactError, RunnerError: it cannot be had.
         """
-        key = (version.release.wheel.digest + version.release.lock.digest, version.name)
+        key = (_made_from(version.release), version.name)
         seconds: dict[str, float] = {}
         warm = self._warm(key) or self._started(key, version, seconds, cancelled)
 
@@ -193,6 +193,8 @@ class RunnerPool:
         environment = self._environments.ensure(version.release, cancelled=cancelled)
         try:
             return self._started_in(environment, key, version, seconds, started)
+        except RunnerProtocolError:
+            raise
         except RunnerError:
             if self._environments.verify(environment):
                 raise
@@ -248,6 +250,12 @@ class RunnerPool:
                 self._idle = wanted
             for each in ended:
                 _end(each)
+
+
+def _made_from(release: Release) -> str:
+    """What a runner is made from: with another SDK or Python, too, it is another one."""
+    files = (release.wheel, release.lock, release.sdk)
+    return " ".join([release.python, *(each.digest for each in files)])
 
 
 def _end(warm: _Warm) -> None:

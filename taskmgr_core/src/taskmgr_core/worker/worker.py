@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from functools import partial
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.errors import StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.specs import Claim, Outcome, ReadyStep, Worker, as_ready
@@ -88,6 +89,7 @@ class WorkerProcess:
         *,
         private: bool = False,
     ) -> None:
+        self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
         self._queue = queue
@@ -130,7 +132,17 @@ class WorkerProcess:
         self._queue.wake()
         self._supervisor.join()
         self._executor.pool.close()
-        self._metadata.remove_worker(self.id)
+        with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
+            self._metadata.remove_worker(self.id)
+
+    def _give_up(self, error: StoreGoneError) -> None:
+        """Claim nothing more and let go of what runs: it can never be recorded."""
+        with self._lock:
+            if self.trouble is None:
+                _LOGGER.error("worker %s cannot go on: %s", self.id, error)
+            self.trouble = error
+        self._feed.stop()
+        self._giving_back.set()
 
     # steps
 
@@ -190,6 +202,8 @@ class WorkerProcess:
         while True:
             try:
                 return self._metadata.finish(claim, outcome, decide, time.time())
+            except StoreGoneError:
+                raise
             except StoreError as error:
                 _LOGGER.error("an outcome cannot be recorded, trying again: %s", error)  # noqa: TRY400
                 if self._giving_back.wait(RECORD_AGAIN_SECONDS):
@@ -213,7 +227,7 @@ class WorkerProcess:
             "unclaimed": (TEND_SECONDS, self._announce_unclaimed),
             "tend": (TEND_SECONDS, self._feed.tend),
         }
-        while not self._ended.is_set():
+        while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
             for name, (seconds, action) in every.items():
                 if now >= due[name]:
@@ -227,6 +241,8 @@ class WorkerProcess:
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
             action()
+        except StoreGoneError as error:
+            self._give_up(error)
         except TaskmgrError as error:
             _LOGGER.warning("%s failed, it is tried again: %s", name, error)
         except Exception:

@@ -149,7 +149,7 @@ def _print_unpublished(
     help="A published task or pipeline, or a pipeline file.",
     shell_complete=completing.names,
 )
-@click.option("--version", metavar="V", help="The version of a task; else the latest.")
+@click.option("--version", metavar="V", help="The version of a task; else the highest final one.")
 @json_option
 @click.pass_obj
 def info_command(session: Session, name: str, version: str | None, as_json: bool) -> None:

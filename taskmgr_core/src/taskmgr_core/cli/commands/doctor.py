@@ -23,9 +23,10 @@ from taskmgr_core.errors import TaskmgrError
 def doctor_command(session: Session, as_json: bool) -> int:
     """Check that everything is as it should be.
 
-    Looks at the settings, the home and its room, the database, the files of
-    the published tasks, uv and what it gets of pip's settings, the Pythons of
-    this machine, and the workers. The exit code is 1 when there is a fault.
+    Looks at the settings, the home and its room, the database and every record
+    in it, the files of the published tasks, uv and what it gets of pip's
+    settings, the Pythons of this machine, and the workers. The exit code is 1
+    when there is a fault.
     """
     findings = list(_findings(session))
     if as_json:

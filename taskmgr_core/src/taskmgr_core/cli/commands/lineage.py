@@ -80,7 +80,7 @@ def _print_traces(session: Session, of: str, as_json: bool) -> None:
     with session.client() as client:
         traces = client.trace(of)
         ids = dict.fromkeys(each.run for each in traces)
-        names = {run_id: client.metadata.run(run_id).name for run_id in ids}
+        names = {run_id: client.metadata.summary(run_id).name for run_id in ids}
     digest = next(iter(traces)).value.digest if _one_value(traces) else ""
     if as_json:
         session.screen.json({"of": of, "traces": [trace_view(each, names) for each in traces]})

@@ -48,8 +48,10 @@ def publish_command(session: Session, paths: tuple[Path, ...], as_json: bool) ->
     A plugin's wheel is built, its dependencies are locked with hashes, its
     virtualenv is built and its tasks are loaded once; then its tasks are
     registered. A published version never changes: raise the version to change
-    it. A pipeline is checked against the published tasks. Plugins come before
-    pipelines, however they are given.
+    it. Only its virtualenv is renewed, when it is published again with a
+    taskmgr of another SDK, or where its Python is gone. A pipeline is checked
+    against the published tasks. Plugins come before pipelines, however they
+    are given.
     """
     done = []
     with session.client() as client:

@@ -45,7 +45,9 @@ from taskmgr_core.specs import Run
     shell_complete=completing.names,
 )
 @click.argument("inputs", nargs=-1, help=INPUTS_HELP, shell_complete=completing.fields)
-@click.option("--version", "version", metavar="V", help="The version of a task; else the latest.")
+@click.option(
+    "--version", "version", metavar="V", help="The version of a task; else the highest final one."
+)
 @click.option("--no-wait", is_flag=True, help="Submit only, and print the run's id.")
 @click.option(
     "--timeout",

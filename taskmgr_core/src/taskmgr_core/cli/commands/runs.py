@@ -17,7 +17,7 @@ from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import summary_view
 from taskmgr_core.client import Client
 from taskmgr_core.report.formats import shortened
-from taskmgr_core.specs import FINAL_RUN_STATUSES, Run, RunStatus, RunSummary
+from taskmgr_core.specs import FINAL_RUN_STATUSES, RunStatus, RunSummary
 from taskmgr_core.stores.metadata import RunFilter
 
 CANCEL_SECONDS = 5.0
@@ -66,7 +66,7 @@ def runs_command(
 ) -> None:
     """List runs, newest first."""
     with session.client() as client:
-        older_than = client.metadata.run(before).id if before else None
+        older_than = client.metadata.summary(before).id if before else None
         wanted = RunFilter(cast("RunStatus | None", status), task, older_than, limit)
         found = client.runs(wanted)
     if as_json:
@@ -120,7 +120,7 @@ def cancel_command(session: Session, run: str, as_json: bool) -> int:
     ended stays as it is, and the exit code is 1.
     """
     with session.client() as client:
-        ended = client.metadata.run(run).status in FINAL_RUN_STATUSES
+        ended = client.metadata.summary(run).status in FINAL_RUN_STATUSES
         found = client.cancel(run)
         if not ended:
             found = _settled(client, found)
@@ -131,18 +131,18 @@ def cancel_command(session: Session, run: str, as_json: bool) -> int:
     return OK if found.status in ("cancelled", "running") else FAILED
 
 
-def _settled(client: Client, run: Run) -> Run:
+def _settled(client: Client, run: RunSummary) -> RunSummary:
     """The run once its workers have stopped, or after a while."""
     deadline = time.monotonic() + CANCEL_SECONDS
     while run.status not in FINAL_RUN_STATUSES and time.monotonic() < deadline:
         seen = client.queue.changes()
-        run = client.metadata.run(run.id)
+        run = client.metadata.summary(run.id)
         if run.status not in FINAL_RUN_STATUSES:
             client.queue.wait(seen, LOOK_SECONDS)
     return run
 
 
-def _said(run: Run, ended: bool) -> str:
+def _said(run: RunSummary, ended: bool) -> str:
     if ended:
         return f"run {short_id(run.id)} has ended already: {run.status}"
     if run.status == "running":

@@ -42,7 +42,9 @@ from taskmgr_core.trial import Trial, Tried
 )
 @click.argument("inputs", nargs=-1, help=INPUTS_HELP, shell_complete=completing.fields)
 @click.option("--task", "chosen", metavar="NAME", help="Which task of a plugin that has several.")
-@click.option("--version", metavar="V", help="The version of a published task; else the latest.")
+@click.option(
+    "--version", metavar="V", help="The version of a published task; else the highest final one."
+)
 @json_option
 @click.pass_obj
 def test_command(

@@ -69,7 +69,8 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
     """Run steps until it is told to leave.
 
     Ctrl-C and SIGTERM: it claims nothing more, finishes what runs, and leaves.
-    The second time it gives back what runs, for another worker to take.
+    The second time it gives back what runs, for another worker to take. When
+    the home is removed or replaced under it, it ends with exit code 3.
     """
     logging.basicConfig(
         level=loglevel.upper(),
@@ -92,15 +93,19 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
             f"queues {', '.join(names)}" if names else "every queue",
             platform.settings.home,
         )
-        stops.wait(1)
+        while not stops.count and worker.trouble is None:
+            time.sleep(LOOK_SECONDS)
         _leave(worker, stops)
+        if worker.trouble is not None:
+            raise worker.trouble
     finally:
         platform.queue.close()
         platform.metadata.close()
 
 
 def _leave(worker: WorkerProcess, stops: _Stops) -> None:
-    _LOGGER.info("finishing what runs; once more and it is given back")
+    if worker.trouble is None:
+        _LOGGER.info("finishing what runs; once more and it is given back")
     leaving = threading.Thread(target=worker.stop, name="leaving", daemon=True)
     leaving.start()
     given_back = False
@@ -127,11 +132,6 @@ class _Stops:
         """From now on; only the main thread can."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._take)
-
-    def wait(self, count: int) -> None:
-        """Until there were so many."""
-        while self.count < count:
-            time.sleep(LOOK_SECONDS)
 
     def _take(self, _: int, __: FrameType | None) -> None:
         self.count += 1

@@ -97,6 +97,10 @@ class CeleryFeed:
             self._thread.join(timeout)
         return idle
 
+    def break_off(self) -> None:
+        """End the consumer as if it had failed; ``tend`` starts another one."""
+        self._end_consumer()
+
     def _consume(self) -> None:
         self._pulse = Pulse()
         self._served = set(self._wanted or self._published_queues())

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from celery.concurrency.thread import ApplyResult, TaskPool
-
-IDLE_SECONDS = 30.0
 
 
 class Gate:
@@ -74,6 +73,11 @@ class SlotPool(TaskPool):  # type: ignore[misc]
     """
 
     gate: Gate
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Celery looks the task up in the application of the thread.
+        self.executor = ThreadPoolExecutor(self.limit, initializer=self.app.set_current)
 
     def on_apply(self, *arguments: Any, **options: Any) -> ApplyResult:
         """Run a task in a free thread."""

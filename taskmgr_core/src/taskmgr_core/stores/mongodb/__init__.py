@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
@@ -76,6 +77,12 @@ class MongoMetadata:
             for each in self._database.missing_indexes()
         ]
 
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """Every task version, pipeline, run, step and value that cannot be read."""
+        with self._database.translated():
+            yield from self._catalog.damaged()
+            yield from self._runs.damaged()
+
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
         with self._database.translated():
@@ -120,6 +127,11 @@ class MongoMetadata:
         """A run."""
         with self._database.translated():
             return self._runs.get(run_id)
+
+    def summary(self, run_id: str) -> RunSummary:
+        """A run without its graph."""
+        with self._database.translated():
+            return self._runs.summary(run_id)
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""

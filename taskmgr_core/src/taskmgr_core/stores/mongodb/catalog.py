@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from taskmgr_core import documents
-from taskmgr_core.errors import ConflictError, NotFoundError, nearest
+from taskmgr_core.errors import ConflictError, DamagedRecordError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
-from taskmgr_core.stores.intact import intact
+from taskmgr_core.stores import releases
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, stored
 
 
 @attrs.frozen
@@ -29,41 +29,41 @@ class Catalog:
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """See ``MetadataStore.add_versions``."""
         self._take_names(versions)
-        documents_ = _release_documents(versions)
-        known = {document["_id"]: self._known(document) for document in documents_}
-        added = [self._add(document, known[document["_id"]]) for document in documents_]
+        wanted = _by_release(versions)
+        known = {key: self._known(key, of_release) for key, of_release in wanted.items()}
+        added = [self._add(key, of_release, known[key]) for key, of_release in wanted.items()]
         return any(added)
 
     def version(self, task: str, wanted: str | None) -> TaskVersion:
         """See ``MetadataStore.version``."""
-        query: Document = {"tasks": task}
         if wanted is not None:
-            query["version"] = wanted
-        found = self.database.durable.releases.find_one(query, sort=[("published", -1)])
-        if found is not None:
-            return _from_document(found, task)
-        known = [each.version for each in self.versions(task)]
-        raise NotFoundError(
-            f"task {task!r} has no version {wanted!r}; {nearest(str(wanted), known)}"
-        )
+            exact = self.database.durable.releases.find_one({"tasks": task, "version": wanted})
+            if exact is not None:
+                return _version_from(exact, task)
+        known = self._versions_of(task)
+        found = wanted or releases.current(known)
+        if found not in known:
+            raise NotFoundError(
+                f"task {task!r} has no version {found!r}; {nearest(found, list(known))}"
+            )
+        return self._read(known[found], task)
 
     def versions(self, task: str) -> list[TaskVersion]:
         """See ``MetadataStore.versions``."""
-        found = list(self.database.durable.releases.find({"tasks": task}).sort("published", -1))
-        if not found:
-            known = self.database.durable.releases.distinct("tasks")
-            raise NotFoundError.named("task", task, known)
-        return [_from_document(each, task) for each in found]
+        known = self._versions_of(task)
+        ordered = sorted(known, key=releases.rank, reverse=True)
+        return intact(ordered, lambda version: self._read(known[version], task))
 
     def latest_versions(self) -> list[TaskVersion]:
         """See ``MetadataStore.latest_versions``."""
-        newest: dict[str, str] = {}
-        found = self.database.durable.releases.find({}, {"tasks": 1, "published": 1})
-        for each in sorted(found, key=lambda document: document["published"]):
-            newest |= dict.fromkeys(each["tasks"], each["_id"])
-        wanted = {"_id": {"$in": sorted(set(newest.values()))}}
-        releases = {each["_id"]: each for each in self.database.durable.releases.find(wanted)}
-        return intact(sorted(newest), lambda task: _from_document(releases[newest[task]], task))
+        published: dict[str, dict[str, str]] = {}
+        for each in self.database.durable.releases.find({}, {"tasks": 1, "version": 1}):
+            for task in each["tasks"]:
+                published.setdefault(task, {})[each["version"]] = each["_id"]
+        keys = {task: known[releases.current(known)] for task, known in published.items()}
+        wanted = {"_id": {"$in": sorted(set(keys.values()))}}
+        found = {each["_id"]: each for each in self.database.durable.releases.find(wanted)}
+        return intact(sorted(keys), lambda task: _version_from(found[keys[task]], task))
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """See ``MetadataStore.put_pipeline``."""
@@ -88,6 +88,35 @@ class Catalog:
         """See ``MetadataStore.pipelines``."""
         return intact(self.database.durable.pipelines.find({}).sort("_id", 1), _pipeline_from)
 
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """What cannot be read of the catalogue, one document in memory at a time."""
+        for document in self.database.durable.releases.find({}):
+            for task in document["tasks"]:
+                try:
+                    _version_from(document, task)
+                except DamagedRecordError as error:
+                    yield error
+        for document in self.database.durable.pipelines.find({}):
+            try:
+                _pipeline_from(document)
+            except DamagedRecordError as error:
+                yield error
+
+    def _versions_of(self, task: str) -> dict[str, str]:
+        """The versions of a task, each with the key of its release."""
+        found = self.database.durable.releases.find({"tasks": task}, {"version": 1})
+        known = {each["version"]: each["_id"] for each in found}
+        if not known:
+            names = self.database.durable.releases.distinct("tasks")
+            raise NotFoundError.named("task", task, names)
+        return known
+
+    def _read(self, key: str, task: str) -> TaskVersion:
+        document = self.database.durable.releases.find_one({"_id": key})
+        if document is None:
+            raise NotFoundError(f"the release {key} was removed just now")
+        return _version_from(document, task)
+
     def _take_names(self, versions: Sequence[TaskVersion]) -> None:
         """A task's name belongs to the distribution that published it first."""
         for each in versions:
@@ -104,74 +133,68 @@ class Catalog:
                     "give the task another name"
                 )
 
-    def _known(self, document: Document) -> Document | None:
+    def _known(self, key: str, versions: Sequence[TaskVersion]) -> Document | None:
         """The release as it is recorded; another content than that is refused."""
-        known = self.database.durable.releases.find_one({"_id": document["_id"]})
-        if known is not None and known["content"] != document["content"]:
-            raise _other_content(document)
+        known = self.database.durable.releases.find_one({"_id": key})
+        contents = {releases.content(each) for each in versions}
+        if known is not None:
+            contents.add(known["content"])
+        if len(contents) > 1:
+            raise ConflictError(
+                f"{key} is published with other content; "
+                "a published version never changes: raise the version in pyproject.toml"
+            )
         return known
 
-    def _add(self, document: Document, known: Document | None) -> bool:
-        releases = self.database.durable.releases
-        if known is None:
-            try:
-                releases.insert_one(document)
-            except DuplicateKeyError:  # somebody else was faster
-                return self._add(document, self._known(document))
-            return True
-        missing = [name for name in document["tasks"] if name not in known["tasks"]]
-        if missing:
-            new = {f"documents.{name}": document["documents"][name] for name in missing}
-            releases.update_one(
-                {"_id": document["_id"]},
-                {"$addToSet": {"tasks": {"$each": missing}}, "$set": new},
+    def _add(self, key: str, versions: Sequence[TaskVersion], known: Document | None) -> bool:
+        if known is not None:
+            return self._renew(key, versions, known)
+        document: Document = {
+            "_id": key,
+            "distribution": versions[0].release.distribution,
+            "version": versions[0].version,
+            "content": releases.content(versions[0]),
+            "tasks": [each.name for each in versions],
+            "documents": {each.name: documents.dumps(each) for each in versions},
+        }
+        try:
+            self.database.durable.releases.insert_one(document)
+        except DuplicateKeyError:  # somebody else was faster
+            return self._add(key, versions, self._known(key, versions))
+        return True
+
+    def _renew(self, key: str, versions: Sequence[TaskVersion], known: Document) -> bool:
+        """Record what is new of a release that is there; whether anything is."""
+        new: dict[str, str] = {}
+        for each in versions:
+            there = [each.name] if each.name in known["documents"] else []
+            readable = intact(there, lambda task: _version_from(known, task))
+            renewed = releases.renewed(next(iter(readable), None), each)
+            if renewed is not None:
+                new[each.name] = documents.dumps(renewed)
+        if new:
+            self.database.durable.releases.update_one(
+                {"_id": key},
+                {
+                    "$addToSet": {"tasks": {"$each": sorted(new)}},
+                    "$set": {f"documents.{name}": text for name, text in new.items()},
+                },
             )
-        return bool(missing)
+        return bool(new)
 
 
-def _release_documents(versions: Sequence[TaskVersion]) -> list[Document]:
-    """A document for each release."""
-    found: dict[str, Document] = {}
+def _by_release(versions: Sequence[TaskVersion]) -> dict[str, list[TaskVersion]]:
+    found: dict[str, list[TaskVersion]] = {}
     for each in versions:
-        key = f"{each.release.distribution} {each.version}"
-        document = found.setdefault(
-            key,
-            {
-                "_id": key,
-                "distribution": each.release.distribution,
-                "version": each.version,
-                "content": content_of(each),
-                "published": time.time_ns(),
-                "tasks": [],
-                "documents": {},
-            },
-        )
-        if document["content"] != content_of(each):
-            raise _other_content(document)
-        document["tasks"].append(each.name)
-        document["documents"][each.name] = documents.dumps(each)
-    return list(found.values())
+        found.setdefault(f"{each.release.distribution} {each.version}", []).append(each)
+    return found
 
 
-def _other_content(document: Document) -> ConflictError:
-    return ConflictError(
-        f"{document['distribution']} {document['version']} is published with other content; "
-        "a published version never changes: raise the version in pyproject.toml"
-    )
-
-
-def content_of(version: TaskVersion) -> str:
-    """What makes two publishes the same: the wheel, the lock and the models."""
-    release = version.release
-    files = (release.wheel, release.lock, *sorted(release.models, key=lambda each: each.name))
-    return " ".join(each.digest for each in files)
-
-
-def _from_document(document: Document, task: str) -> TaskVersion:
+def _version_from(document: Document, task: str) -> TaskVersion:
     what = f"the stored version {document['version']} of task {task!r}"
-    return documents.loads(document["documents"][task], TaskVersion, what)
+    return stored(document["documents"][task], TaskVersion, what, PUBLISH_AGAIN)
 
 
 def _pipeline_from(document: Document) -> PipelineSpec:
     what = f"the stored pipeline {document['_id']!r}"
-    return documents.loads(document["document"], PipelineSpec, what)
+    return stored(document["document"], PipelineSpec, what, PUBLISH_AGAIN)

@@ -11,9 +11,9 @@ import attrs
 from pymongo import ReturnDocument
 
 from taskmgr_core import documents
-from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, Failure, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.specs import Claim, Failure, Hold, Outcome, ReadyStep, Step
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.mongodb import records
@@ -75,7 +75,7 @@ class Claims:
             return None
         try:
             claim = _claim_from(document, step_id)
-        except InvalidDocumentError as error:
+        except DamagedRecordError as error:
             self._set_aside(document, step_id, error, now)
             return None
         self._seen.put(step_id, document)
@@ -289,7 +289,7 @@ class Claims:
         for step_id in [each["step"] for each in document["running"] if each["worker"] == worker]:
             try:
                 step = records.step_from(document, step_id)
-            except InvalidDocumentError as error:
+            except DamagedRecordError as error:
                 self._set_aside(document, step_id, error, now)
                 continue
             if self._release(step, attempts, now):
@@ -324,7 +324,7 @@ class Claims:
         return bool(done.matched_count)
 
     def _set_aside(
-        self, document: Document, step_id: str, error: InvalidDocumentError, now: float
+        self, document: Document, step_id: str, error: DamagedRecordError, now: float
     ) -> None:
         """A damaged record fails its own step and holds up no other."""
         own = {
@@ -360,8 +360,7 @@ class Claims:
 
 
 def _claim_from(document: Document, step_id: str) -> Claim:
-    what = records.step_name(document, step_id)
-    graph_step = documents.loads(document["plan"][step_id], GraphStep, what)
+    graph_step = records.graph_step_from(document, step_id)
     ports = {source.port for source in graph_step.inputs.values() if source.port}
     values = {value.port: value for value in records.values_from(document, ports)}
     return Claim(records.step_from(document, step_id), graph_step, values)

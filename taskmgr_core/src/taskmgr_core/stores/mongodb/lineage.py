@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import partial
+from operator import itemgetter
+from typing import Any
 
 import attrs
 from pymongo import DESCENDING
@@ -12,6 +15,7 @@ from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import ValueUse
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.records import intact
 
 
 @attrs.frozen
@@ -56,12 +60,13 @@ class Lineage:
         found = self.database.runs.find({"digests": digest}, {"values": 1})
         uses: list[ValueUse] = []
         for document in found.sort("_id", DESCENDING).limit(limit):
-            values = records.values_from(document)
-            uses += [
-                ValueUse(document["_id"], value)
-                for value in sorted(values, key=lambda each: each.port)
-                if digest in (value.digest, *value.artifacts)
+            having = [
+                each
+                for each in document["values"].values()
+                if digest in (each["digest"], *each["artifacts"])
             ]
+            read = partial(_use_from, document["_id"])
+            uses += intact(sorted(having, key=itemgetter("port")), read)
             if len(uses) >= limit:
                 break
         return uses[:limit]
@@ -72,3 +77,7 @@ class Lineage:
             {"digests": {"$elemMatch": bounds}}, {"digests": {"$elemMatch": bounds}}
         )
         return None if found is None else str(found["digests"][0])
+
+
+def _use_from(run_id: str, record: Mapping[str, Any]) -> ValueUse:
+    return ValueUse(run_id, records.value_from(run_id, record))

@@ -24,19 +24,21 @@ damaged one must not keep the rest from being read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
 from taskmgr_core import documents
-from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import RunState
 from taskmgr_core.specs import (
     Edge,
     Failure,
     FieldValue,
     Graph,
+    GraphStep,
     ReadyStep,
     Run,
     RunSummary,
@@ -44,6 +46,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.stores.metadata import first_look
 from taskmgr_core.stores.mongodb.database import Document
+from taskmgr_core.stores.records import SUBMIT_AGAIN, stored, stored_json
 
 SHORT = 8
 
@@ -89,14 +92,14 @@ def run_from(document: Document) -> Run:
     """The run of a document.
 
     Raises:
-        InvalidDocumentError: its graph is damaged.
+        DamagedRecordError: its graph is damaged.
     """
     what = f"the stored graph of run {document['_id']}"
     return Run(
         id=document["_id"],
         name=document["name"],
         kind=document["kind"],
-        graph=documents.loads(document["graph"], Graph, what),
+        graph=stored(document["graph"], Graph, what, SUBMIT_AGAIN),
         status=document["status"],
         created_at=document["created_at"],
         finished_at=document["finished_at"],
@@ -127,7 +130,7 @@ def step_from(document: Document, step_id: str) -> Step:
     """A step as it is recorded.
 
     Raises:
-        InvalidDocumentError: it is damaged.
+        DamagedRecordError: it is damaged.
     """
     state = document["state"][step_id]
     what = step_name(document, step_id)
@@ -135,11 +138,38 @@ def step_from(document: Document, step_id: str) -> Step:
     return Step(
         run=document["_id"],
         id=step_id,
-        seconds=documents.loads(state["seconds"], dict[str, float], what),
+        seconds=stored(state["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=failure_from(state["failure"], what),
-        failures=documents.loads(state["failures"], tuple[Failure, ...], what),
+        failures=stored(state["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         **plain,
     )
+
+
+def graph_step_from(document: Document, step_id: str) -> GraphStep:
+    """What a step runs.
+
+    Raises:
+        DamagedRecordError: it is damaged.
+    """
+    what = step_name(document, step_id)
+    return stored(document["plan"][step_id], GraphStep, what, SUBMIT_AGAIN)
+
+
+def check(document: Document) -> Iterator[DamagedRecordError]:
+    """Everything of a whole run document that cannot be read."""
+    readings: list[Callable[[], object]] = [
+        partial(run_from, document),
+        partial(failure_from, document["failure"], f"the stored run {document['_id']}"),
+    ]
+    for step in document["order"]:
+        readings += [partial(step_from, document, step), partial(graph_step_from, document, step)]
+    records = document["values"].values()
+    readings += [partial(value_from, document["_id"], each) for each in records]
+    for read in readings:
+        try:
+            read()
+        except DamagedRecordError as error:
+            yield error
 
 
 def step_name(document: Document, step_id: str) -> str:
@@ -202,7 +232,7 @@ def value_from(run_id: str, record: Mapping[str, Any]) -> FieldValue:
     """A value of a run document.
 
     Raises:
-        InvalidDocumentError: it is damaged.
+        DamagedRecordError: it is damaged.
     """
     what = f"the stored value of {record['port']} in run {run_id}"
     text = record["document"]
@@ -213,7 +243,7 @@ def value_from(run_id: str, record: Mapping[str, Any]) -> FieldValue:
         type=record["type"],
         producer=record["producer"],
         source=record["source"],
-        document=None if text is None else documents.parse(text, what),
+        document=None if text is None else stored_json(text, what, SUBMIT_AGAIN),
         artifacts=tuple(record["artifacts"]),
     )
 
@@ -252,22 +282,22 @@ def failure_from(text: str | None, what: str) -> Failure | None:
     """A stored failure.
 
     Raises:
-        InvalidDocumentError: it is damaged.
+        DamagedRecordError: it is damaged.
     """
-    return None if text is None else documents.loads(text, Failure, what)
+    return None if text is None else stored(text, Failure, what, SUBMIT_AGAIN)
 
 
 def told_failure(text: str | None, what: str) -> Failure | None:
     """A failure as it can be told: when it is damaged, that it is."""
     try:
         return failure_from(text, what)
-    except InvalidDocumentError as error:
+    except DamagedRecordError as error:
         return damaged(error)
 
 
-def damaged(error: InvalidDocumentError) -> Failure:
+def damaged(error: DamagedRecordError) -> Failure:
     """The failure of a step whose record is damaged."""
-    return Failure("damaged-record", f"{error}; submit the run again")
+    return Failure("damaged-record", str(error))
 
 
 def run_failure(document: Document) -> str | None:

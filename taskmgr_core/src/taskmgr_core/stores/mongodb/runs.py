@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 from pymongo import DESCENDING, ReturnDocument
 
-from taskmgr_core.errors import NotFoundError
+from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import Command, Decide, EndRun, MoveStep
 from taskmgr_core.specs import ReadyStep, Run, RunStatus, RunSummary, Step
 from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
@@ -31,6 +32,10 @@ class Runs:
     def get(self, run_id: str) -> Run:
         """See ``MetadataStore.run``."""
         return records.run_from(self.find(run_id, {"plan": 0, "state": 0, "values": 0}))
+
+    def summary(self, run_id: str) -> RunSummary:
+        """See ``MetadataStore.summary``."""
+        return records.summary_from(self.find(run_id, records.LISTED))
 
     def listing(self, wanted: RunFilter) -> list[RunSummary]:
         """See ``MetadataStore.runs``."""
@@ -106,6 +111,11 @@ class Runs:
             if again is None:
                 raise unknown(document["_id"])
             document = again
+
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """What cannot be read of the runs, one document in memory at a time."""
+        for document in self.database.runs.find({}):
+            yield from records.check(document)
 
     def changes(self, document: Document, commands: tuple[Command, ...], now: float) -> Changes:
         """What commands change, and what has to be so that they may."""

@@ -14,8 +14,8 @@ from pymongo.errors import DuplicateKeyError
 
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Worker
-from taskmgr_core.stores.intact import intact
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.records import intact, stored
 
 FORGET_SECONDS = 3600.0
 # A line's number is its batch's place in the log times this, and its place in the batch.
@@ -55,9 +55,7 @@ class Workers:
         latest = max((each["heartbeat"] for each in found), default=0.0)
         return intact(
             [each for each in found if each["heartbeat"] >= latest - FORGET_SECONDS],
-            lambda each: documents.loads(
-                each["document"], Worker, f"the stored worker {each['_id']}"
-            ),
+            lambda each: stored(each["document"], Worker, f"the stored worker {each['_id']}", ""),
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
@@ -23,7 +24,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
-from taskmgr_core.stores.sqlite import catalog, claims, lineage, runs, workers
+from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
 
@@ -54,13 +55,17 @@ class SqliteMetadata:
             found = connection.execute("PRAGMA quick_check").fetchall()
         return [line for (line,) in found if line != "ok"]
 
+    def damaged(self) -> Iterator[DamagedRecordError]:
+        """Every task version, pipeline, run, step and value that cannot be read; it reads all."""
+        return checking.damaged(self._database)
+
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
         with self._database.durable() as connection:
             return catalog.add_versions(connection, versions)
 
     def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task, or the latest."""
+        """One version of a task, or its current one."""
         with self._database.reading() as connection:
             return catalog.version(connection, task, version)
 
@@ -70,7 +75,7 @@ class SqliteMetadata:
             return catalog.versions(connection, task)
 
     def latest_versions(self) -> list[TaskVersion]:
-        """The latest version of every task."""
+        """The current version of every task."""
         with self._database.reading() as connection:
             return catalog.latest_versions(connection)
 
@@ -98,6 +103,11 @@ class SqliteMetadata:
         """A run."""
         with self._database.reading() as connection:
             return runs.get(connection, run_id)
+
+    def summary(self, run_id: str) -> RunSummary:
+        """A run without its graph."""
+        with self._database.reading() as connection:
+            return runs.summary(connection, run_id)
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""

@@ -8,61 +8,38 @@ from collections.abc import Sequence
 from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
-from taskmgr_core.stores.intact import intact
+from taskmgr_core.stores import releases
+from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, stored
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:
     """See ``MetadataStore.add_versions``."""
-    new = [each for each in versions if not _there_already(connection, each)]
-    connection.executemany(
-        "INSERT INTO task_versions (task, version, distribution, content, document)"
-        " VALUES (?, ?, ?, ?, ?)",
-        [
-            (
-                each.name,
-                each.version,
-                each.release.distribution,
-                _content(each),
-                documents.dumps(each),
-            )
-            for each in new
-        ],
-    )
-    return bool(new)
+    added = [_add(connection, each) for each in versions]
+    return any(added)
 
 
 def version(connection: sqlite3.Connection, task: str, wanted: str | None) -> TaskVersion:
     """See ``MetadataStore.version``."""
-    row = connection.execute(
-        "SELECT * FROM task_versions WHERE task = ? AND version = ?"
-        if wanted
-        else "SELECT * FROM task_versions WHERE task = ? ORDER BY published DESC LIMIT 1",
-        (task, wanted) if wanted else (task,),
-    ).fetchone()
-    if row is not None:
-        return _from_row(row)
-    known = [each.version for each in versions(connection, task)]
-    raise NotFoundError(f"task {task!r} has no version {wanted!r}; {nearest(str(wanted), known)}")
+    known = _known(connection, task)
+    found = wanted or releases.current(known)
+    if found not in known:
+        raise NotFoundError(f"task {task!r} has no version {found!r}; {nearest(found, known)}")
+    return version_from(_row(connection, task, found))
 
 
 def versions(connection: sqlite3.Connection, task: str) -> list[TaskVersion]:
     """See ``MetadataStore.versions``."""
-    rows = connection.execute(
-        "SELECT * FROM task_versions WHERE task = ? ORDER BY published DESC", (task,)
-    ).fetchall()
-    if not rows:
-        known = connection.execute("SELECT DISTINCT task FROM task_versions").fetchall()
-        raise NotFoundError.named("task", task, (name for (name,) in known))
-    return [_from_row(row) for row in rows]
+    ordered = sorted(_known(connection, task), key=releases.rank, reverse=True)
+    return intact((_row(connection, task, each) for each in ordered), version_from)
 
 
 def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
     """See ``MetadataStore.latest_versions``."""
-    rows = connection.execute(
-        "SELECT * FROM task_versions WHERE published IN"
-        " (SELECT MAX(published) FROM task_versions GROUP BY task) ORDER BY task"
-    )
-    return intact(rows, _from_row)
+    published: dict[str, list[str]] = {}
+    for row in connection.execute("SELECT task, version FROM task_versions ORDER BY task"):
+        published.setdefault(row["task"], []).append(row["version"])
+    rows = (_row(connection, task, releases.current(known)) for task, known in published.items())
+    return intact(rows, version_from)
 
 
 def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool:
@@ -84,15 +61,45 @@ def pipeline(connection: sqlite3.Connection, name: str) -> PipelineSpec:
     if row is None:
         known = connection.execute("SELECT name FROM pipelines").fetchall()
         raise NotFoundError.named("pipeline", name, (each for (each,) in known))
-    return _pipeline_from(row)
+    return pipeline_from(row)
 
 
 def pipelines(connection: sqlite3.Connection) -> list[PipelineSpec]:
     """See ``MetadataStore.pipelines``."""
-    return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), _pipeline_from)
+    return intact(connection.execute("SELECT * FROM pipelines ORDER BY name"), pipeline_from)
 
 
-def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
+def _add(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
+    """Record one version, or what is new of it; whether anything was."""
+    _refuse_others(connection, wanted)
+    row = connection.execute(
+        "SELECT * FROM task_versions WHERE task = ? AND version = ?", (wanted.name, wanted.version)
+    ).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO task_versions (task, version, distribution, content, document)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (
+                wanted.name,
+                wanted.version,
+                wanted.release.distribution,
+                releases.content(wanted),
+                documents.dumps(wanted),
+            ),
+        )
+        return True
+    renewed = releases.renewed(next(iter(intact([row], version_from)), None), wanted)
+    if renewed is None:
+        return False
+    connection.execute(
+        "UPDATE task_versions SET document = ? WHERE task = ? AND version = ?",
+        (documents.dumps(renewed), wanted.name, wanted.version),
+    )
+    return True
+
+
+def _refuse_others(connection: sqlite3.Connection, wanted: TaskVersion) -> None:
+    """Refuse a task of another distribution, and a release of other content."""
     other = connection.execute(
         "SELECT distribution FROM task_versions WHERE task = ? AND distribution <> ? LIMIT 1",
         (wanted.name, wanted.release.distribution),
@@ -103,28 +110,40 @@ def _there_already(connection: sqlite3.Connection, wanted: TaskVersion) -> bool:
             f"to {wanted.release.distribution!r}; give the task another name"
         )
     rows = connection.execute(
-        "SELECT task, content FROM task_versions WHERE distribution = ? AND version = ?",
+        "SELECT content FROM task_versions WHERE distribution = ? AND version = ?",
         (wanted.release.distribution, wanted.version),
-    ).fetchall()
-    if any(row["content"] != _content(wanted) for row in rows):
+    )
+    if any(row["content"] != releases.content(wanted) for row in rows):
         raise ConflictError(
             f"{wanted.release.distribution} {wanted.version} is published with other content; "
             "a published version never changes: raise the version in pyproject.toml"
         )
-    return any(row["task"] == wanted.name for row in rows)
 
 
-def _content(version: TaskVersion) -> str:
-    """What makes two publishes the same: the wheel, the lock and the models."""
-    release = version.release
-    files = (release.wheel, release.lock, *sorted(release.models, key=lambda each: each.name))
-    return " ".join(each.digest for each in files)
+def _known(connection: sqlite3.Connection, task: str) -> list[str]:
+    """The versions of a task, from the index alone."""
+    rows = connection.execute("SELECT version FROM task_versions WHERE task = ?", (task,))
+    known = [version for (version,) in rows]
+    if not known:
+        names = connection.execute("SELECT DISTINCT task FROM task_versions").fetchall()
+        raise NotFoundError.named("task", task, (name for (name,) in names))
+    return known
 
 
-def _from_row(row: sqlite3.Row) -> TaskVersion:
+def _row(connection: sqlite3.Connection, task: str, version: str) -> sqlite3.Row:
+    found: sqlite3.Row = connection.execute(
+        "SELECT * FROM task_versions WHERE task = ? AND version = ?", (task, version)
+    ).fetchone()
+    return found
+
+
+def version_from(row: sqlite3.Row) -> TaskVersion:
+    """A task version as it is recorded."""
     what = f"the stored version {row['version']} of task {row['task']!r}"
-    return documents.loads(row["document"], TaskVersion, what)
+    return stored(row["document"], TaskVersion, what, f"{row['distribution']}: {PUBLISH_AGAIN}")
 
 
-def _pipeline_from(row: sqlite3.Row) -> PipelineSpec:
-    return documents.loads(row["document"], PipelineSpec, f"the stored pipeline {row['name']!r}")
+def pipeline_from(row: sqlite3.Row) -> PipelineSpec:
+    """A pipeline as it is recorded."""
+    what = f"the stored pipeline {row['name']!r}"
+    return stored(row["document"], PipelineSpec, what, PUBLISH_AGAIN)

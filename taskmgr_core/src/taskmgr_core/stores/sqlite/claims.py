@@ -9,11 +9,12 @@ from typing import Literal
 import attrs
 
 from taskmgr_core import documents
-from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
+from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
 from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
@@ -31,7 +32,7 @@ def claim(
     while (row := _next(connection, queues, now, of_runs)) is not None:
         try:
             return _claimed(connection, row, worker, now)
-        except InvalidDocumentError as error:
+        except DamagedRecordError as error:
             runs.set_aside(connection, row, error, now)
     return None
 
@@ -55,7 +56,7 @@ def claim_step(
         return None
     try:
         return _claimed(connection, row, worker, now)
-    except InvalidDocumentError as error:
+    except DamagedRecordError as error:
         runs.set_aside(connection, row, error, now)
         return None
 
@@ -123,6 +124,17 @@ def finish(
     return runs.advance(connection, step.run, decide, now)
 
 
+def check(row: sqlite3.Row) -> None:
+    """Read all of a recorded step.
+
+    Raises:
+        DamagedRecordError: it cannot be read.
+    """
+    runs.step_from(row)
+    runs.after_from(row)
+    _graph_step_from(row)
+
+
 def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> float | None:
     """See ``MetadataStore.next_due``."""
     served = f" AND queue IN ({', '.join('?' * len(queues))})" if queues else ""
@@ -148,7 +160,7 @@ def release_lost(
     for row in rows:
         try:
             released.append(runs.step_from(row))
-        except InvalidDocumentError as error:
+        except DamagedRecordError as error:
             runs.set_aside(connection, row, error, now)
     for step in released:
         _release(connection, step, attempts, now)
@@ -242,10 +254,14 @@ def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now:
 
 
 def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) -> Claim:
-    graph_step = documents.loads(row["graph_step"], GraphStep, runs.step_name(row))
+    graph_step = _graph_step_from(row)
     ports = {source.port for source in graph_step.inputs.values() if source.port}
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
     return Claim(step=step, graph_step=graph_step, values=values)
+
+
+def _graph_step_from(row: sqlite3.Row) -> GraphStep:
+    return stored(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
 
 
 def _as_claimed(step: Step, worker: str, now: float) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sqlite3
@@ -11,13 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from taskmgr_core.errors import StoreError
+from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
 BUSY_PAUSE_SECONDS = 0.005
 
 _OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
+# A garbled text spoils its own record, found out when that is read, and no list of others.
+_TEXT = functools.partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 class Database:
@@ -41,6 +44,7 @@ class Database:
         self._read_lock = threading.Lock()
         self._connections: dict[str, sqlite3.Connection] = {}
         self._process = 0
+        self._opened: tuple[int, int] | None = None
         self._closed = False
 
     def initialize(self) -> None:
@@ -73,6 +77,7 @@ class Database:
             for connection in self._connections.values():
                 connection.close()
             self._connections.clear()
+            self._opened = None
 
     @contextlib.contextmanager
     def durable(self) -> Iterator[sqlite3.Connection]:
@@ -116,6 +121,7 @@ class Database:
         with lock:
             if self._closed:
                 raise StoreError(f"{self._path}: the store is closed; open it anew to use it")
+            self._refuse_when_gone()
             yield
 
     @property
@@ -127,6 +133,15 @@ class Database:
             raise StoreError(
                 f"{self._path}: opened by process {self._process}, it cannot be used in its forked "
                 f"child {os.getpid()}; start child processes by 'spawn' and open the store there"
+            )
+
+    def _refuse_when_gone(self) -> None:
+        """Refuse to go on with a file that has lost its name: nobody else would see it."""
+        if self._opened is not None and self._opened != _identity(self._path):
+            raise StoreGoneError(
+                f"{self._path} is not the file any more that was opened: its folder, the home, was "
+                "removed, moved or replaced by another one, and nothing more can be recorded in "
+                "it; put the home right, then start again"
             )
 
     def _connection(
@@ -141,6 +156,7 @@ class Database:
             )
             try:
                 connection.row_factory = sqlite3.Row
+                connection.text_factory = _TEXT
                 if check is not None:
                     check(connection)  # before anything of the file is changed
                 _use_wal(connection)
@@ -149,6 +165,7 @@ class Database:
                 connection.close()
                 raise
             self._process = os.getpid()
+            self._opened = self._opened or _identity(self._path)
             self._connections[name] = connection
         return self._connections[name]
 
@@ -177,6 +194,15 @@ class Database:
             raise StoreError(f"{self._path}: {error}; {_advice(error)}") from error
         except OSError as error:
             raise StoreError(f"{self._path} cannot be used: {error.strerror or error}") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file of that name from every other one; None when there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

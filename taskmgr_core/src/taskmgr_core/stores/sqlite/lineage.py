@@ -6,10 +6,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from taskmgr_core import documents
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import ValueUse
+from taskmgr_core.stores.records import SUBMIT_AGAIN, intact, stored, stored_json
 
 
 def record(
@@ -58,14 +58,14 @@ def values(
     """See ``MetadataStore.values``."""
     if ports is None:
         rows = connection.execute("SELECT * FROM field_values WHERE run = ?", (run_id,))
-        return [_value(row) for row in rows]
+        return [value_from(row) for row in rows]
     found = (
         connection.execute(
             "SELECT * FROM field_values WHERE run = ? AND port = ?", (run_id, port)
         ).fetchone()
         for port in ports
     )
-    return [_value(row) for row in found if row is not None]
+    return [value_from(row) for row in found if row is not None]
 
 
 def edges(connection: sqlite3.Connection, run_id: str) -> list[Edge]:
@@ -96,10 +96,11 @@ def uses(connection: sqlite3.Connection, digest: str, limit: int) -> list[ValueU
         " LIMIT ?",
         (digest, limit),
     )
-    return [ValueUse(row["run"], _value(row)) for row in rows]
+    return intact(rows, lambda row: ValueUse(row["run"], value_from(row)))
 
 
-def _value(row: sqlite3.Row) -> FieldValue:
+def value_from(row: sqlite3.Row) -> FieldValue:
+    """A value as it is recorded."""
     what = f"the stored value of {row['port']} in run {row['run']}"
     document = row["document"]
     return FieldValue(
@@ -109,8 +110,8 @@ def _value(row: sqlite3.Row) -> FieldValue:
         type=row["type"],
         producer=row["producer"],
         source=row["source"],
-        document=None if document is None else documents.parse(document, what),
-        artifacts=documents.loads(row["artifacts"], tuple[str, ...], what),
+        document=None if document is None else stored_json(document, what, SUBMIT_AGAIN),
+        artifacts=stored(row["artifacts"], tuple[str, ...], what, SUBMIT_AGAIN),
     )
 
 

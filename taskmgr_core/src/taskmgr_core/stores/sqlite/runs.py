@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from taskmgr_core import documents
-from taskmgr_core.documents import InvalidDocumentError
-from taskmgr_core.errors import NotFoundError
+from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
 from taskmgr_core.specs import (
     Failure,
@@ -22,14 +21,13 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
+from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
 from taskmgr_core.stores.sqlite import lineage
 
 SHORT = 8
 
-_LISTING = (
-    "SELECT id, name, kind, status, created_at, finished_at, cancel_requested, failure"
-    " FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
-)
+_SUMMARY = "id, name, kind, status, created_at, finished_at, cancel_requested, failure"
+_LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
 
 
 def create(
@@ -76,19 +74,26 @@ def create(
 
 def get(connection: sqlite3.Connection, run_id: str) -> Run:
     """See ``MetadataStore.run``."""
-    row = _find(connection, run_id)
-    what = f"the stored graph of run {row['id']}"
+    return _run_from(_find(connection, run_id, "*"))
+
+
+def _run_from(row: sqlite3.Row) -> Run:
     return Run(
         id=row["id"],
         name=row["name"],
         kind=row["kind"],
-        graph=documents.loads(row["graph"], Graph, what),
+        graph=stored(row["graph"], Graph, f"the stored graph of run {row['id']}", SUBMIT_AGAIN),
         status=row["status"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
         cancel_requested=bool(row["cancel_requested"]),
         failure=_told(row["failure"], f"the stored run {row['id']}"),
     )
+
+
+def summary(connection: sqlite3.Connection, run_id: str) -> RunSummary:
+    """See ``MetadataStore.summary``."""
+    return _summary(connection, _find(connection, run_id, _SUMMARY))
 
 
 def listing(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunSummary]:
@@ -98,7 +103,7 @@ def listing(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunSummar
         if value is not None:
             conditions.append(f"{column} = ?")
             parameters.append(value)
-    query = _LISTING.format(" AND ".join(conditions))
+    query = _LISTING.format(_SUMMARY, " AND ".join(conditions))
     rows = connection.execute(query, (*parameters, wanted.limit)).fetchall()
     return [_summary(connection, row) for row in rows]
 
@@ -160,6 +165,21 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
     return Progress(recorded=True, ready=tuple(ready), run_status=status)
 
 
+def check(row: sqlite3.Row) -> None:
+    """Read all of a recorded run.
+
+    Raises:
+        DamagedRecordError: it cannot be read.
+    """
+    _run_from(row)
+    _failure(row["failure"], f"the stored run {row['id']}")
+
+
+def after_from(row: sqlite3.Row) -> tuple[str, ...]:
+    """The steps that a step waits for, as they are recorded."""
+    return stored(row["after"], tuple[str, ...], step_name(row), SUBMIT_AGAIN)
+
+
 def step_from(row: sqlite3.Row) -> Step:
     """A step as it is recorded."""
     what = step_name(row)
@@ -178,9 +198,9 @@ def step_from(row: sqlite3.Row) -> Step:
         ready_at=row["ready_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        seconds=documents.loads(row["seconds"], dict[str, float], what),
+        seconds=stored(row["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=_failure(row["failure"], what),
-        failures=documents.loads(row["failures"], tuple[Failure, ...], what),
+        failures=stored(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
     )
 
 
@@ -195,7 +215,7 @@ def step_name(row: sqlite3.Row) -> str:
 
 
 def set_aside(
-    connection: sqlite3.Connection, row: sqlite3.Row, error: InvalidDocumentError, now: float
+    connection: sqlite3.Connection, row: sqlite3.Row, error: DamagedRecordError, now: float
 ) -> None:
     """A damaged record fails its own step and holds up no other."""
     connection.execute(
@@ -210,45 +230,47 @@ def _after(connection: sqlite3.Connection, row: sqlite3.Row, now: float) -> tupl
     if row["status"] != "pending":
         return ()
     try:
-        return documents.loads(row["after"], tuple[str, ...], step_name(row))
-    except InvalidDocumentError as error:
+        return after_from(row)
+    except DamagedRecordError as error:
         set_aside(connection, row, error, now)
         return None
 
 
 def _failure(text: str | None, what: str) -> Failure | None:
-    return None if text is None else documents.loads(text, Failure, what)
+    return None if text is None else stored(text, Failure, what, SUBMIT_AGAIN)
 
 
 def _told(text: str | None, what: str) -> Failure | None:
     """A failure as it can be told: when it is damaged, that it is."""
     try:
         return _failure(text, what)
-    except InvalidDocumentError as error:
+    except DamagedRecordError as error:
         return _damaged(error)
 
 
-def _damaged(error: InvalidDocumentError) -> Failure:
-    return Failure("damaged-record", f"{error}; submit the run again")
+def _damaged(error: DamagedRecordError) -> Failure:
+    return Failure("damaged-record", str(error))
 
 
-def _find(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
-    rows = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
-    if not rows and run_id:
+def _find(connection: sqlite3.Connection, run_id: str, columns: str) -> sqlite3.Row:
+    """The row of the run that is named so."""
+    beginning = run_id.lower()
+    ways: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("id = ?", (run_id,)),
+        ("short = ?", (beginning,)),
+        ("id >= ? AND id < ? ORDER BY id", (beginning, beginning + "~")),
+    )
+    for condition, parameters in ways if run_id else ():
         rows = connection.execute(
-            "SELECT * FROM runs WHERE short = ? LIMIT 2", (run_id.lower(),)
+            f"SELECT {columns} FROM runs WHERE {condition} LIMIT 2",  # noqa: S608 - all from here
+            parameters,
         ).fetchall()
-    if not rows and run_id:
-        rows = connection.execute(
-            "SELECT * FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT 2",
-            (run_id.lower(), run_id.lower() + "~"),
-        ).fetchall()
-    if len(rows) > 1:
-        raise NotFoundError(f"several runs begin or end with {run_id!r}; give more of the id")
-    if not rows:
-        raise NotFoundError(_unknown(run_id))
-    row: sqlite3.Row = rows[0]
-    return row
+        if len(rows) > 1:
+            raise NotFoundError(f"several runs begin or end with {run_id!r}; give more of the id")
+        if rows:
+            row: sqlite3.Row = rows[0]
+            return row
+    raise NotFoundError(_unknown(run_id))
 
 
 def _unknown(run_id: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Worker
-from taskmgr_core.stores.intact import intact
+from taskmgr_core.stores.records import intact, stored
 
 FORGET_SECONDS = 3600.0
 
@@ -34,7 +34,9 @@ def listing(connection: sqlite3.Connection) -> list[Worker]:
     rows = connection.execute("SELECT id, document FROM workers ORDER BY id")
     return intact(
         rows,
-        lambda row: documents.loads(row["document"], Worker, f"the stored worker {row['id']}"),
+        lambda row: stored(
+            row["document"], Worker, f"the stored worker {row['id']}", "its next beat puts it right"
+        ),
     )
 
 

@@ -1,0 +1,72 @@
+"""Reading records of a metadata store: one that is damaged is named, and hides no other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from taskmgr_core import documents
+from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.errors import DamagedRecordError, Problem
+
+PUBLISH_AGAIN = "publish the same again, that puts it right"
+SUBMIT_AGAIN = "submit the run again"
+
+_LOGGER = logging.getLogger(__name__)
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def stored(text: str | bytes, model: type[T], what: str, cure: str) -> T:
+    """A record's JSON as its model.
+
+    Arguments:
+        text: the JSON; what was no UTF-8 stands in it as lone surrogates.
+        model: what it is to be.
+        what: the record, for the message.
+        cure: what to do about one that is damaged, for the message.
+
+    Raises:
+        DamagedRecordError: it is no JSON, or does not fit.
+    """
+    try:
+        return documents.structure(_parsed(text), model)
+    except InvalidDocumentError as error:
+        raise _damaged(what, error, cure) from error
+
+
+def stored_json(text: str | bytes, what: str, cure: str) -> Any:
+    """A record's JSON as it is; see ``stored``.
+
+    Raises:
+        DamagedRecordError: it is no JSON.
+    """
+    try:
+        return _parsed(text)
+    except InvalidDocumentError as error:
+        raise _damaged(what, error, cure) from error
+
+
+def intact(records: Iterable[R], read: Callable[[R], T]) -> list[T]:
+    """What can be read of a list; a damaged record is left out with a warning."""
+    found = []
+    for each in records:
+        try:
+            found.append(read(each))
+        except DamagedRecordError as error:
+            _LOGGER.warning("a record is left out: %s", error)
+    return found
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        text = text.decode() if isinstance(text, bytes) else text.encode().decode()
+    except UnicodeError as error:
+        raise InvalidDocumentError("", (Problem("", f"not UTF-8: {error}"),)) from error
+    return documents.parse(text)
+
+
+def _damaged(what: str, error: InvalidDocumentError, cure: str) -> DamagedRecordError:
+    return DamagedRecordError(what, "; ".join(str(each) for each in error.problems), cure)

@@ -1,0 +1,62 @@
+"""Task versions that a worker has looked up, kept for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import attrs
+
+from taskmgr_core.specs import TaskVersion
+from taskmgr_core.stores.metadata import MetadataStore
+
+KEEP_SECONDS = 30.0
+
+
+@attrs.frozen
+class _Kept:
+    version: TaskVersion
+    until: float
+
+
+@attrs.frozen
+class KnownVersions:
+    """Looks versions up, each seldom. Safe to use from many threads.
+
+    A published version keeps its wheel and lock for ever, but may get another SDK or
+    Python. So what was looked up is believed for a while only: then it costs one look-up, and
+    none for each step.
+
+    Attributes:
+        metadata: where they are looked up.
+        keep_seconds: how long one is believed.
+        clock: monotonic seconds.
+    """
+
+    metadata: MetadataStore
+    keep_seconds: float = KEEP_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    _kept: dict[tuple[str, str], _Kept] = attrs.field(factory=dict, init=False, repr=False)
+
+    def get(self, task: str, version: str) -> TaskVersion:
+        """A version, as it is or was a moment ago.
+
+        Raises:
+            NotFoundError: it is not published.
+        """
+        kept = self._kept.get((task, version))
+        return kept.version if kept and self.clock() < kept.until else self._look_up(task, version)
+
+    def another(self, stale: TaskVersion) -> TaskVersion | None:
+        """A version as it is now, when it is another than the one that did not serve.
+
+        Raises:
+            NotFoundError: it is not published any more.
+        """
+        found = self._look_up(stale.name, stale.version)
+        return found if found != stale else None
+
+    def _look_up(self, task: str, version: str) -> TaskVersion:
+        found = self.metadata.version(task, version)
+        self._kept[task, version] = _Kept(found, self.clock() + self.keep_seconds)
+        return found

@@ -1,0 +1,33 @@
+"""Small runs for the tests of many machines."""
+
+from __future__ import annotations
+
+import time
+
+import uuid_utils
+
+from taskmgr_core.specs import Graph, GraphStep, ReadyStep, Run, Step, as_ready
+from taskmgr_core.stores.metadata import MetadataStore
+
+
+def recorded_run(metadata: MetadataStore, queue: str = "default") -> ReadyStep:
+    """Record a run of one step that is ready now; its step, announced to nobody."""
+    now = time.time()
+    graph_step = GraphStep(
+        id="001",
+        task="echo",
+        version="1.0",
+        queue=queue,
+        priority=5,
+        timeout=60.0,
+        memory_mb=512,
+        retries=0,
+        inputs={},
+        outputs=(),
+        after=(),
+    )
+    graph = Graph("echo", {}, (), {}, (graph_step,), {})
+    run = Run(str(uuid_utils.uuid7()), "echo", "task", graph, "running", now)
+    step = Step(run.id, "001", "echo", "1.0", queue, 5, "ready", ready_at=now)
+    metadata.create_run(run, [step], [])
+    return as_ready(step, now)
