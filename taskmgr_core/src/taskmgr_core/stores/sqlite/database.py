@@ -81,7 +81,7 @@ class Database:
                     )
                 if found < schema.VERSION:
                     connection.executescript(
-                        f"BEGIN IMMEDIATE; {schema.STATEMENTS} "
+                        f"BEGIN IMMEDIATE; {schema.STATEMENTS} {schema.UPGRADE} "
                         f"PRAGMA user_version = {schema.VERSION}; COMMIT;"
                     )
 

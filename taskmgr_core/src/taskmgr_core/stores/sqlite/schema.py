@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 1
+VERSION = 2
 
 STATEMENTS = """
 CREATE TABLE IF NOT EXISTS task_versions (
@@ -74,11 +74,11 @@ CREATE TABLE IF NOT EXISTS field_values (
     artifacts TEXT NOT NULL,
     PRIMARY KEY (run, port)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS value_digests (
+CREATE TABLE IF NOT EXISTS digest_runs (
     digest TEXT NOT NULL,
+    role TEXT NOT NULL,
     run TEXT NOT NULL,
-    port TEXT NOT NULL,
-    PRIMARY KEY (digest, run, port)
+    PRIMARY KEY (digest, role, run)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS edges (
     run TEXT NOT NULL,
@@ -101,4 +101,15 @@ CREATE TABLE IF NOT EXISTS log (
     text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
+"""
+
+# What schema 1 had recorded, in the tables of today; nothing in a new store.
+UPGRADE = """
+INSERT OR IGNORE INTO digest_runs (digest, role, run)
+    SELECT digest, iif(producer = '', 'given value', 'made value'), run FROM field_values
+    WHERE source = '' AND digest NOT IN (SELECT value FROM json_each(artifacts));
+INSERT OR IGNORE INTO digest_runs (digest, role, run)
+    SELECT json_each.value, iif(producer = '', 'given file', 'made file'), run
+    FROM field_values, json_each(artifacts) WHERE source = '';
+DROP TABLE IF EXISTS value_digests;
 """
