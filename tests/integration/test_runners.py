@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -122,12 +122,12 @@ def test_answer_to_another_question_is_refused(runner: Runner) -> None:
 def test_log_that_cannot_be_written_ends_the_runner(runner: Runner) -> None:
     """A runner left in the middle of a call is closed, whatever the reason was."""
 
-    def full(stream: str, lines: list[str]) -> None:
+    def full(lines: Sequence[tuple[str, str]]) -> None:
         raise OSError("no space left")
 
     frame = call_frame("flood", {}, {"number": 1}, {})
     with pytest.raises(OSError, match="no space left"):
-        runner.request(frame, limits=Limits(20), on_lines=full)
+        runner.request(frame, limits=Limits(20), output=runner.output(full))
     assert not runner.alive
 
 

@@ -15,14 +15,14 @@ import select
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from taskmgr_core.errors import RunnerError
-from taskmgr_core.output import LIMIT_BYTES, OutputLines
+from taskmgr_core.output import LIMIT_BYTES, OnLines, OutputLines
 from taskmgr_core.runners import processes
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.runners.memory import used_bytes
@@ -62,11 +62,8 @@ class Limits:
     advice: str = "raise the task's timeout, or make it faster"
 
 
-def _ignore(stream: str, lines: list[str]) -> None:
+def _ignore(lines: Sequence[tuple[str, str]]) -> None:
     """Take lines and keep none."""
-
-
-OnLines = Callable[[str, list[str]], None]
 
 
 class Runner:
@@ -78,7 +75,7 @@ class Runner:
         frames_out: our end of the pipe that it writes frames to.
         lifeline: our end of the pipe whose closing ends it.
         folder: its working folder, removed with it.
-        log_bytes: how much of the output of one request is passed on.
+        log_bytes: how much of the output of one attempt is passed on.
     """
 
     def __init__(
@@ -146,13 +143,21 @@ class Runner:
                 retryable=False,
             )
 
+    def output(self, on_lines: OnLines) -> OutputLines:
+        """For the output of one attempt, however many requests it takes; to be finished.
+
+        Arguments:
+            on_lines: gets the lines; what it raises closes the runner.
+        """
+        return OutputLines(on_lines, self._log_bytes)
+
     def request(
         self,
         frame: Frame,
         *,
         timeout: float = START_SECONDS,
         limits: Limits | None = None,
-        on_lines: OnLines = _ignore,
+        output: OutputLines | None = None,
     ) -> Frame:
         """Send a frame and wait for its answer.
 
@@ -160,8 +165,7 @@ class Runner:
             frame: ``describe``, ``load`` or ``call``.
             timeout: seconds, when ``limits`` is not given.
             limits: what the request may take.
-            on_lines: gets ``stdout`` or ``stderr`` and the lines written there; what
-                it raises closes the runner.
+            output: takes what is written meanwhile; see ``output``.
 
         Returns:
             The answer, which is no ``error`` frame.
@@ -178,11 +182,11 @@ class Runner:
             raise RunnerError(
                 f"the inputs cannot be sent: {error}", "invalid-input", retryable=False
             ) from error
-        output = OutputLines(on_lines, self._log_bytes)
+        taken = self.output(_ignore) if output is None else output
         try:
-            answer = self._exchange(content, number, limits or Limits(timeout=timeout), output)
+            answer = self._exchange(content, number, limits or Limits(timeout=timeout), taken)
         finally:
-            output.finish()
+            taken.end_lines()
         if answer["kind"] == "error":
             raise RunnerError(
                 answer["message"],
