@@ -27,6 +27,7 @@ from taskmgr_core.wiring import Platform
 from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_plugins.converter import LARGE_JSON_BYTES
 from taskmgr_plugins.protocol import Frame
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 
 UNRULY = Path(__file__).parents[1] / "projects" / "unruly"
 DISTRIBUTION = "taskmgr-unruly"
@@ -116,6 +117,25 @@ def test_answer_to_another_question_is_refused(runner: Runner) -> None:
     with pytest.raises(RunnerError, match="answer to another question") as refused:
         ask(runner, "meddle", delay=0)
     assert refused.value.code == "crashed"
+    assert not runner.alive
+
+
+def test_endless_error_is_cut_whoever_sends_it(runner: Runner) -> None:
+    """What a runner says of an error is kept up to a size, though it did not keep to it itself."""
+    with pytest.raises(RunnerError) as told:
+        ask(runner, "forge_error", message="x", times=3_000_000)
+    error = told.value
+    assert len(str(error)) <= MESSAGE_CHARACTERS
+    assert len(error.traceback) <= TRACEBACK_CHARACTERS
+    assert len(error.details["type"]) <= TRACEBACK_CHARACTERS
+    assert "characters left out" in str(error)
+
+
+def test_error_that_says_nothing_ends_the_runner(runner: Runner) -> None:
+    """An error frame without texts comes from no runner of ours: it is given up."""
+    with pytest.raises(RunnerError, match="cannot be trusted") as told:
+        ask(runner, "forge_error", message="x", times=0)
+    assert told.value.code == "crashed"
     assert not runner.alive
 
 

@@ -37,6 +37,7 @@ CHILDREN_EVERY_TICKS = 20
 CRASH_SECONDS = 5.0
 
 _PIPE_BYTES = 65_536
+_UNTRUSTED = "the runner cannot be trusted"
 _CODES = {
     "InvalidInputError": "invalid-input",
     "InvalidValueError": "invalid-input",
@@ -188,14 +189,22 @@ class Runner:
         finally:
             taken.end_lines()
         if answer["kind"] == "error":
-            raise RunnerError(
-                answer["message"],
-                _CODES.get(answer["type"], "task-error"),
-                traceback=answer["traceback"],
-                retryable=answer["retryable"],
-                details={"type": answer["type"]},
-            )
+            raise self._told(answer)
         return answer
+
+    def _told(self, answer: Frame) -> RunnerError:
+        """The error that an ``error`` frame tells of."""
+        kind, message, traceback = (answer.get(key) for key in ("type", "message", "traceback"))
+        if not (isinstance(kind, str) and isinstance(message, str) and isinstance(traceback, str)):
+            self.close()
+            return RunnerError(f"{_UNTRUSTED}: it sent an error that says nothing", "crashed")
+        return RunnerError(
+            message,
+            _CODES.get(kind, "task-error"),
+            traceback=traceback,
+            retryable=bool(answer.get("retryable")),
+            details={"type": kind},
+        )
 
     def empty_folder(self) -> None:
         """Remove what a call left in the working folder; a runner left without one is closed."""
@@ -224,7 +233,7 @@ class Runner:
             return self._converse(content, number, limits, output)
         except ProtocolError as error:
             self.close()
-            raise RunnerError(f"the runner cannot be trusted: {error}", "crashed") from error
+            raise RunnerError(f"{_UNTRUSTED}: {error}", "crashed") from error
         except BaseException:
             self.close()
             raise
