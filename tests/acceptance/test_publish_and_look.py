@@ -139,12 +139,33 @@ def test_lineage_of_a_file_finds_its_runs(taskmgr: CommandLine) -> None:
     (taskmgr.folder / "one.txt").write_text("some content of its own")
     (taskmgr.folder / "same.txt").write_text("some content of its own")
     run = taskmgr.json("run", "read", "file=one.txt")
-    (trace,) = taskmgr.json("lineage", "--of", "same.txt")["traces"]
-    assert trace["run_id"] == run["run_id"]
-    assert [each["port"] for each in trace["led_to"] if not each["source"]] == ["output_001_result"]
+    (part,) = taskmgr.json("lineage", "--of", "same.txt")["led_to"]["parts"]
+    assert part["run_id"] == run["run_id"]
+    assert [each["port"] for each in part["reached"] if not each["source"]] == ["output_001_result"]
     assert "led to" in taskmgr("lineage", "--of", "same.txt").out
     (taskmgr.folder / "other.txt").write_text("never used anywhere")
     assert "no recorded value is" in taskmgr("lineage", "--of", "other.txt", code=2).err
+
+
+def test_lineage_of_a_file_goes_on_in_other_runs(taskmgr: CommandLine) -> None:
+    """What one run made and another was given connects the two, up and down, in every form."""
+    first = taskmgr.json("run", "write", "text=from run to run", "--save", "saved")["run_id"]
+    second = taskmgr.json("run", "read", "file=saved/output_001_result/note.txt")["run_id"]
+    value = {each["port"]: each for each in taskmgr.json("show", second)["values"]}
+    up = taskmgr.json("lineage", "--of", value["output_001_result"]["digest"])["made_from"]["parts"]
+    assert [each["run_id"] for each in up] == [second, first]
+    assert up[1]["through"] == [value["file"]["digest"]]
+    assert {each["port"] for each in up[1]["reached"]} >= {"text"}
+    of_text = taskmgr.json("show", first)["values"][0]["digest"]
+    page = taskmgr.json("lineage", "--of", of_text, "--limit", "1")["led_to"]
+    assert [each["run_id"] for each in page["parts"]] == [first]
+    rest = taskmgr.json("lineage", "--next", page["next"])["led_to"]
+    assert ([each["run_id"] for each in rest["parts"]], rest["next"]) == ([second], None)
+    tree = taskmgr("lineage", "--of", of_text).out.partition("led to")[2]
+    assert tree.index(first[-8:]) < tree.index("output_001_result") < tree.index(second[-8:])
+    chart = taskmgr("lineage", "--of", of_text, "--mermaid").out
+    one, other = (f"r_{each.replace('-', '')}" for each in (first, second))
+    assert f"{one}_output_001_result --> {other}_file" in chart
 
 
 def test_file_that_cannot_be_made_is_told_after_the_result(taskmgr: CommandLine) -> None:

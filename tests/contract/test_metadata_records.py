@@ -1,6 +1,7 @@
 """Values, edges and their uses, workers and logs, in every metadata store."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import attrs
 import pytest
@@ -11,7 +12,7 @@ from samples import NOW, alias, beaten, created, digest, graph, graph_step, run_
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, LogLine, Run, Worker
-from taskmgr_core.stores.metadata import MetadataStore, ValueUse
+from taskmgr_core.stores.metadata import MetadataStore, Role
 
 # One store serves all examples of a property; each makes a run of its own.
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -57,29 +58,53 @@ def test_values_belong_to_their_run(metadata: MetadataStore) -> None:
     assert [metadata.values(run.id)[0].document for run in runs] == [1, 2]
 
 
-# uses
+# in which runs a digest is
 
 
-def test_uses_finds_values_and_files_inside(metadata: MetadataStore) -> None:
-    """A digest finds the value itself, values that contain the file, and their repetitions."""
-    picture = value("picture", "p", artifacts=(digest("file"),))
-    whole = attrs.evolve(value("whole", "w"), digest=digest("file"), artifacts=(digest("file"),))
-    other = value("other", "o")
-    run = created(metadata, values=[picture, whole, other, alias("repeated", picture)])
-    found = metadata.uses(digest("file"))
-    assert {each.run for each in found} == {run.id}
-    assert sorted(each.value.port for each in found) == ["picture", "repeated", "whole"]
-    assert metadata.uses(other.digest) == [ValueUse(run.id, other)]
-    assert metadata.uses(digest("nothing")) == []
+EVERY_ROLE = get_args(Role)
 
 
-def test_uses_come_newest_run_first(metadata: MetadataStore) -> None:
-    """Uses are in the order of the runs, the last one first, up to the limit."""
+def test_digest_is_found_in_its_role(metadata: MetadataStore) -> None:
+    """Given or made, a file or a value; a file inside a value too, a repetition not."""
+    file, inside = digest("file"), digest("inside")
+    whole = attrs.evolve(value("whole", "w"), digest=file, artifacts=(file,))
+    picture = value("output_001_picture", "p", "001", artifacts=(inside,))
+    run = created(metadata, values=[whole, picture, alias("input_001_repeated", picture)])
+    sought = [file, inside, picture.digest, digest("nothing")]
+    found = {
+        role: metadata.next_runs(sought, [role], None, older=False).keys() for role in EVERY_ROLE
+    }
+    assert found == {
+        "given file": {file},
+        "made file": {inside},
+        "given value": set(),
+        "made value": {picture.digest},
+    }
+    both = metadata.next_runs(sought, ["given file", "made value"], None, older=True)
+    assert both == dict.fromkeys([file, picture.digest], run.id)
+    assert metadata.next_runs([], EVERY_ROLE, None, older=True) == {}
+    assert metadata.next_runs(sought, [], None, older=True) == {}
+
+
+def test_next_run_is_the_nearest_beyond(metadata: MetadataStore) -> None:
+    """Towards newer runs and towards older ones, whatever the order in which they were recorded."""
     for number in (2, 5, 1, 4, 3):
-        created(metadata, number=number, values=[value("text", "same")])
-    same = value("text", "same")
-    assert metadata.uses(same.digest) == [ValueUse(run_id(each), same) for each in (5, 4, 3, 2, 1)]
-    assert [each.run for each in metadata.uses(same.digest, 2)] == [run_id(5), run_id(4)]
+        made = "001" if number == 3 else ""
+        created(metadata, number=number, values=[value("text", "same", made)])
+    sought = value("text", "same").digest
+
+    def runs(*roles: Role, older: bool) -> list[str]:
+        walked: list[str] = []
+        while found := metadata.next_runs(
+            [sought], roles, walked[-1] if walked else None, older=older
+        ):
+            walked.append(found[sought])
+        return walked
+
+    assert runs(*EVERY_ROLE, older=False) == [run_id(each) for each in (1, 2, 3, 4, 5)]
+    assert runs(*EVERY_ROLE, older=True) == [run_id(each) for each in (5, 4, 3, 2, 1)]
+    assert runs("given value", older=True) == [run_id(each) for each in (5, 4, 2, 1)]
+    assert metadata.next_runs([sought], EVERY_ROLE, run_id(3), older=True) == {sought: run_id(2)}
 
 
 # workers

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import get_args
 
 import attrs
 import pytest
@@ -22,10 +23,11 @@ from samples import (
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine, Outcome
-from taskmgr_core.stores.metadata import RunFilter
+from taskmgr_core.stores.metadata import Role, RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.tracing import trace
 
-GROWING = ("runs", "steps", "field_values", "value_digests", "edges", "log")
+GROWING = ("runs", "steps", "field_values", "digest_runs", "edges", "log")
 NEWEST = 400
 
 # Copies of the first run, ended long ago.
@@ -46,8 +48,7 @@ COPIES = (
     " priority, 'succeeded', 'w1' FROM old, steps WHERE steps.run = '{run}'",
     "INSERT INTO field_values SELECT old.id, port, digest, size, type, producer, source,"
     " document, artifacts FROM old, field_values WHERE run = '{run}'",
-    "INSERT INTO value_digests SELECT hex(randomblob(16)), old.id, port FROM old, value_digests"
-    " WHERE run = '{run}'",
+    "INSERT INTO digest_runs SELECT digest, role, old.id FROM old, digest_runs WHERE run = '{run}'",
     "INSERT INTO edges SELECT old.id, 'target', 'source' FROM old",
     "INSERT INTO log (run, step, attempt, time, stream, text)"
     " SELECT old.id, '001', 1, 0, 'stdout', 'text' FROM old",
@@ -174,7 +175,14 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "values": lambda metadata: metadata.values(run_id(1)),
     "values of ports": lambda metadata: metadata.values(run_id(1), ["text"]),
     "edges": lambda metadata: metadata.edges(run_id(1)),
-    "uses": lambda metadata: metadata.uses(digest("file"), 10),
+    "digest": lambda metadata: metadata.digest(digest("file")[:20]),
+    "next newer run": lambda metadata: metadata.next_runs(
+        [digest("file")], get_args(Role), run_id(1), older=False
+    ),
+    "next older run": lambda metadata: metadata.next_runs(
+        [digest("file"), digest("none")], get_args(Role), None, older=True
+    ),
+    "trace": lambda metadata: trace(metadata, digest("file"), 5),
     "log": log,
     "beat": lambda metadata: beaten(metadata, "w1"),
 }
@@ -213,7 +221,7 @@ def effort(observed: Observed, name: str) -> int:
     """How many instructions an operation takes on a run of its own."""
     with sqlite3.connect(observed.path) as connection:
         connection.execute("DELETE FROM runs WHERE id = ?", (run_id(NEWEST),))
-        for table in ("steps", "field_values", "value_digests", "edges"):
+        for table in ("steps", "field_values", "digest_runs", "edges"):
             statement = f"DELETE FROM {table} WHERE run = ?"  # noqa: S608 - one of the four
             connection.execute(statement, (run_id(NEWEST),))
         connection.execute(

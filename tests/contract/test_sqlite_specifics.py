@@ -8,13 +8,16 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import attrs
 import pytest
 from samples import (
     NOW,
     beaten,
     claimed,
     created,
+    digest,
     finished,
     graph_step,
     pipeline_spec,
@@ -28,6 +31,7 @@ from samples import (
 from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine
+from taskmgr_core.stores.metadata import Role
 from taskmgr_core.stores.sqlite import SqliteMetadata, schema
 
 
@@ -129,6 +133,33 @@ def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
         metadata.initialize()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (newer,)
+
+
+def test_older_schema_is_brought_up_to_date(path: Path, metadata: SqliteMetadata) -> None:
+    """What schema 1 recorded is found by its digest as if it had been recorded today."""
+    metadata.initialize()
+    file = attrs.evolve(value("picture", "p"), digest=digest("file"), artifacts=(digest("file"),))
+    run = created(metadata, values=[file, value("text", "a", artifacts=(digest("inside"),))])
+    finished(metadata, claimed(metadata))
+    sought = [digest("file"), digest("inside"), value("text", "a").digest, value("", "done").digest]
+
+    def found() -> list[dict[str, str]]:
+        roles = get_args(Role)
+        return [metadata.next_runs(sought, [role], None, older=True) for role in roles]
+
+    expected = found()
+    assert set().union(*expected) == {*sought}
+    metadata.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE digest_runs")
+        connection.execute("CREATE TABLE value_digests (digest, run, port)")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    metadata.initialize()
+    assert found() == expected
+    assert metadata.run(run.id) == metadata.run(run.id[-8:])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
 
 
 @pytest.mark.parametrize("in_the_way", ["folder", "parent"])

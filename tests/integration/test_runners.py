@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -27,6 +27,7 @@ from taskmgr_core.wiring import Platform
 from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_plugins.converter import LARGE_JSON_BYTES
 from taskmgr_plugins.protocol import Frame
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
 
 UNRULY = Path(__file__).parents[1] / "projects" / "unruly"
 DISTRIBUTION = "taskmgr-unruly"
@@ -119,15 +120,34 @@ def test_answer_to_another_question_is_refused(runner: Runner) -> None:
     assert not runner.alive
 
 
+def test_endless_error_is_cut_whoever_sends_it(runner: Runner) -> None:
+    """What a runner says of an error is kept up to a size, though it did not keep to it itself."""
+    with pytest.raises(RunnerError) as told:
+        ask(runner, "forge_error", message="x", times=3_000_000)
+    error = told.value
+    assert len(str(error)) <= MESSAGE_CHARACTERS
+    assert len(error.traceback) <= TRACEBACK_CHARACTERS
+    assert len(error.details["type"]) <= TRACEBACK_CHARACTERS
+    assert "characters left out" in str(error)
+
+
+def test_error_that_says_nothing_ends_the_runner(runner: Runner) -> None:
+    """An error frame without texts comes from no runner of ours: it is given up."""
+    with pytest.raises(RunnerError, match="cannot be trusted") as told:
+        ask(runner, "forge_error", message="x", times=0)
+    assert told.value.code == "crashed"
+    assert not runner.alive
+
+
 def test_log_that_cannot_be_written_ends_the_runner(runner: Runner) -> None:
     """A runner left in the middle of a call is closed, whatever the reason was."""
 
-    def full(stream: str, lines: list[str]) -> None:
+    def full(lines: Sequence[tuple[str, str]]) -> None:
         raise OSError("no space left")
 
     frame = call_frame("flood", {}, {"number": 1}, {})
     with pytest.raises(OSError, match="no space left"):
-        runner.request(frame, limits=Limits(20), on_lines=full)
+        runner.request(frame, limits=Limits(20), output=runner.output(full))
     assert not runner.alive
 
 

@@ -23,7 +23,6 @@ from taskmgr_core.errors import (
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
-from taskmgr_core.lineage import Trace, trace
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import MoveStep, RunState, decide
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
@@ -47,9 +46,11 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
+from taskmgr_core.tracing import Page, Trace, Walk, trace
 from taskmgr_core.values import fetched, recorded
 
 LOG_PAGE = 1000
+TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
 SHOW_SECONDS = 0.05
 
@@ -348,18 +349,35 @@ class Client:
 
     # lineage and workers
 
-    def trace(self, file_or_digest: str | Path) -> list[Trace]:
-        """Where a file's content, or a value's digest, turned up, newest run first.
+    def trace(self, file_or_digest: str | Path, limit: int = TRACE_PAGE) -> Trace:
+        """What a file, or the value of a digest, came from and led to, over all runs.
+
+        Arguments:
+            file_or_digest: a file, of which only the content matters, or a digest, or
+                the beginning of one.
+            limit: how many runs at most, in each direction; ``trace_further`` gives more.
 
         Raises:
             NotFoundError: it is neither a file nor (the beginning of) a digest, or
                 turned up nowhere.
         """
         digest = self._digest(str(file_or_digest))
-        found = trace(self.metadata, digest)
-        if not found:
+        found = trace(self.metadata, digest, limit)
+        if not found.led_to.parts:
             raise NotFoundError(f"no recorded value is, or contains, {file_or_digest} ({digest})")
         return found
+
+    def trace_further(self, cursor: str, limit: int = TRACE_PAGE) -> Page:
+        """The next page of one direction of a trace.
+
+        Arguments:
+            cursor: the ``next`` of the page before.
+            limit: how many runs at most.
+
+        Raises:
+            InvalidValueError: it is no cursor.
+        """
+        return Walk.resumed(cursor).page(self.metadata, limit)
 
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped, lost ones included."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, nearest
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 __all__ = [
     "ArtifactError",
@@ -127,6 +128,8 @@ class InvalidPipelineError(TaskmgrError):
 class RunnerError(TaskmgrError):
     """An attempt failed.
 
+    Of long texts the beginning and the end are kept: the task said them, or the runner.
+
     Arguments:
         message: what happened.
         code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
@@ -145,11 +148,11 @@ class RunnerError(TaskmgrError):
         retryable: bool = True,
         details: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(bounded(message, MESSAGE_CHARACTERS))
         self.code = code
-        self.traceback = traceback
+        self.traceback = bounded(traceback, TRACEBACK_CHARACTERS)
         self.retryable = retryable
-        self.details = dict(details or {})
+        self.details = bounded_details(details or {})
 
 
 class RunnerProtocolError(RunnerError):
@@ -176,3 +179,8 @@ class RunnerProtocolError(RunnerError):
             "environment",
             retryable=False,
         )
+
+
+def bounded_details(details: Mapping[str, str]) -> dict[str, str]:
+    """Further facts about an error, each no longer than a traceback may be."""
+    return {name: bounded(text, TRACEBACK_CHARACTERS) for name, text in details.items()}

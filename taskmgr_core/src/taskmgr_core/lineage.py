@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 
-import attrs
-
-from taskmgr_core.specs import Edge, FieldValue, GraphStep, input_port, output_port
-from taskmgr_core.stores.metadata import MetadataStore, ValueUse
-from taskmgr_core.stores.records import intact
+from taskmgr_core.specs import Edge, GraphStep, input_port, output_port
 
 
 def step_edges(step: GraphStep, fields: Iterable[str]) -> tuple[Edge, ...]:
@@ -35,64 +31,22 @@ def step_edges(step: GraphStep, fields: Iterable[str]) -> tuple[Edge, ...]:
     return (*mapped, *inside)
 
 
-def upstream(edges: Iterable[Edge], port: str) -> list[str]:
-    """Every port that a port's value was made from, nearest first."""
-    return _walk(((edge.target, edge.source) for edge in edges), port)
+def upstream(edges: Iterable[Edge], *ports: str) -> list[str]:
+    """Every port that the values of some ports were made from, nearest first."""
+    return _walk(((edge.target, edge.source) for edge in edges), ports)
 
 
-def downstream(edges: Iterable[Edge], port: str) -> list[str]:
-    """Every port whose value was made from a port's, nearest first."""
-    return _walk(((edge.source, edge.target) for edge in edges), port)
+def downstream(edges: Iterable[Edge], *ports: str) -> list[str]:
+    """Every port whose value was made from those of some ports, nearest first."""
+    return _walk(((edge.source, edge.target) for edge in edges), ports)
 
 
-@attrs.frozen
-class Trace:
-    """One place where a value turned up, and what it is connected with there.
-
-    Attributes:
-        run: the run's id.
-        value: the value itself.
-        made_from: everything it was made from, nearest first.
-        led_to: everything that was made from it, nearest first.
-    """
-
-    run: str
-    value: FieldValue
-    made_from: tuple[FieldValue, ...]
-    led_to: tuple[FieldValue, ...]
-
-
-def trace(metadata: MetadataStore, digest: str, limit: int = 1000) -> list[Trace]:
-    """Every recorded value that is, or contains, what has a digest, newest run first.
-
-    Aliases (the same value on an input port) are left to the value that they repeat. A
-    run of which a value is damaged is left out with a warning.
-    """
-    uses = [each for each in metadata.uses(digest, limit) if not each.value.source]
-    return intact(uses, lambda use: _traced(metadata, use))
-
-
-def _traced(metadata: MetadataStore, use: ValueUse) -> Trace:
-    edges = metadata.edges(use.run)
-    values = {value.port: value for value in metadata.values(use.run)}
-    return Trace(
-        run=use.run,
-        value=use.value,
-        made_from=_present(values, upstream(edges, use.value.port)),
-        led_to=_present(values, downstream(edges, use.value.port)),
-    )
-
-
-def _present(values: Mapping[str, FieldValue], ports: Iterable[str]) -> tuple[FieldValue, ...]:
-    return tuple(values[port] for port in ports if port in values)
-
-
-def _walk(pairs: Iterable[tuple[str, str]], start: str) -> list[str]:
+def _walk(pairs: Iterable[tuple[str, str]], starts: Collection[str]) -> list[str]:
     following: dict[str, list[str]] = {}
     for here, there in pairs:
         following.setdefault(here, []).append(there)
     found: dict[str, None] = {}
-    waiting = deque(sorted(following.get(start, ())))
+    waiting = deque(sorted(there for start in starts for there in following.get(start, ())))
     while waiting:
         port = waiting.popleft()
         if port not in found:

@@ -19,8 +19,8 @@ from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.graph import compile_task
+from taskmgr_core.output import OnLines
 from taskmgr_core.publishing import Published, Publisher
-from taskmgr_core.runners import OnLines
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.specs import (
     Claim,

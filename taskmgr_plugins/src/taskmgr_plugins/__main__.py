@@ -22,6 +22,7 @@ from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.errors import InvalidInputError, ProtocolError, TaskmgrError
 from taskmgr_plugins.host import LoadedTask, load_plugin
 from taskmgr_plugins.protocol import Frame
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 
 class RunnerProcess:
@@ -101,9 +102,9 @@ def _error_frame(error: BaseException) -> Frame:
         message = f"the task called sys.exit({error.code!r}); return a value or raise an error"
     return {
         "kind": "error",
-        "type": _utf8(type(error).__name__),
-        "message": _utf8(message),
-        "traceback": _utf8(_own_traceback(error)),
+        "type": _utf8(bounded(type(error).__name__, MESSAGE_CHARACTERS)),
+        "message": _utf8(bounded(message, MESSAGE_CHARACTERS)),
+        "traceback": _utf8(bounded(_own_traceback(error), TRACEBACK_CHARACTERS)),
         "retryable": not isinstance(error, InvalidInputError | TaskmgrError),
     }
 

@@ -1,19 +1,12 @@
-"""Lineage: the edges of a step, walks over a run's edges, and where a value turned up."""
+"""Lineage: the edges of a step, and walks over a run's edges."""
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 
-import attrs
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskmgr_core.documents import digest_of
-from taskmgr_core.lineage import Trace, downstream, step_edges, trace, upstream
-from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import Edge, FieldValue, Graph, GraphStep, Outcome, Run, Source, Step
-from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.lineage import downstream, step_edges, upstream
+from taskmgr_core.specs import Edge, GraphStep, Source
 
 NODES = [f"port_{number}" for number in range(8)]
 
@@ -106,71 +99,10 @@ def test_nearer_ports_come_first(edges: list[Edge]) -> None:
         assert order == sorted(order)
 
 
-# traces
-
-
-@pytest.fixture
-def metadata(tmp_path: Path) -> Iterator[SqliteMetadata]:
-    """An empty store."""
-    store = SqliteMetadata(tmp_path / "metadata.sqlite3")
-    store.initialize()
-    yield store
-    store.close()
-
-
-def value(port: str, document: object, producer: str = "") -> FieldValue:
-    """A recorded value."""
-    return FieldValue(port, digest_of(repr(document).encode()), 1, "any", producer, document)
-
-
-def recorded_run(metadata: SqliteMetadata, run_id: str, photo: str) -> list[FieldValue]:
-    """A run that made ``faces`` of a photo and a constant, as it stands in the store."""
-    detect = GraphStep(
-        "001",
-        "detect",
-        "1.0",
-        "default",
-        5,
-        60.0,
-        512,
-        0,
-        {"image": Source("photo")},
-        ("faces",),
-        (),
-    )
-    graph = Graph("find", {}, (), {}, (detect,), {})
-    run = Run(run_id, "find", "pipeline", graph, "running", 0.0)
-    given_photo = value("photo", photo)
-    ready = Step(run_id, "001", "detect", "1.0", "default", 5, "ready", ready_at=0.0)
-    metadata.create_run(run, [ready], [given_photo])
-    claim = metadata.claim("w1", (), 0.0)
-    assert claim is not None
-    image = attrs.evolve(given_photo, port="input_001_image", source="photo", document=None)
-    limit = value("input_001_limit", 3)
-    faces = value("output_001_faces", [photo, "face"], "001")
-    edges = step_edges(detect, ["image", "limit"])
-    metadata.finish(claim, Outcome("succeeded", (image, limit, faces), edges), decide, 0.0)
-    return [given_photo, image, limit, faces]
-
-
-def test_trace_tells_what_a_value_came_from_and_led_to(metadata: SqliteMetadata) -> None:
-    """For an input, an output and a constant: everything up and down the run, nearest first."""
-    photo, image, limit, faces = recorded_run(metadata, "run-1", "a.jpg")
-    assert trace(metadata, photo.digest) == [Trace("run-1", photo, (), (image, faces))]
-    assert trace(metadata, faces.digest) == [Trace("run-1", faces, (image, limit, photo), ())]
-    assert trace(metadata, limit.digest) == [Trace("run-1", limit, (), (faces,))]
-
-
-def test_trace_finds_every_run_the_newest_first(metadata: SqliteMetadata) -> None:
-    """A value that several runs had is traced in each of them; others' values are not."""
-    for number, photo in enumerate(["a.jpg", "b.jpg", "a.jpg"]):
-        recorded_run(metadata, f"run-{number}", photo)
-    digest = value("photo", "a.jpg").digest
-    assert [each.run for each in trace(metadata, digest)] == ["run-2", "run-0"]
-    assert [each.value.port for each in trace(metadata, digest)] == ["photo", "photo"]
-
-
-def test_trace_of_what_turned_up_nowhere_is_empty(metadata: SqliteMetadata) -> None:
-    """A digest that nothing has leads to nothing."""
-    recorded_run(metadata, "run-1", "a.jpg")
-    assert trace(metadata, digest_of(b"nothing")) == []
+@given(acyclic_edges(), st.sets(st.sampled_from(NODES), max_size=3))
+def test_walk_from_several_ports_is_the_walks_from_each(
+    edges: list[Edge], starts: set[str]
+) -> None:
+    """From several ports a walk finds what it finds from each of them."""
+    each = {port for start in starts for port in upstream(edges, start)}
+    assert set(upstream(edges, *starts)) == each

@@ -26,12 +26,13 @@ class Kept:
     """What was passed on."""
 
     lines: dict[str, list[str]] = attrs.field(factory=dict)
-    calls: list[tuple[str, int]] = attrs.field(factory=list)
+    calls: list[list[tuple[str, str]]] = attrs.field(factory=list)
 
-    def take(self, stream: str, lines: list[str]) -> None:
+    def take(self, lines: Sequence[tuple[str, str]]) -> None:
         """Remember lines."""
-        self.lines.setdefault(stream, []).extend(lines)
-        self.calls.append((stream, len(lines)))
+        for stream, text in lines:
+            self.lines.setdefault(stream, []).append(text)
+        self.calls.append(list(lines))
 
 
 def kept(pieces: Sequence[tuple[str, bytes]], limit: int = 10**9, *, often: bool = False) -> Kept:
@@ -142,66 +143,110 @@ def test_streams_are_kept_apart() -> None:
 
 
 def test_lines_are_passed_on_together() -> None:
-    """Complete lines wait for ``pass_on``, which hands over a stream's lines in one call."""
+    """Complete lines wait for ``pass_on``, which hands over both streams in their order."""
     found = Kept()
     taker = OutputLines(found.take)
-    taker.feed("stdout", b"one\ntwo\nthr")
+    taker.feed("stdout", b"one\n")
     taker.feed("stderr", b"err\n")
+    taker.feed("stdout", b"two\nthr")
     assert found.calls == []
     taker.pass_on()
-    assert found.calls == [("stdout", 2), ("stderr", 1)]
+    assert found.calls == [[("stdout", "one"), ("stderr", "err"), ("stdout", "two")]]
     taker.pass_on()
-    assert len(found.calls) == 2
+    assert len(found.calls) == 1
     taker.finish()
     assert found.lines == {"stdout": ["one", "two", "thr"], "stderr": ["err"]}
+
+
+def test_requests_of_an_attempt_share_the_limit() -> None:
+    """The end of a request ends its last line; what was written before counts for the next."""
+    found = Kept()
+    taker = OutputLines(found.take, 16)
+    taker.feed("stdout", b"loading")
+    taker.end_lines()
+    assert found.lines == {"stdout": ["loading"]}
+    taker.feed("stdout", b"calling\ndone\n")
+    taker.finish()
+    assert found.lines["stdout"] == ["loading", "done"]
 
 
 def test_finishing_again_says_nothing_more() -> None:
     """``finish`` twice hands over everything once."""
     found = Kept()
-    taker = OutputLines(found.take, 4)
-    taker.feed("stdout", b"one\ntwo")
+    taker = OutputLines(found.take, 8)
+    taker.feed("stdout", b"one\nmiddle\ntwo\n")
     for _ in range(2):
         taker.finish()
-    assert found.lines == {
-        "stdout": ["one"],
-        "taskmgr": ["3 bytes more were written and not kept (limit 4)"],
-    }
+    assert found.lines == {"stdout": ["one", "two"], "taskmgr": [held(4), left_out(7, 1, 8)]}
 
 
 # limits
 
 
+def held(room: int) -> str:
+    """What is said where live lines end."""
+    return f"from here on the last {room} bytes are kept, and follow when the attempt ends"
+
+
+def left_out(size: int, lines: int, limit: int) -> str:
+    """What is said where lines are missing."""
+    return f"{size} bytes in {lines} lines were left out here (limit {limit})"
+
+
 @given(CONTENTS, st.integers(0, 3 * LINE_BYTES))
-def test_kept_and_dropped_bytes_are_all_bytes(content: bytes, limit: int) -> None:
-    """No more than the limit is kept, and the rest is counted to the byte."""
-    lines = kept([("stdout", content)], limit).lines
+def test_first_and_last_lines_are_kept(content: bytes, limit: int) -> None:
+    """Up to the limit the first and the last lines are kept; the rest is counted to the byte."""
+    calls = kept([("stdout", content)], limit).calls
+    lines = [each for call in calls for each in call if not each[1].startswith("from here on")]
     whole = said(content)
-    told = lines.get("taskmgr", [])
-    dropped = int(told[0].split()[0]) if told else 0
-    assert len(told) <= 1
-    assert not told or told[0].endswith(f" bytes more were written and not kept (limit {limit})")
-    if limit >= len(content):
-        assert lines.get("stdout", []) == whole
-        assert dropped == 0
-    assert 0 <= dropped <= len(content)
-    assert len(content) - dropped <= limit
+    gaps = [number for number, (stream, _) in enumerate(lines) if stream == "taskmgr"]
+    if not gaps:
+        assert [text for _, text in lines] == whole
+        return
+    (gap,) = gaps
+    first, last = ([text for _, text in part] for part in (lines[:gap], lines[gap + 1 :]))
+    words = lines[gap][1].split()
+    dropped_bytes, dropped_lines = int(words[0]), int(words[3])
+    assert whole[: len(first)] == first
+    assert whole[len(whole) - len(last) :] == last
+    assert len(whole) - len(first) - len(last) == dropped_lines
+    assert len(content) - dropped_bytes <= limit
+    assert limit < len(content)
 
 
-def test_limit_is_shared_by_the_streams() -> None:
-    """Both streams together may not write more than the limit."""
-    found = kept([("stdout", b"12345678\n"), ("stderr", b"12345678\n")], 12)
-    assert found.lines["stdout"] == ["12345678"]
-    assert "stderr" not in found.lines
-    assert found.lines["taskmgr"] == ["9 bytes more were written and not kept (limit 12)"]
+def test_lines_arrive_live_until_half_of_the_limit() -> None:
+    """The first half is passed on at once, and then that the rest comes at the end."""
+    found = Kept()
+    taker = OutputLines(found.take, 20)
+    for number in range(9):
+        taker.feed("stdout", b"line %d\n" % number)
+        taker.pass_on()
+    assert found.lines == {"stdout": ["line 0"], "taskmgr": [held(13)]}
+    taker.finish()
+    assert found.lines["stdout"] == ["line 0", "line 8"]
+    assert found.lines["taskmgr"][1:] == [left_out(49, 7, 20)]
 
 
-def test_log_has_no_holes() -> None:
-    """Once a line was dropped, shorter ones that would still fit are dropped with it."""
-    found = kept([("stdout", b"1234\n12345678\n12\n"), ("stderr", b"1\n")], 10)
+def test_end_of_both_streams_is_kept_in_order() -> None:
+    """The last lines come as they were written, whichever stream they were written to."""
+    found = Kept()
+    taker = OutputLines(found.take, 40)
+    for number in range(9):
+        taker.feed("stdout", b"out %d\n" % number)
+        taker.feed("stderr", b"err %d\n" % number)
+    taker.finish()
+    texts = [text for call in found.calls for _, text in call]
+    assert texts[:3] == ["out 0", "err 0", "out 1"]
+    assert texts[-3:] == ["err 7", "out 8", "err 8"]
+
+
+def test_log_has_one_gap() -> None:
+    """Once a line was held back, shorter ones that would still fit wait with it."""
+    found = kept([("stdout", b"1234\n12345678\n12\n"), ("stderr", b"1\n")], 12)
     assert found.lines == {
-        "stdout": ["1234"],
-        "taskmgr": ["14 bytes more were written and not kept (limit 10)"],
+        "stdout": ["1234", "12"],
+        "stderr": ["1"],
+        "taskmgr": [held(7), left_out(9, 1, 12)],
     }
 
 
@@ -212,6 +257,7 @@ def test_flood_is_not_held_in_memory() -> None:
     for _ in range(200):
         taker.feed("stdout", b"z" * 4096)
         taker.feed("stderr", b"line\n" * 800)
+        assert sum(len(line) for _, line, _ in taker._held) <= 1000
     taker.finish()
     assert sum(map(len, found.lines.get("stdout", []))) <= 1000
     assert sum(len(line) + 1 for line in found.lines.get("stderr", [])) <= 1000
@@ -222,7 +268,7 @@ def test_empty_lines_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "LINE_COST_BYTES", LINE_COST_BYTES)
     found = kept([("stdout", b"\n" * 3_000)], 1_000)
     assert found.lines["stdout"] == [""] * 9
-    assert found.lines["taskmgr"] == ["2991 bytes more were written and not kept (limit 1000)"]
+    assert found.lines["taskmgr"] == [held(596), left_out(2991, 2991, 1000)]
 
 
 # the tail
@@ -230,7 +276,7 @@ def test_empty_lines_are_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_tail_is_kept_whatever_was_dropped() -> None:
     """The last lines of a stream are there for an error's message, beyond any limit."""
-    taker = OutputLines(lambda _stream, _lines: None, 0)
+    taker = OutputLines(lambda _: None, 0)
     taker.feed("stderr", b"".join(b"line %d\n" % number for number in range(100)))
     lines = taker.tail("stderr").split("\n")
     assert lines == [f"line {number}" for number in range(100 - TAIL_LINES, 100)]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from fake_plugins import Runner
 
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+
 Start = Callable[..., Runner]
 
 TASKS = """
@@ -31,6 +33,10 @@ def wrap(text: str) -> str:
 @task
 async def fail_async(text: str) -> str:
     raise ExceptionGroup("two at once", [ValueError("one"), ValueError("other")])
+
+@task
+def babble(text: str) -> str:
+    raise ValueError("first" + "x" * 10_000_000 + "last")
 
 @task
 def refuse(text: str) -> str:
@@ -99,13 +105,13 @@ def fork(text: str) -> int:
 def misname(text: str) -> str:
     raise ValueError("no " + os.fsdecode(bytes([99, 97, 102, 233]) + b".jpg"))
 
-TASKS = [fork, misname, misuse, fail, wrap, fail_async, refuse, leave, interrupt, vanish, crash,
-         lie, odd, fine, spin, leave_child, warn]
+TASKS = [fork, misname, misuse, babble, fail, wrap, fail_async, refuse, leave, interrupt, vanish,
+         crash, lie, odd, fine, spin, leave_child, warn]
 """
 NAMES = (
     *("fail", "wrap", "fail_async", "refuse", "leave", "interrupt", "vanish", "crash", "lie"),
     *("odd", "fine", "spin", "leave_child", "warn", "misuse"),
-    *("fork", "misname"),
+    *("fork", "misname", "babble"),
 )
 
 
@@ -133,6 +139,17 @@ def test_error_has_the_tasks_own_traceback(runner: Runner) -> None:
     assert "fake_plugin" in lines[1]
     assert "in fail" in lines[1]
     assert lines[-1] == "KeyError: 'absent'"
+
+
+def test_endless_message_is_cut_in_the_middle(runner: Runner) -> None:
+    """Of ten megabytes of message the ends go into the frame, and the traceback's ends too."""
+    answer = failed(runner, "babble")
+    assert answer["message"].startswith("first")
+    assert answer["message"].endswith("last")
+    assert len(answer["message"]) <= MESSAGE_CHARACTERS
+    assert len(answer["traceback"]) <= TRACEBACK_CHARACTERS
+    assert "in babble" in answer["traceback"]
+    assert "characters left out" in answer["traceback"]
 
 
 def test_error_tells_its_cause(runner: Runner) -> None:

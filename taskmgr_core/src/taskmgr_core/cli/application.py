@@ -13,6 +13,7 @@ import click
 from taskmgr_core.cli import endings
 from taskmgr_core.cli.groups import Entry, LazyGroup
 from taskmgr_core.cli.session import Session
+from taskmgr_core.cli.streams import StdoutError, guard
 
 START = "Start"
 CATALOG = "Tasks and pipelines"
@@ -82,12 +83,13 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.pass_context
 def taskmgr(ctx: click.Context, home: Path | None, debug: bool) -> None:
     """Publish AI tasks, run pipelines of them, know which output came from which input."""
-    ctx.obj = Session(home=home, debug=debug)
+    session = ctx.ensure_object(Session)
+    session.home, session.debug = home, debug
 
 
 def main() -> None:
     """The program ``taskmgr``."""
-    _tolerate_odd_characters()
+    guard()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -100,25 +102,33 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code; see ``endings``.
     """
+    try:
+        code = _carry_out(arguments)
+        sys.stdout.flush()
+    except StdoutError as error:
+        return endings.report_stdout(error)
+    return code
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
     given = endings.Given(arguments)
+    session = Session()
     # click knows terminals, not NO_COLOR.
     more: dict[str, Any] = {"color": False} if os.environ.get("NO_COLOR") else {}
     try:
-        code = taskmgr.main(list(arguments), prog_name="taskmgr", standalone_mode=False, **more)
+        code = taskmgr.main(
+            list(arguments), prog_name="taskmgr", standalone_mode=False, obj=session, **more
+        )
     except click.Abort:
         return endings.INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
-    except click.ClickException as error:
-        return endings.report_usage(error)
+    except StdoutError:
+        raise
     except Exception as error:  # noqa: BLE001 - the last one who can say what happened
-        return endings.report(error, given)
+        reported = endings.report(error, given)
+        if given.json and not session.answered:
+            endings.report_as_json(error)
+        return reported
     return code if isinstance(code, int) else endings.OK
-
-
-def _tolerate_odd_characters() -> None:
-    """A character that the terminal's encoding has not becomes a question mark, not a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")

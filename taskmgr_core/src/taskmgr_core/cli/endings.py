@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
+import json
 import os
 import tempfile
 import time
@@ -12,11 +15,14 @@ from pathlib import Path
 
 import click
 
+from taskmgr_core.cli.streams import StdoutError
+
 OK = 0
 FAILED = 1
 BAD_INPUT = 2
 TROUBLE = 3
 INTERRUPTED = 130
+UNREAD = 141
 
 MEANINGS = [
     ("0", "all went well"),
@@ -24,6 +30,7 @@ MEANINGS = [
     ("2", "wrong usage, or input that cannot be used"),
     ("3", "the platform is in trouble: a store, an artifact, a virtualenv, a bug"),
     ("130", "interrupted with Ctrl-C"),
+    ("141", "nobody reads stdout any more, as behind `head`"),
 ]
 
 
@@ -32,28 +39,51 @@ class Given:
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.debug = "--debug" in arguments
+        self.json = "--json" in itertools.takewhile(lambda each: each != "--", arguments)
         self.home = _option(arguments, "--home")
 
 
 def code_of(error: Exception) -> int:
     """The exit code for an error."""
+    return _kind_of(error)[1]
+
+
+def _kind_of(error: Exception) -> tuple[str, int]:
+    """What programs call an error, and its exit code."""
     # Imported here, because the help needs none of it and must be quick.
     from taskmgr_core import errors
-    from taskmgr_plugins.errors import InvalidInputError, TaskDefinitionError
+    from taskmgr_plugins.errors import InvalidInputError, TaskDefinitionError, TaskmgrError
 
-    bad_input = (
-        errors.InvalidValueError,
-        errors.InvalidPipelineError,
-        errors.SettingsError,
-        errors.NotFoundError,
-        errors.ConflictError,
-        errors.PublishError,
-        InvalidInputError,
-        TaskDefinitionError,
+    if isinstance(error, click.ClickException):
+        return "usage", error.exit_code
+    if isinstance(error, errors.RunnerError):
+        return error.code, FAILED
+    kinds: tuple[tuple[type[Exception], str, int], ...] = (
+        (errors.InvalidValueError, "invalid-value", BAD_INPUT),
+        (errors.InvalidPipelineError, "invalid-pipeline", BAD_INPUT),
+        (errors.SettingsError, "settings", BAD_INPUT),
+        (errors.NotFoundError, "not-found", BAD_INPUT),
+        (errors.ConflictError, "conflict", BAD_INPUT),
+        (errors.PublishError, "publish", BAD_INPUT),
+        (InvalidInputError, "invalid-input", BAD_INPUT),
+        (TaskDefinitionError, "task-definition", BAD_INPUT),
+        (errors.EnvironmentBuildError, "environment", TROUBLE),
+        (errors.ArtifactError, "artifact", TROUBLE),
+        (errors.StoreError, "store", TROUBLE),
+        (TaskmgrError, "platform", TROUBLE),
     )
-    if isinstance(error, bad_input):
-        return BAD_INPUT
-    return FAILED if isinstance(error, errors.RunnerError) else TROUBLE
+    found = (each[1:] for each in kinds if isinstance(error, each[0]))
+    return next(found, ("internal", TROUBLE))
+
+
+def report_as_json(error: Exception) -> None:
+    """Say what went wrong as one JSON value on stdout, on one line."""
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    problems = [
+        {"place": each.place, "message": each.message} for each in getattr(error, "problems", ())
+    ]
+    told = {"code": _kind_of(error)[0], "message": message, "problems": problems}
+    click.echo(json.dumps({"error": told}, ensure_ascii=False))
 
 
 def report(error: Exception, given: Given) -> int:
@@ -68,25 +98,32 @@ def report(error: Exception, given: Given) -> int:
     """
     from taskmgr_plugins.errors import TaskmgrError  # the help needs none of it
 
-    if isinstance(error, TaskmgrError):
-        if given.debug:
-            click.echo("".join(traceback.format_exception(error)), err=True)
-        say_error(str(error))
-        return code_of(error)
+    if isinstance(error, click.ClickException):
+        return _report_usage(error)
     text = "".join(traceback.format_exception(error))
     if given.debug:
         click.echo(text, err=True)
-    say_error(f"this is a bug in taskmgr, sorry: {type(error).__name__}: {error}")
-    click.echo(f"The traceback is in {_keep(text, given)}; please report it.", err=True)
-    return TROUBLE
+    if isinstance(error, TaskmgrError):
+        say_error(str(error))
+    else:
+        say_error(f"this is a bug in taskmgr, sorry: {type(error).__name__}: {error}")
+        click.echo(f"The traceback is in {_keep(text, given)}; please report it.", err=True)
+    return code_of(error)
 
 
-def report_usage(error: click.ClickException) -> int:
-    """Say what is wrong with a command line on stderr.
+def report_stdout(error: StdoutError) -> int:
+    """Say that stdout cannot be written; not where its reader has left, who wants no more.
 
     Returns:
         The exit code.
     """
+    if error.reason.errno == errno.EPIPE:
+        return UNREAD
+    say_error(str(error))
+    return TROUBLE
+
+
+def _report_usage(error: click.ClickException) -> int:
     context = getattr(error, "ctx", None)
     if context is not None:
         click.echo(f"{context.get_usage()}\nSee '{context.command_path} --help'.\n", err=True)

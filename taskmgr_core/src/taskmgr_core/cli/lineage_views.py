@@ -165,14 +165,14 @@ def _mermaid(detail: RunDetail) -> Iterator[str]:
     steps = detail.run.graph.steps
     yield "flowchart LR"
     for name in detail.run.graph.inputs:
-        yield f'  {_node(name)}(["{_quoted(_titled(name, ports.get(name)))}"])'
+        yield f'  {_node(name)}(["{quoted(_titled(name, ports.get(name)))}"])'
     for step in steps:
-        yield f'  subgraph s_{step.id}["{_quoted(f"{step.id} {step.task} {step.version}")}"]'
+        yield f'  subgraph s_{step.id}["{quoted(f"{step.id} {step.task} {step.version}")}"]'
         inside = [
             port for port in ports if port.startswith((f"input_{step.id}_", f"output_{step.id}_"))
         ]
         for port in inside:
-            yield f'    {_node(port)}["{_quoted(_titled(port, ports[port]))}"]'
+            yield f'    {_node(port)}["{quoted(_titled(port, ports[port]))}"]'
         if not inside:
             yield f'    s_{step.id}_none["no values"]'
         yield "  end"
@@ -189,5 +189,6 @@ def _titled(port: str, value: FieldValue | None) -> str:
     return port if value is None else f"{port}: {value.type}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text inside the quotes of a Mermaid label."""
     return printable(text).replace("#", "#35;").replace('"', "#quot;")

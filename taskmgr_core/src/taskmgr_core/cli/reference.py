@@ -22,6 +22,25 @@ Results go to stdout, everything else to stderr. `--json` prints one JSON value 
 nothing else; every key is always there, moments are ISO 8601 in UTC, durations are seconds. Without
 a terminal there are no colours and nothing moves; `NO_COLOR` and `COLUMNS` are heeded.
 
+With `--json`, a command that ends with an error prints `{"error": {"code": ..., "message": ...,
+"problems": [{"place": ..., "message": ...}, ...]}}`. The message is on stderr too, and the exit
+code is the same as without. A run that failed is no error of the command: it is printed like any
+other, with its own `error`. Where a value was printed before the error, as by `--png` on a run
+without a picture, it stays the only one.
+
+| `error.code` | what is wrong |
+| --- | --- |
+| `usage` | the command line |
+| `invalid-value` | an input, a document or a file; `problems` has each fault with its place |
+| `invalid-pipeline` | a pipeline; `problems` has each fault with its place |
+| `not-found` | nothing has that name or id |
+| `conflict` | something else is stored under that name |
+| `publish`, `task-definition` | a plugin cannot be published as it is |
+| `settings` | a setting |
+| `environment`, `artifact`, `store`, `platform` | the platform is in trouble |
+| `internal` | a bug in taskmgr |
+| a [code of a failure](failures.md) | a task, while it was tried |
+
 A run is named by its id, by the beginning of it, or by its last 8 characters.
 """
 

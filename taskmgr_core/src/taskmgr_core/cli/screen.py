@@ -38,11 +38,16 @@ _LOOKS = {
 
 
 class Screen:
-    """stdout for results, stderr for everything that is only said meanwhile."""
+    """stdout for results, stderr for everything that is only said meanwhile.
+
+    Attributes:
+        answered: whether a JSON value has been printed.
+    """
 
     def __init__(self) -> None:
         self.out = _console(sys.stdout, stderr=False)
         self.err = _console(sys.stderr, stderr=True)
+        self.answered = False
 
     @property
     def live(self) -> bool:
@@ -70,6 +75,7 @@ class Screen:
 
     def json(self, document: Any) -> None:
         """One JSON value on stdout and nothing else."""
+        self.answered = True
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
 
     def status(self, status: str) -> Text:

@@ -37,6 +37,11 @@ class Session:
             self._screen = Screen()
         return self._screen
 
+    @property
+    def answered(self) -> bool:
+        """Whether a JSON value has been printed: with --json it is the only one."""
+        return self._screen is not None and self._screen.answered
+
     def settings(self) -> Settings:
         """The settings.
 

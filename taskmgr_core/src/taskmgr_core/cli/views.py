@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taskmgr_core import documents
-from taskmgr_core.lineage import Trace
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.results import present
 from taskmgr_core.specs import (
@@ -28,6 +27,7 @@ from taskmgr_core.specs import (
     output_port,
 )
 from taskmgr_core.summary import timing_of
+from taskmgr_core.tracing import Page, Part
 
 
 def moment(seconds: float | None) -> str | None:
@@ -251,14 +251,28 @@ def lineage_view(detail: RunDetail) -> dict[str, Any]:
     }
 
 
-def trace_view(trace: Trace, names: Mapping[str, str]) -> dict[str, Any]:
-    """A place where a value turned up."""
+def page_view(page: Page, names: Mapping[str, str]) -> dict[str, Any]:
+    """Parts of a lineage over many runs, in one direction.
+
+    Arguments:
+        page: the parts.
+        names: the name of each run.
+    """
     return {
-        "run_id": trace.run,
-        "name": names.get(trace.run, ""),
-        "value": _lineage_value(trace.value),
-        "made_from": [_lineage_value(each) for each in trace.made_from],
-        "led_to": [_lineage_value(each) for each in trace.led_to],
+        "parts": [_part_view(each, names[each.run]) for each in page.parts],
+        "next": page.next or None,
+    }
+
+
+def _part_view(part: Part, name: str) -> dict[str, Any]:
+    return {
+        "run_id": part.run,
+        "name": name,
+        "through": list(part.through),
+        "entered": [_lineage_value(each) for each in part.entered],
+        "reached": [_lineage_value(each) for each in part.reached],
+        "edges": [edge_view(each) for each in part.edges],
+        "not_followed": list(part.not_followed),
     }
 
 

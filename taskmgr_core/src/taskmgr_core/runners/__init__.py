@@ -5,7 +5,6 @@ from taskmgr_core.runners.handle import (
     LOAD_SECONDS,
     START_SECONDS,
     Limits,
-    OnLines,
     Runner,
     call_frame,
 )
@@ -16,7 +15,6 @@ __all__ = [
     "START_SECONDS",
     "Interpreter",
     "Limits",
-    "OnLines",
     "Runner",
     "RunnerLauncher",
     "call_frame",

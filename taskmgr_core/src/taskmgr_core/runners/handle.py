@@ -15,14 +15,14 @@ import select
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
-from taskmgr_core.output import LIMIT_BYTES, OutputLines
+from taskmgr_core.output import LIMIT_BYTES, OnLines, OutputLines
 from taskmgr_core.runners import processes
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.runners.memory import used_bytes
@@ -37,6 +37,7 @@ CHILDREN_EVERY_TICKS = 20
 CRASH_SECONDS = 5.0
 
 _PIPE_BYTES = 65_536
+_UNTRUSTED = "the runner cannot be trusted"
 _CODES = {
     "InvalidInputError": "invalid-input",
     "InvalidValueError": "invalid-input",
@@ -62,11 +63,8 @@ class Limits:
     advice: str = "raise the task's timeout, or make it faster"
 
 
-def _ignore(stream: str, lines: list[str]) -> None:
+def _ignore(lines: Sequence[tuple[str, str]]) -> None:
     """Take lines and keep none."""
-
-
-OnLines = Callable[[str, list[str]], None]
 
 
 class Runner:
@@ -78,7 +76,7 @@ class Runner:
         frames_out: our end of the pipe that it writes frames to.
         lifeline: our end of the pipe whose closing ends it.
         folder: its working folder, removed with it.
-        log_bytes: how much of the output of one request is passed on.
+        log_bytes: how much of the output of one attempt is passed on.
     """
 
     def __init__(
@@ -146,13 +144,21 @@ class Runner:
             sdk = self.hello.get("sdk")
             raise RunnerProtocolError(distribution, (theirs, sdk), protocol.VERSION)
 
+    def output(self, on_lines: OnLines) -> OutputLines:
+        """For the output of one attempt, however many requests it takes; to be finished.
+
+        Arguments:
+            on_lines: gets the lines; what it raises closes the runner.
+        """
+        return OutputLines(on_lines, self._log_bytes)
+
     def request(
         self,
         frame: Frame,
         *,
         timeout: float = START_SECONDS,
         limits: Limits | None = None,
-        on_lines: OnLines = _ignore,
+        output: OutputLines | None = None,
     ) -> Frame:
         """Send a frame and wait for its answer.
 
@@ -160,8 +166,7 @@ class Runner:
             frame: ``describe``, ``load`` or ``call``.
             timeout: seconds, when ``limits`` is not given.
             limits: what the request may take.
-            on_lines: gets ``stdout`` or ``stderr`` and the lines written there; what
-                it raises closes the runner.
+            output: takes what is written meanwhile; see ``output``.
 
         Returns:
             The answer, which is no ``error`` frame.
@@ -178,20 +183,28 @@ class Runner:
             raise RunnerError(
                 f"the inputs cannot be sent: {error}", "invalid-input", retryable=False
             ) from error
-        output = OutputLines(on_lines, self._log_bytes)
+        taken = self.output(_ignore) if output is None else output
         try:
-            answer = self._exchange(content, number, limits or Limits(timeout=timeout), output)
+            answer = self._exchange(content, number, limits or Limits(timeout=timeout), taken)
         finally:
-            output.finish()
+            taken.end_lines()
         if answer["kind"] == "error":
-            raise RunnerError(
-                answer["message"],
-                _CODES.get(answer["type"], "task-error"),
-                traceback=answer["traceback"],
-                retryable=answer["retryable"],
-                details={"type": answer["type"]},
-            )
+            raise self._told(answer)
         return answer
+
+    def _told(self, answer: Frame) -> RunnerError:
+        """The error that an ``error`` frame tells of."""
+        kind, message, traceback = (answer.get(key) for key in ("type", "message", "traceback"))
+        if not (isinstance(kind, str) and isinstance(message, str) and isinstance(traceback, str)):
+            self.close()
+            return RunnerError(f"{_UNTRUSTED}: it sent an error that says nothing", "crashed")
+        return RunnerError(
+            message,
+            _CODES.get(kind, "task-error"),
+            traceback=traceback,
+            retryable=bool(answer.get("retryable")),
+            details={"type": kind},
+        )
 
     def empty_folder(self) -> None:
         """Remove what a call left in the working folder; a runner left without one is closed."""
@@ -220,7 +233,7 @@ class Runner:
             return self._converse(content, number, limits, output)
         except ProtocolError as error:
             self.close()
-            raise RunnerError(f"the runner cannot be trusted: {error}", "crashed") from error
+            raise RunnerError(f"{_UNTRUSTED}: {error}", "crashed") from error
         except BaseException:
             self.close()
             raise

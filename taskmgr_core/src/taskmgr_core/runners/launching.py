@@ -42,7 +42,7 @@ class RunnerLauncher:
     Attributes:
         folder: under which each runner gets its working folder.
         threads: how many threads OpenCV, BLAS and OpenMP may use in each.
-        log_bytes: how much of the output of one request is passed on.
+        log_bytes: how much of the output of one attempt is passed on.
     """
 
     folder: Path

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import attrs
 
+from taskmgr_core.errors import bounded_details
 from taskmgr_core.specs.pipelines import Graph
 from taskmgr_core.specs.values import Edge, FieldValue
+from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 StepStatus = Literal["pending", "ready", "running", "succeeded", "failed", "skipped", "cancelled"]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
@@ -20,9 +22,17 @@ FINAL_RUN_STATUSES: frozenset[RunStatus] = frozenset({"succeeded", "failed", "ca
 RUN_STATUSES: tuple[RunStatus, ...] = ("running", "succeeded", "failed", "cancelled")
 
 
+def _message(text: str) -> str:
+    return bounded(text, MESSAGE_CHARACTERS)
+
+
+def _traceback(text: str) -> str:
+    return bounded(text, TRACEBACK_CHARACTERS)
+
+
 @attrs.frozen
 class Failure:
-    """Why a step or run failed.
+    """Why a step or run failed. Of long texts the beginning and the end are kept.
 
     Attributes:
         code: as in ``RunnerError``; also ``quarantined``.
@@ -32,9 +42,9 @@ class Failure:
     """
 
     code: str
-    message: str
-    traceback: str = ""
-    details: Mapping[str, str] = attrs.field(factory=dict)
+    message: str = attrs.field(converter=_message)
+    traceback: str = attrs.field(default="", converter=_traceback)
+    details: Mapping[str, str] = attrs.field(factory=dict, converter=bounded_details)
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ up no other (see ``stores.records``).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import attrs
 
@@ -81,12 +81,22 @@ class RunFilter:
     limit: int = 50
 
 
-@attrs.frozen
-class ValueUse:
-    """A recorded value found by its digest."""
+# How something with a digest stands in a run. A file is a file, alone or inside a larger
+# value; a value is any other JSON. It is given where it is an input of the run, or a
+# constant or default of a step; it is made where it is an output of a step.
+Role = Literal["given file", "made file", "given value", "made value"]
 
-    run: str
-    value: FieldValue
+
+def roles_of(value: FieldValue) -> dict[str, Role]:
+    """Each digest that a recorded value has, or has inside, and its role there.
+
+    A value that repeats another port's (``source``) has none: the other has it.
+    """
+    if value.source:
+        return {}
+    whole: Role = "made value" if value.producer else "given value"
+    inside: Role = "made file" if value.producer else "given file"
+    return {value.digest: whole, **dict.fromkeys(value.artifacts, inside)}
 
 
 class MetadataStore(Protocol):
@@ -293,8 +303,29 @@ class MetadataStore(Protocol):
             NotFoundError: there is none, or there are several.
         """
 
-    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
-        """Values, of any run, that are or contain what has this digest, newest run first."""
+    def next_runs(
+        self,
+        digests: Collection[str],
+        roles: Collection[Role],
+        beyond: str | None,
+        *,
+        older: bool,
+    ) -> dict[str, str]:
+        """For each digest the next run in which it has one of the roles (see ``roles_of``).
+
+        Costs the same however many runs there are.
+
+        Arguments:
+            digests: of values and files.
+            roles: any of them will do.
+            beyond: the id of a run, which itself does not count; None to begin with
+                the first, or with the last.
+            older: whether the next is the newest that is older, by its id; else the
+                oldest that is newer.
+
+        Returns:
+            Digest -> the run's id, without those for which there is none.
+        """
 
     # workers
 

@@ -22,7 +22,8 @@ from taskmgr_core.errors import (
 from taskmgr_core.lineage import step_edges
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_core.runners import Limits, OnLines, call_frame
+from taskmgr_core.output import OnLines
+from taskmgr_core.runners import Limits, call_frame
 from taskmgr_core.specs import (
     Claim,
     Failure,
@@ -74,7 +75,7 @@ class Executor:
         Arguments:
             claim: the attempt.
             cancelled: asked a few times a second; true ends it.
-            on_lines: gets what the task writes, line by line.
+            on_lines: gets what the task writes: the first of it as it comes, the last at the end.
         """
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
@@ -138,12 +139,14 @@ class Executor:
         limits = Limits(step.timeout, step.memory_mb, cancelled)
         with self._lease(version, cancelled) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
+            output = lease.runner.output(on_lines)
             try:
-                lease.load(step.task, step.memory_mb, cancelled, on_lines)
-                answer = lease.runner.request(frame, limits=limits, on_lines=on_lines)
+                lease.load(step.task, step.memory_mb, cancelled, output)
+                answer = lease.runner.request(frame, limits=limits, output=output)
                 found = answer["outputs"]
                 written = take_files(found, lease.runner.folder, self.artifacts, paths)
             finally:
+                output.finish()
                 if lease.runner.alive:
                     lease.runner.empty_folder()
         aside = {name for name, document in found.items() if is_written_aside(document)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 import attrs
 
@@ -26,12 +27,12 @@ class StepLog:
     metadata: MetadataStore
     step: Step
 
-    def write(self, stream: str, lines: list[str]) -> None:
-        """Append lines; a log that cannot be written stops no task."""
+    def write(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Append lines, each with its stream; a log that cannot be written stops no task."""
         now = time.time()
         entries = [
-            LogLine(0, self.step.run, self.step.id, self.step.attempt, now, stream, line)
-            for line in lines
+            LogLine(0, self.step.run, self.step.id, self.step.attempt, now, stream, text)
+            for stream, text in lines
         ]
         try:
             self.metadata.append_log(entries)

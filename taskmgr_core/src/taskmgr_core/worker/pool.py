@@ -12,7 +12,8 @@ import attrs
 from taskmgr_core.environments import Environment, Environments
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.models import ModelFiles
-from taskmgr_core.runners import LOAD_SECONDS, Limits, OnLines, Runner, RunnerLauncher
+from taskmgr_core.output import OutputLines
+from taskmgr_core.runners import LOAD_SECONDS, Limits, Runner, RunnerLauncher
 from taskmgr_core.specs import Release, TaskVersion
 from taskmgr_core.uv import never
 
@@ -58,7 +59,7 @@ class Lease:
         return self._warm.models
 
     def load(
-        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], on_lines: OnLines
+        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], output: OutputLines
     ) -> None:
         """Get the task ready where it is not; its timeout is for its calls alone.
 
@@ -66,7 +67,7 @@ class Lease:
             task: its name.
             memory_mb: its limit of memory.
             cancelled: asked a few times a second; true ends it.
-            on_lines: gets what the task writes, line by line.
+            output: takes what the task writes.
 
         Raises:
             RunnerError: it cannot be loaded.
@@ -77,11 +78,11 @@ class Lease:
         limits = Limits(LOAD_SECONDS, memory_mb, cancelled, advice)
         frame = {"kind": "load", "task": task, "models": dict(self.models)}
         try:
-            answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
+            answer = self.runner.request(frame, limits=limits, output=output)
         except RunnerError as error:
             if error.code in _NOT_FOR_WANT_OF_FILES or not self._renew(self._warm):
                 raise
-            answer = self.runner.request(frame, limits=limits, on_lines=on_lines)
+            answer = self.runner.request(frame, limits=limits, output=output)
         self._warm.loaded = True
         self.seconds.update(answer["seconds"])
 

@@ -189,13 +189,8 @@ class WorkerProcess:
         if outcome.failure is None:
             return
         again = "; it will be tried again" if outcome.status == "ready" else ""
-        log.write(
-            "taskmgr",
-            [
-                f"attempt {claim.step.attempt} {outcome.failure.code}: "
-                f"{outcome.failure.message}{again}"
-            ],
-        )
+        failed = f"attempt {claim.step.attempt} {outcome.failure.code}: {outcome.failure.message}"
+        log.write([("taskmgr", f"{failed}{again}")])
 
     def _record(self, claim: Claim, outcome: Outcome) -> Progress:
         """Record until it is recorded: while the store is full or away, the claim is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -10,12 +10,13 @@ from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.lineage_views import mermaid, tree_down, tree_up
 from taskmgr_core.cli.options import json_option
-from taskmgr_core.cli.screen import Screen, plain, short_id, table
+from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import lineage_view, trace_view
-from taskmgr_core.lineage import Trace
-from taskmgr_core.report.formats import short_digest, size
-from taskmgr_core.specs import FieldValue
+from taskmgr_core.cli.trace_views import TITLES, page_tree, traces_mermaid, worth_telling
+from taskmgr_core.cli.views import lineage_view, page_view
+from taskmgr_core.client import TRACE_PAGE
+from taskmgr_core.report.formats import short_digest
+from taskmgr_core.tracing import Page
 
 
 @click.command(
@@ -26,6 +27,7 @@ from taskmgr_core.specs import FieldValue
         "taskmgr lineage 3f9a2c1b --down",
         "taskmgr lineage 3f9a2c1b --mermaid > lineage.mmd",
         "taskmgr lineage --of photo.jpg",
+        "taskmgr lineage --of photo.jpg --mermaid > lineage.mmd",
     ],
 )
 @click.argument(
@@ -37,7 +39,20 @@ from taskmgr_core.specs import FieldValue
 @click.option(
     "--of",
     metavar="FILE|DIGEST",
-    help="Instead of a run: where a file's content, or a value's digest, turned up.",
+    help="Instead of a run: a file, or a value's digest, over all runs.",
+)
+@click.option(
+    "--next",
+    "cursor",
+    metavar="CURSOR",
+    help="Instead of a run: the next page of what --of found.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=TRACE_PAGE,
+    show_default=True,
+    help="With --of and --next: how many runs at most, in each direction.",
 )
 @click.option("--down", is_flag=True, help="From the inputs down, not from the result up.")
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print a Mermaid flowchart.")
@@ -47,26 +62,29 @@ def lineage_command(
     session: Session,
     run: str | None,
     of: str | None,
+    cursor: str | None,
+    limit: int,
     down: bool,
     as_mermaid: bool,
     as_json: bool,
 ) -> None:
     """Show which value was made from which.
 
-    Of a run, as a tree; or with --of for a file: every run that it went into
-    or came from, what it was made from there, and what was made from it.
+    Of a run, as a tree; or with --of for a file: what it was made from and what
+    was made from it, over all runs. A file that one run made and another was
+    given leads from the one into the other.
     """
-    if (run is None) == (of is None):
-        raise click.UsageError("give a run, or --of FILE")
+    if sum(each is not None for each in (run, of, cursor)) != 1:
+        raise click.UsageError("give a run, or --of FILE, or --next CURSOR")
     if as_json and as_mermaid:
         raise click.UsageError("--json and --mermaid exclude each other")
-    if of is not None:
-        if down or as_mermaid:
-            raise click.UsageError("--down and --mermaid are for a run")
-        _print_traces(session, of, as_json)
+    if run is None:
+        if down:
+            raise click.UsageError("--down is for a run; --of shows both directions")
+        _trace(session, of, cursor, limit, as_json=as_json, chart=as_mermaid)
         return
     with session.client() as client:
-        detail = client.detail(str(run))
+        detail = client.detail(run)
     if as_json:
         session.screen.json(lineage_view(detail))
     elif as_mermaid:
@@ -76,42 +94,43 @@ def lineage_command(
         session.screen.print(tree(session.screen, detail))
 
 
-def _print_traces(session: Session, of: str, as_json: bool) -> None:
+def _trace(
+    session: Session, of: str | None, cursor: str | None, limit: int, *, as_json: bool, chart: bool
+) -> None:
+    """Print what a file came from and led to, or the next page of one of the two."""
     with session.client() as client:
-        traces = client.trace(of)
-        ids = dict.fromkeys(each.run for each in traces)
-        names = {run_id: client.metadata.summary(run_id).name for run_id in ids}
-    digest = next(iter(traces)).value.digest if _one_value(traces) else ""
+        if cursor is not None:
+            pages = [client.trace_further(cursor, limit)]
+        else:
+            found = client.trace(str(of), limit)
+            pages = [found.made_from, found.led_to]
+        runs = dict.fromkeys(part.run for page in pages for part in page.parts)
+        names = {run: client.metadata.summary(run).name for run in runs}
     if as_json:
-        session.screen.json({"of": of, "traces": [trace_view(each, names) for each in traces]})
-        return
-    if digest:
-        session.screen.line(plain(f"{of}  {short_digest(digest)}", "bold"))
-    for each in traces:
-        _print_trace(session.screen, each, names[each.run])
+        views = {page.direction: page_view(page, names) for page in pages}
+        session.screen.json({"of": of, "digest": pages[0].digest, **views})
+    elif chart:
+        click.echo(traces_mermaid(pages, names))
+    else:
+        _print(session.screen, of, pages, names)
+    if not as_json:
+        _say_next(session.screen, pages)
 
 
-def _one_value(traces: Sequence[Trace]) -> bool:
-    return len({each.value.digest for each in traces}) == 1
+def _print(screen: Screen, of: str | None, pages: Sequence[Page], names: Mapping[str, str]) -> None:
+    digest = short_digest(pages[0].digest)
+    screen.line(plain(digest if of is None else f"{of}  {digest}", "bold"))
+    for page in pages:
+        title = TITLES[page.direction]
+        if any(worth_telling(part) for part in page.parts):
+            screen.line()
+            screen.print(page_tree(page, names, title))
+        else:
+            screen.line(plain(f"\n{title}  nothing that is recorded", "dim"))
 
 
-def _print_trace(screen: Screen, trace: Trace, name: str) -> None:
-    screen.heading(f"run {short_id(trace.run)}  {name}", _titled(trace.value))
-    shown = table("", "port", "type", "size", "digest", right=("size",), whole=("port",))
-    for title, values in (("made from", trace.made_from), ("led to", trace.led_to)):
-        own = [each for each in values if not each.source]
-        for number, value in enumerate(own):
-            shown.add_row(
-                plain("" if number else title, "dim"),
-                plain(value.port),
-                plain(value.type),
-                size(value.size),
-                short_digest(value.digest),
-            )
-    if shown.row_count:
-        screen.print(shown)
-
-
-def _titled(value: FieldValue) -> str:
-    where = f"output of step {value.producer}" if value.producer else "input"
-    return f"{value.port}, {where}"
+def _say_next(screen: Screen, pages: Sequence[Page]) -> None:
+    for page in pages:
+        if page.next:
+            told = f"{TITLES[page.direction]} more: taskmgr lineage --next {page.next}"
+            screen.err.print(plain(told, "dim"), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -67,9 +68,7 @@ def test_command(
             found = _found(trial, session.screen, task, chosen, version)
             given = read_inputs(compile_task(found).inputs, inputs, Path.cwd())
             lines: list[dict[str, str]] = []
-            tried = trial.run(
-                found, given, lambda stream, more: _tell(session.screen, lines, stream, more)
-            )
+            tried = trial.run(found, given, lambda more: _tell(session.screen, lines, more))
     finally:
         platform.queue.close()
         platform.metadata.close()
@@ -104,8 +103,8 @@ def _found(
     raise NotFoundError.named("task", str(chosen), names)
 
 
-def _tell(screen: Screen, lines: list[dict[str, str]], stream: str, more: list[str]) -> None:
-    for text in more:
+def _tell(screen: Screen, lines: list[dict[str, str]], more: Sequence[tuple[str, str]]) -> None:
+    for stream, text in more:
         lines.append({"stream": stream, "text": text})
         screen.err.print(plain(text, "dim"), soft_wrap=True)
 

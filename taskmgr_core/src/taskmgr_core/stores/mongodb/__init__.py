@@ -22,7 +22,7 @@ from taskmgr_core.specs import (
     TaskVersion,
     Worker,
 )
-from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
+from taskmgr_core.stores.metadata import Progress, Role, RunFilter
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
@@ -228,10 +228,17 @@ class MongoMetadata:
         with self._database.translated():
             return self._lineage.digest(beginning)
 
-    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
-        """Values that are, or contain, what has this digest."""
+    def next_runs(
+        self,
+        digests: Collection[str],
+        roles: Collection[Role],
+        beyond: str | None,
+        *,
+        older: bool,
+    ) -> dict[str, str]:
+        """For each digest the next run in which it has one of the roles."""
         with self._database.translated():
-            return self._lineage.uses(digest, limit)
+            return self._lineage.next_runs(digests, roles, beyond, older=older)
 
     def beat(self, worker: Worker) -> None:
         """Record that a worker lives."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from functools import partial
-from operator import itemgetter
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import get_args
 
 import attrs
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
-from taskmgr_core.stores.metadata import ValueUse
+from taskmgr_core.stores.metadata import Role
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
-from taskmgr_core.stores.records import intact
 
 
 @attrs.frozen
@@ -44,40 +41,55 @@ class Lineage:
     def digest(self, beginning: str) -> str:
         """See ``MetadataStore.digest``.
 
-        Three looks into the index, however many runs have what is found.
+        Some looks into the index, however many runs have what is found.
         """
-        end = beginning + "~"
-        first = self._one_between({"$gte": beginning, "$lt": end})
-        if first is None:
+        found = {digest for role in get_args(Role) for digest in self._beginning(role, beginning)}
+        if not found:
             raise NotFoundError(f"no recorded value or file has a digest that begins {beginning!r}")
-        others = ({"$gte": beginning, "$lt": first}, {"$gt": first, "$lt": end})
-        if any(self._one_between(each) for each in others):
+        if len(found) > 1:
             raise NotFoundError(f"several digests begin with {beginning!r}; give more of it")
-        return first
+        return found.pop()
 
-    def uses(self, digest: str, limit: int) -> list[ValueUse]:
-        """See ``MetadataStore.uses``."""
-        found = self.database.runs.find({"digests": digest}, {"values": 1})
-        uses: list[ValueUse] = []
-        for document in found.sort("_id", DESCENDING).limit(limit):
-            having = [
-                each
-                for each in document["values"].values()
-                if digest in (each["digest"], *each["artifacts"])
+    def next_runs(
+        self,
+        digests: Collection[str],
+        roles: Collection[Role],
+        beyond: str | None,
+        *,
+        older: bool,
+    ) -> dict[str, str]:
+        """See ``MetadataStore.next_runs``."""
+        nearest, direction = (max, DESCENDING) if older else (min, ASCENDING)
+        border = {} if beyond is None else {"_id": {"$lt" if older else "$gt": beyond}}
+        found = {}
+        for digest in digests:
+            runs = [
+                document["_id"]
+                for role in roles
+                for document in self.database.runs.find(
+                    {"digests": records.role_key(role, digest), **border}, {"_id": 1}
+                )
+                .sort("_id", direction)
+                .limit(1)
             ]
-            read = partial(_use_from, document["_id"])
-            uses += intact(sorted(having, key=itemgetter("port")), read)
-            if len(uses) >= limit:
-                break
-        return uses[:limit]
+            if runs:
+                found[digest] = nearest(runs)
+        return found
+
+    def _beginning(self, role: Role, beginning: str) -> Iterator[str]:
+        """Up to two digests in a role that begin so."""
+        first = records.role_key(role, beginning)
+        last = first + "~"
+        found = self._one_between({"$gte": first, "$lt": last})
+        if found is not None:
+            yield found.removeprefix(records.role_key(role, ""))
+            others = ({"$gte": first, "$lt": found}, {"$gt": found, "$lt": last})
+            another = (self._one_between(each) for each in others)
+            yield from (each.removeprefix(records.role_key(role, "")) for each in another if each)
 
     def _one_between(self, bounds: Document) -> str | None:
-        """A recorded digest within bounds."""
+        """A recorded digest with its role, within bounds."""
         found = self.database.runs.find_one(
             {"digests": {"$elemMatch": bounds}}, {"digests": {"$elemMatch": bounds}}
         )
         return None if found is None else str(found["digests"][0])
-
-
-def _use_from(run_id: str, record: Mapping[str, Any]) -> ValueUse:
-    return ValueUse(run_id, records.value_from(run_id, record))

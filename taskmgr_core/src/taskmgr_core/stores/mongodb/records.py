@@ -11,7 +11,7 @@ so that no transaction over several documents is needed::
     state.<step>    task, version, queue, priority, status, attempt, worker, ...
     values.<port>   the recorded value
     edges           [source, target] pairs
-    digests         of all values and of the files inside them
+    digests         of all values and of the files inside them, each with its role
     running         {worker, step} of the steps that are held
     look_at         when somebody has to look after the run; absent when nobody has to
     revision        grows with each change
@@ -44,7 +44,7 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
 )
-from taskmgr_core.stores.metadata import first_look
+from taskmgr_core.stores.metadata import Role, first_look, roles_of
 from taskmgr_core.stores.mongodb.database import Document
 from taskmgr_core.stores.records import SUBMIT_AGAIN, stored, stored_json
 
@@ -266,8 +266,13 @@ def value_projection(ports: Iterable[str]) -> Document:
 
 
 def digests_of(values: Iterable[FieldValue]) -> set[str]:
-    """All digests that values are found by."""
-    return {digest for each in values for digest in (each.digest, *each.artifacts)}
+    """All digests that values are found by, each with its role."""
+    return {role_key(role, digest) for each in values for digest, role in roles_of(each).items()}
+
+
+def role_key(role: Role, digest: str) -> str:
+    """A digest in a role, as a run document lists it."""
+    return f"{role} {digest}"
 
 
 def edges_from(document: Document) -> list[Edge]:

@@ -23,7 +23,7 @@ from taskmgr_core.specs import (
     TaskVersion,
     Worker,
 )
-from taskmgr_core.stores.metadata import Progress, RunFilter, ValueUse
+from taskmgr_core.stores.metadata import Progress, Role, RunFilter
 from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
@@ -213,10 +213,17 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return lineage.digest(connection, beginning)
 
-    def uses(self, digest: str, limit: int = 1000) -> list[ValueUse]:
-        """Values that are, or contain, what has this digest."""
+    def next_runs(
+        self,
+        digests: Collection[str],
+        roles: Collection[Role],
+        beyond: str | None,
+        *,
+        older: bool,
+    ) -> dict[str, str]:
+        """For each digest the next run in which it has one of the roles."""
         with self._database.reading() as connection:
-            return lineage.uses(connection, digest, limit)
+            return lineage.next_runs(connection, digests, roles, beyond, older)
 
     def beat(self, worker: Worker) -> None:
         """Record that a worker lives."""

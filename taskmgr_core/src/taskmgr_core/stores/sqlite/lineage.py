@@ -8,8 +8,20 @@ from collections.abc import Collection, Sequence
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
-from taskmgr_core.stores.metadata import ValueUse
-from taskmgr_core.stores.records import SUBMIT_AGAIN, intact, stored, stored_json
+from taskmgr_core.stores.metadata import Role, roles_of
+from taskmgr_core.stores.records import SUBMIT_AGAIN, stored, stored_json
+
+_NEWER = (
+    "SELECT run FROM digest_runs WHERE digest = ? AND role = ? AND run > ? ORDER BY run LIMIT 1"
+)
+_OLDER = (
+    "SELECT run FROM digest_runs WHERE digest = ? AND role = ? AND run < ?"
+    " ORDER BY run DESC LIMIT 1"
+)
+_FIRST_DIGEST = (
+    "SELECT digest FROM digest_runs WHERE digest {} ? AND digest < ? ORDER BY digest LIMIT 1"
+)
+_LAST = "~"  # behind every run's id
 
 
 def record(
@@ -39,12 +51,8 @@ def record(
         ],
     )
     connection.executemany(
-        "INSERT OR IGNORE INTO value_digests (digest, run, port) VALUES (?, ?, ?)",
-        [
-            (digest, run_id, value.port)
-            for value in values
-            for digest in {value.digest, *value.artifacts}
-        ],
+        "INSERT OR IGNORE INTO digest_runs (digest, role, run) VALUES (?, ?, ?)",
+        [(digest, role, run_id) for value in values for digest, role in roles_of(value).items()],
     )
     connection.executemany(
         "INSERT OR IGNORE INTO edges (run, target, source) VALUES (?, ?, ?)",
@@ -76,27 +84,32 @@ def edges(connection: sqlite3.Connection, run_id: str) -> list[Edge]:
 
 def digest(connection: sqlite3.Connection, beginning: str) -> str:
     """See ``MetadataStore.digest``."""
-    rows = connection.execute(
-        "SELECT DISTINCT digest FROM value_digests WHERE digest >= ? AND digest < ? LIMIT 2",
-        (beginning, beginning + "~"),
-    ).fetchall()
-    if not rows:
+    # One after the other: that a digest is in many runs must not make it slow to find.
+    end = beginning + "~"
+    first = connection.execute(_FIRST_DIGEST.format(">="), (beginning, end)).fetchone()
+    if first is None:
         raise NotFoundError(f"no recorded value or file has a digest that begins {beginning!r}")
-    if len(rows) > 1:
+    if connection.execute(_FIRST_DIGEST.format(">"), (first["digest"], end)).fetchone():
         raise NotFoundError(f"several digests begin with {beginning!r}; give more of it")
-    return str(rows[0]["digest"])
+    return str(first["digest"])
 
 
-def uses(connection: sqlite3.Connection, digest: str, limit: int) -> list[ValueUse]:
-    """See ``MetadataStore.uses``."""
-    rows = connection.execute(
-        "SELECT field_values.* FROM value_digests JOIN field_values"
-        " ON field_values.run = value_digests.run AND field_values.port = value_digests.port"
-        " WHERE value_digests.digest = ? ORDER BY value_digests.run DESC, value_digests.port"
-        " LIMIT ?",
-        (digest, limit),
-    )
-    return intact(rows, lambda row: ValueUse(row["run"], value_from(row)))
+def next_runs(
+    connection: sqlite3.Connection,
+    digests: Collection[str],
+    roles: Collection[Role],
+    beyond: str | None,
+    older: bool,
+) -> dict[str, str]:
+    """See ``MetadataStore.next_runs``."""
+    nearest, statement, first = (max, _OLDER, _LAST) if older else (min, _NEWER, "")
+    start = first if beyond is None else beyond
+    found = {}
+    for digest in digests:
+        rows = (connection.execute(statement, (digest, role, start)).fetchone() for role in roles)
+        if runs := [str(row["run"]) for row in rows if row is not None]:
+            found[digest] = nearest(runs)
+    return found
 
 
 def value_from(row: sqlite3.Row) -> FieldValue:

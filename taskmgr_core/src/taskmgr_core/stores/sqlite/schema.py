@@ -2,8 +2,19 @@
 
 VERSION = 2
 
-# What brings a file of this version up to the next one.
-_MIGRATIONS = {1: "ALTER TABLE steps ADD COLUMN look_at REAL;"}
+# What brings a file of this version up to the next one, before what is new is made and after.
+_BEFORE = {1: "ALTER TABLE steps ADD COLUMN look_at REAL;"}
+_AFTER = {
+    1: """
+INSERT OR IGNORE INTO digest_runs (digest, role, run)
+    SELECT digest, iif(producer = '', 'given value', 'made value'), run FROM field_values
+    WHERE source = '' AND digest NOT IN (SELECT value FROM json_each(artifacts));
+INSERT OR IGNORE INTO digest_runs (digest, role, run)
+    SELECT json_each.value, iif(producer = '', 'given file', 'made file'), run
+    FROM field_values, json_each(artifacts) WHERE source = '';
+DROP TABLE IF EXISTS value_digests;
+"""
+}
 
 STATEMENTS = """
 CREATE TABLE IF NOT EXISTS task_versions (
@@ -79,11 +90,11 @@ CREATE TABLE IF NOT EXISTS field_values (
     artifacts TEXT NOT NULL,
     PRIMARY KEY (run, port)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS value_digests (
+CREATE TABLE IF NOT EXISTS digest_runs (
     digest TEXT NOT NULL,
+    role TEXT NOT NULL,
     run TEXT NOT NULL,
-    port TEXT NOT NULL,
-    PRIMARY KEY (digest, run, port)
+    PRIMARY KEY (digest, role, run)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS edges (
     run TEXT NOT NULL,
@@ -111,5 +122,7 @@ CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
 
 def upgrade(found: int) -> str:
     """What brings a file of an earlier version, or an empty one, up to this version."""
-    steps = [_MIGRATIONS[version] for version in range(found, VERSION)] if found else []
-    return f"{' '.join(steps)} {STATEMENTS} PRAGMA user_version = {VERSION};"
+    passed = range(found, VERSION) if found else ()
+    before = [_BEFORE[version] for version in passed]
+    after = [_AFTER[version] for version in passed]
+    return f"{' '.join(before)} {STATEMENTS} {' '.join(after)} PRAGMA user_version = {VERSION};"

@@ -93,6 +93,17 @@ def meddle(delay: float) -> str:
 
 
 @task
+def forge_error(message: str, times: int) -> str:
+    """Answer in the runner's place: an error whose texts are as long as one likes, or no texts."""
+    pipe = int(sys.argv[sys.argv.index("--frames-out") + 1])
+    said = message * times if times else None
+    texts = dict.fromkeys(("type", "message", "traceback"), said)
+    protocol.write_frame(pipe, {"kind": "error", "id": 1, "retryable": False, **texts})
+    time.sleep(600)
+    return message
+
+
+@task
 def flood(number: int) -> int:
     """Leave a child behind that writes without end."""
     subprocess.Popen(["yes"])
@@ -176,6 +187,6 @@ class SlowToLoad(MLTask):
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     forks = [fork_and_return, fork_and_exit, fork_and_crash, fork_with_memory]
-    floods = [meddle, flood, start_child, remove_folder, swap_folder]
+    floods = [meddle, forge_error, flood, start_child, remove_folder, swap_folder]
     values = [add, map_file, misname, name_badly, forge, many_numbers, count]
     return [*forks, *floods, *values, SlowToLoad]
