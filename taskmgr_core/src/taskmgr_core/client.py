@@ -142,7 +142,7 @@ class Client:
         # The YAML parser is slow to import, and only publishing a pipeline needs it.
         from taskmgr_core.pipelines import load_pipeline
 
-        spec = load_pipeline(path)
+        spec = load_pipeline(path, self.metadata.version)
         compile_pipeline(spec, self.metadata.version)
         if any(each.name == spec.pipeline for each in self.metadata.latest_versions()):
             raise ConflictError(
