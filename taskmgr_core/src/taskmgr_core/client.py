@@ -32,6 +32,7 @@ from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
+    SUMMARY_ENTRY,
     Graph,
     LogLine,
     PipelineSpec,
@@ -311,7 +312,7 @@ class Client:
         except (InvalidValueError, ArtifactError) as error:
             return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
         if run.kind == "pipeline":
-            result["processing_summary"] = processing_summary(run, detail.steps, detail.edges)
+            result[SUMMARY_ENTRY] = processing_summary(run, detail.steps, detail.edges)
         return attrs.evolve(detail, result=result)
 
     def cancel(self, run_id: str) -> Run:

@@ -16,6 +16,7 @@ from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import (
+    SUMMARY_ENTRY,
     FieldSpec,
     Graph,
     GraphStep,
@@ -53,9 +54,7 @@ def compile_pipeline(spec: PipelineSpec, versions: Versions) -> Graph:
     Raises:
         InvalidPipelineError: with every problem and its place.
     """
-    compilation = _Compilation(spec, versions)
-    compilation.check_names(reserved=lambda name: port_step(name) is not None)
-    return compilation.graph()
+    return _compilation(spec, versions).graph()
 
 
 def compile_task(version: TaskVersion) -> Graph:
@@ -87,9 +86,16 @@ def problems_of_draft(
         versions: as for ``compile_pipeline``.
         holes: the places that cannot be read.
     """
+    return _compilation(spec, versions, holes).problems()
+
+
+def _compilation(
+    spec: PipelineSpec, versions: Versions, holes: Collection[str] = ()
+) -> _Compilation:
     compilation = _Compilation(spec, versions, holes)
     compilation.check_names(reserved=lambda name: port_step(name) is not None)
-    return compilation.problems()
+    compilation.check_result_names()
+    return compilation
 
 
 @attrs.frozen
@@ -136,6 +142,14 @@ class _Compilation:
                 )
             elif reserved(each):
                 self._report(f"inputs.{each}", f"{each!r} reads as the id of a port; rename it")
+
+    def check_result_names(self) -> None:
+        """Check that no entry of the result has the name of the one that is added."""
+        if SUMMARY_ENTRY in self._spec.result:
+            self._report(
+                f"result.{SUMMARY_ENTRY}",
+                f"every pipeline's result has an entry {SUMMARY_ENTRY!r} of its own; rename it",
+            )
 
     def problems(self) -> tuple[Problem, ...]:
         """Every problem."""

@@ -26,7 +26,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.report.formats import counted, duration
 from taskmgr_core.results import present
-from taskmgr_core.specs import RunDetail
+from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
 
 
 @click.command(
@@ -115,7 +115,7 @@ def _run(client: Client, screen: Screen, picture: Path) -> RunDetail | None:
 
 def _show(screen: Screen, detail: RunDetail) -> None:
     result = dict(present(detail.result or {}))
-    result.pop("processing_summary", None)
+    result.pop(SUMMARY_ENTRY, None)
     screen.heading("3  the result, as the pipeline declares it")
     print_result(screen, result)
     screen.heading("4  lineage", "what each value was made from")
