@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -16,12 +17,18 @@ from typing import Any
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import ArtifactError, EnvironmentBuildError
+from taskmgr_core.errors import (
+    MAKE_ROOM,
+    ArtifactError,
+    EnvironmentBuildError,
+    TaskmgrError,
+)
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.sdk_wheel import SDK
 from taskmgr_core.specs import Release, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.uv import Interpreter, Uv, UvFailed, never, stop_if
+from taskmgr_plugins.errors import DiskFullError
 
 RECORD = "taskmgr-environment.json"
 
@@ -91,7 +98,7 @@ class EnvironmentBuilder:
                 on_progress("uv's cache is damaged; everything is fetched anew")
                 self._install(target, requirements, "--reinstall", "--no-cache")
         except UvFailed as error:
-            raise EnvironmentBuildError(_refusal(release, error)) from error
+            raise EnvironmentBuildError(_refusal(release, error)) from _cause(error)
         _write_record(target, release, fingerprint, interpreter)
 
     def _requirements(self, release: Release) -> str:
@@ -191,7 +198,18 @@ def _refusal(release: Release, error: UvFailed) -> str:
             f": its lock (made for Python {release.python}, {release.platform}) "
             "names a wheel that does not fit this machine"
         )
+    elif _is_disk_full(error):
+        what += f": the disk is full; {MAKE_ROOM}"
     return f"{what}. {error}"
+
+
+def _is_disk_full(error: UvFailed) -> bool:
+    output = error.output.lower()
+    return any(os.strerror(each).lower() in output for each in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _cause(error: UvFailed) -> TaskmgrError:
+    return DiskFullError(error.output) if _is_disk_full(error) else error
 
 
 def _write_record(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import attrs
+import uuid_utils
 from filelock import FileLock, Timeout
 
 from taskmgr_core.environment_builder import (
@@ -28,7 +29,7 @@ from taskmgr_core.environment_builder import (
     is_whole,
     read_record,
 )
-from taskmgr_core.errors import EnvironmentBuildError
+from taskmgr_core.errors import EnvironmentBuildError, with_advice
 from taskmgr_core.specs import Release
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.uv import POLL_SECONDS, Uv, never, stop_if
@@ -215,10 +216,7 @@ class Environments:
         try:
             self._build(environment, on_progress, cancelled)
         except OSError as error:
-            raise EnvironmentBuildError(
-                f"the virtualenv {environment.path} cannot be written: {error}; "
-                "nothing was kept of it"
-            ) from error
+            raise _unwritable(environment.path, error) from error
 
     def _build(
         self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled
@@ -294,16 +292,16 @@ class Environments:
 
     def _put_away(self, path: Path) -> None:
         """Out of sight in one step, then removed."""
-        removing = self.folder / ".removing"
-        removing.mkdir(exist_ok=True)
-        target = Path(tempfile.mkdtemp(dir=removing))
+        # A name in the same folder: a full disk, for which this is the cure, has no room for more.
+        target = self.folder / f".removing-{uuid_utils.uuid7()}"
         with contextlib.suppress(FileNotFoundError):
-            path.replace(target / path.name)
+            path.replace(target)
         shutil.rmtree(target, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
         """What killed processes left behind."""
-        shutil.rmtree(self.folder / ".removing", ignore_errors=True)
+        for removing in self.folder.glob(".removing*"):
+            shutil.rmtree(removing, ignore_errors=True)
         for building in self.folder.glob(".building/*"):
             with (
                 contextlib.suppress(Timeout),
@@ -322,6 +320,11 @@ class Environments:
         locks = self.folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         return locks / f"{name}.{kind}"
+
+
+def _unwritable(path: Path, error: OSError) -> EnvironmentBuildError:
+    said = f"the virtualenv {path} cannot be written: {error}; nothing was kept of it"
+    return EnvironmentBuildError(with_advice(said, error))
 
 
 def _open_lock(path: Path) -> IO[bytes]:

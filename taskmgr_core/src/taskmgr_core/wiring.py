@@ -24,6 +24,12 @@ from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_core.worker.worker import Timing, WorkerProcess
 
 
+def environments_of(settings: Settings) -> Environments:
+    """The virtualenvs of this machine, which need no database."""
+    artifacts = DirectoryArtifacts(settings.home / "artifacts")
+    return Environments(settings.home / "environments", artifacts, Uv.find(os.environ))
+
+
 def connect(home: Path | None = None) -> Client:
     """A client with the settings of this process's environment.
 

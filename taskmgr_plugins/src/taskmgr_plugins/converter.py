@@ -25,7 +25,7 @@ from cattrs import transform_error
 from cattrs.v import format_exception
 
 from taskmgr_plugins import strict_types
-from taskmgr_plugins.errors import InvalidValueError, TaskmgrError
+from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, is_disk_full
 from taskmgr_plugins.fields import Array, File, Image, Points
 from taskmgr_plugins.strict_types import is_numpy_array, shown, type_name
 
@@ -84,6 +84,8 @@ class ValueConverter:
         try:
             document = self._converter.unstructure(value, unstructure_as=annotation)
         except Exception as error:
+            if is_disk_full(error):
+                raise  # the value is not to blame
             inner, message = self._fault(value, annotation, place, error)
             raise InvalidValueError(f"{inner}: {message}") from error
         for inner, message in _not_json(document, place):

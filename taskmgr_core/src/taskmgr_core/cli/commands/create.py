@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import click
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.screen import plain
 from taskmgr_core.cli.session import Session
-from taskmgr_core.errors import ConflictError
+from taskmgr_core.errors import ConflictError, TaskmgrError
 from taskmgr_core.scaffold import TEMPLATES, Project, create_project
 
 
@@ -72,13 +73,16 @@ def _next(project: Project, name: str) -> list[str]:
 
 
 def _check_not_published(session: Session, name: str, template: str) -> None:
-    """Refuse names that are taken; where nothing is kept yet, none is."""
-    if not session.settings().database.is_file():
-        return
-    with session.client() as client:
-        taken = {each.name for each in client.tasks()} | {
-            each.pipeline for each in client.pipelines()
-        }
+    """Refuse names that are taken.
+
+    Writing a project needs no home: where that cannot be asked, publishing will tell.
+    """
+    taken: set[str] = set()
+    with contextlib.suppress(TaskmgrError, OSError):
+        if session.settings().database.is_file():
+            with session.client() as client:
+                taken = {each.name for each in client.tasks()}
+                taken |= {each.pipeline for each in client.pipelines()}
     wanted = {each.format(name=name) for each in TEMPLATES[template].tasks} | {name}
     for each in sorted(wanted & taken):
         raise ConflictError(
