@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from taskmgr_core.environment_builder import (
     RECORD,
     EnvironmentBuilder,
+    Hashes,
     fingerprint_of,
     is_whole,
     read_record,
@@ -170,17 +171,28 @@ class Environments:
             EnvironmentBuildError: it cannot be removed.
             RunnerError: cancelled, while somebody else built it.
         """
-        name = environment.path.name
-        with self._only_builder(name, _say_nothing, cancelled):
-            if self.verify(environment):
-                return
-            try:
-                self._damaged(name).touch()
-                self._put_away(environment.path)
-            except OSError as error:
-                raise EnvironmentBuildError(
-                    f"the virtualenv {environment.path} is damaged and cannot be removed: {error}"
-                ) from error
+        with self._only_builder(environment.path.name, _say_nothing, cancelled):
+            if not self.verify(environment):
+                self._put_away_damaged(environment.path)
+
+    def damaged(self) -> list[EnvironmentInfo]:
+        """The environments in which a file is lost or changed; it reads them all."""
+        known: Hashes = {}
+        return [each for each in self.list() if not is_whole(each.path, known)]
+
+    def repair(self) -> list[EnvironmentInfo]:
+        """Remove the damaged environments, held or not; each is built anew when it is needed.
+
+        Raises:
+            EnvironmentBuildError: one cannot be removed.
+        """
+        removed = []
+        for each in self.damaged():
+            with self._only_builder(each.path.name, _say_nothing, never):
+                if not is_whole(each.path):  # somebody else may have rebuilt it
+                    self._put_away_damaged(each.path)
+                    removed.append(each)
+        return removed
 
     def list(self) -> list[EnvironmentInfo]:
         """Every environment, the least recently used first."""
@@ -289,6 +301,15 @@ class Environments:
                 return False
             self._put_away(path)
         return True
+
+    def _put_away_damaged(self, path: Path) -> None:
+        """Remove it, and remember to check what uv's cache gives for it."""
+        try:
+            self._damaged(path.name).touch()
+            self._put_away(path)
+        except OSError as error:
+            said = f"the virtualenv {path} is damaged and cannot be removed: {error}"
+            raise EnvironmentBuildError(with_advice(said, error)) from error
 
     def _put_away(self, path: Path) -> None:
         """Out of sight in one step, then removed."""

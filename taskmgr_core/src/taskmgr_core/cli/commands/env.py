@@ -89,6 +89,25 @@ def gc_command(session: Session, megabytes: int | None, as_json: bool) -> None:
         session.screen.line(f"nothing to remove: {size(limit * MEGABYTE)} may stay")
 
 
+@env_command.command("repair", examples=["taskmgr env repair"])
+@json_option
+@click.pass_obj
+def repair_command(session: Session, as_json: bool) -> None:
+    """Remove the virtualenvs in which a file is lost or changed.
+
+    Each is built anew when it is needed; what uv's cache gives for it is
+    checked then, and fetched anew if that is damaged, too.
+    """
+    removed = session.environments().repair()
+    if as_json:
+        session.screen.json({"removed": [_view(each) for each in removed]})
+        return
+    for each in removed:
+        session.screen.line(f"removed {each.distribution} {each.version}; it is built anew")
+    if not removed:
+        session.screen.line("every virtualenv is intact")
+
+
 def _view(info: EnvironmentInfo) -> dict[str, object]:
     return {
         "distribution": info.distribution,
