@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from taskmgr_core.orchestrator.graph import Versions
@@ -9,6 +10,12 @@ from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.specs import PipelineSpec
 
 PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def quoted(path: Path) -> str:
+    """A path as it is typed into a shell, at the place of an argument."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def is_pipeline_file(name: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.paths import quoted
 from taskmgr_core.cli.screen import plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.errors import ConflictError, TaskmgrError
@@ -26,7 +27,7 @@ from taskmgr_core.scaffold import TEMPLATES, Project, create_project
         "taskmgr create reading --template pipeline",
     ],
 )
-@click.argument("name", help="The task's name: lower-case letters, digits and _.")
+@click.argument("name", help="The task's name: lower-case letters, digits and single _.")
 @click.option(
     "--template",
     type=click.Choice(list(TEMPLATES)),
@@ -62,8 +63,8 @@ def create_command(
 
 
 def _next(project: Project, name: str) -> list[str]:
-    folder = project.folder
-    pipeline = f" {folder / project.pipeline}" if project.pipeline else ""
+    folder = quoted(project.folder)
+    pipeline = f" {quoted(project.folder / project.pipeline)}" if project.pipeline else ""
     return [
         f"cd {folder} && python -m pytest",
         f"taskmgr test {folder}/{project.test_more} {project.example_input}",
