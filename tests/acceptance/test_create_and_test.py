@@ -53,6 +53,16 @@ def test_created_project_works_as_it_is(
     assert RESULTS[template].items() <= found.items()
 
 
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [("simple", "hookimpl"), ("simple", "pytest"), ("ml", "sequence"), ("ml", "path")],
+)
+def test_name_hides_nothing_in_its_template(empty: CommandLine, template: str, name: str) -> None:
+    """A task that is called as something that its project imports passes its own tests."""
+    empty("create", name, "--template", template, "--author", "Ada Lovelace")
+    checked(empty.folder / name, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error")
+
+
 def test_taken_name_is_refused(taskmgr: CommandLine) -> None:
     """The name of a published task or pipeline, and an existing folder, are refused."""
     assert "is the name of a published task" in taskmgr("create", "words", code=2).err

@@ -199,6 +199,21 @@ def test_virtualenvs_are_listed_and_removed(projects: Path, empty: CommandLine) 
     assert "20 GB may stay" in empty("env", "gc").out
 
 
+def test_doctor_finds_a_damaged_virtualenv(alone: CommandLine) -> None:
+    """A changed file is told with the plugin and the command that puts it right."""
+    (changed,) = alone.home.glob(
+        "environments/taskmgr-talk-*/lib/*/site-packages/taskmgr_talk/*.py"
+    )
+    changed.unlink()
+    changed.write_text("")
+    told = alone("doctor", code=1).out
+    assert "taskmgr-talk 1.0.0 is damaged" in told
+    assert "`taskmgr env repair` removes it" in told
+    assert "removed taskmgr-talk 1.0.0" in alone("env", "repair").out
+    assert alone("doctor").out.count("unchanged") == 1
+    assert alone.json("run", "words", "text=one two")["result"]["count"] == 2
+
+
 def test_doctor_finds_a_damaged_artifact(projects: Path, empty: CommandLine) -> None:
     """All is well at first; a published wheel that is damaged is a fault, with what to do."""
     empty("publish", projects / "talk")

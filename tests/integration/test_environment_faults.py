@@ -10,9 +10,9 @@ from threading import Barrier
 import attrs
 import pytest
 from filelock import FileLock
-from plugin_projects import Desk, open_desk, write_plugin
+from plugin_projects import Desk, open_desk, remove, write_plugin
 
-from taskmgr_core.environment_builder import RECORD, EnvironmentBuilder
+from taskmgr_core.environment_builder import RECORD, WRITE_BITS, EnvironmentBuilder
 from taskmgr_core.environments import Environment
 from taskmgr_core.errors import RunnerError
 from taskmgr_core.runners import RunnerLauncher
@@ -93,6 +93,12 @@ def replaced(path: Path, content: str = "") -> Path:
     return path
 
 
+def emptied(path: Path) -> None:
+    """Empty a file where it lies, as root could, or one who changes its mode."""
+    path.chmod(0o644)
+    os.truncate(path, 0)
+
+
 HARMS: dict[str, Callable[[Environment], object]] = {
     "module": lambda each: (packages(each) / "tiny_plugin/__init__.py").unlink(),
     "runner": lambda each: (packages(each) / "taskmgr_plugins/__main__.py").unlink(),
@@ -141,12 +147,45 @@ def test_whole_environment_is_not_put_away(desk: Desk, release: Release) -> None
 def test_damage_of_uvs_cache_is_not_installed_again(desk: Desk, release: Release) -> None:
     """A file that is emptied where it lies is empty in the cache, too: it is fetched anew."""
     environment = desk.environments.ensure(release)
-    os.truncate(packages(environment) / "pluggy/_hooks.py", 0)
+    emptied(packages(environment) / "pluggy/_hooks.py")
     desk.environments.put_away(environment)
     lines: list[str] = []
     rebuilt = desk.environments.ensure(release, lines.append)
     assert desk.environments.verify(rebuilt)
     assert (packages(rebuilt) / "pluggy/_hooks.py").stat().st_size > 0
+
+
+def test_installed_files_are_read_only(desk: Desk, release: Release) -> None:
+    """No task changes by accident what other virtualenvs share through uv's cache."""
+    site = packages(desk.environments.ensure(release))
+    files = [each for each in site.rglob("*") if each.is_file()]
+    assert (site / "pluggy/_hooks.py").stat().st_nlink > 1
+    assert not [each for each in files if each.stat().st_mode & WRITE_BITS]
+
+
+def test_uv_goes_on_with_a_cache_whose_files_are_read_only(
+    desk: Desk, release: Release, tmp_path: Path
+) -> None:
+    """Another virtualenv is built from them, and the cache can be pruned and cleaned."""
+    environment = desk.environments.ensure(release)
+    remove(environment)
+    lines: list[str] = []
+    assert desk.environments.verify(desk.environments.ensure(release, lines.append))
+    desk.uv.run(["cache", "prune"])
+    desk.uv.run(["cache", "clean"])
+    assert not (tmp_path / "cache/archive-v0").exists()
+
+
+def test_damaged_environments_are_found_and_repaired(desk: Desk, release: Release) -> None:
+    """One with a changed file is named, removed, and built whole, past the damaged cache."""
+    environment = desk.environments.ensure(release)
+    assert desk.environments.damaged() == []
+    assert desk.environments.repair() == []
+    emptied(packages(environment) / "pluggy/_hooks.py")
+    assert [each.path for each in desk.environments.damaged()] == [environment.path]
+    assert [each.path for each in desk.environments.repair()] == [environment.path]
+    assert desk.environments.list() == []
+    assert desk.environments.verify(desk.environments.ensure(release))
 
 
 def test_record_is_written_when_the_files_are_on_the_disk(

@@ -306,3 +306,11 @@ def test_build_failure_has_the_backends_words(desk: Desk, tmp_path: Path) -> Non
         PublishError, match=r"(?s)wheel of .* cannot be built\. uv says:.*tiny_plugin"
     ):
         desk.publisher.publish(folder)
+
+
+def test_default_that_does_not_fit_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """A plugin with such a task is not registered."""
+    code = SHOUT.replace("text: str", "text: str, times: int = 'twice'")
+    with pytest.raises(PublishError, match='shout has a default that does not fit: times: "twice"'):
+        desk.publisher.publish(write_plugin(tmp_path / "tiny", code=code))
+    assert desk.metadata.latest_versions() == []

@@ -31,6 +31,7 @@ from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
+    SUMMARY_ENTRY,
     Graph,
     LogLine,
     PipelineSpec,
@@ -144,7 +145,7 @@ class Client:
         # The YAML parser is slow to import, and only publishing a pipeline needs it.
         from taskmgr_core.pipelines import load_pipeline
 
-        spec = load_pipeline(path)
+        spec = load_pipeline(path, self.metadata.version)
         compile_pipeline(spec, self.metadata.version)
         if any(each.name == spec.pipeline for each in self.metadata.latest_versions()):
             raise ConflictError(
@@ -315,7 +316,7 @@ class Client:
         except (InvalidValueError, ArtifactError) as error:
             return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
         if run.kind == "pipeline":
-            result["processing_summary"] = processing_summary(run, detail.steps, detail.edges)
+            result[SUMMARY_ENTRY] = processing_summary(run, detail.steps, detail.edges)
         return attrs.evolve(detail, result=result)
 
     def cancel(self, run_id: str) -> RunSummary:

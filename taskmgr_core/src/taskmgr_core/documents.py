@@ -5,21 +5,31 @@ A document that does not fit says where: ``steps[2].inputs.faces: ...``.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, get_origin
 
 import attrs
 import cattrs
-from cattrs import transform_error
-from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.cols import homogenous_tuple_structure_factory, mapping_structure_factory
+from cattrs.errors import (
+    AttributeValidationNote,
+    ClassValidationError,
+    ForbiddenExtraKeysError,
+    IterableValidationError,
+)
 from cattrs.v import format_exception
 
 from taskmgr_core.errors import InvalidValueError, Problem, nearest
 from taskmgr_core.specs import ResultSpec
 
 T = TypeVar("T")
+Structure = Callable[[Any, Any], Any]
+Path = tuple[str | int, ...]
+
+_SHOWN_LENGTH = 60
 
 
 class InvalidDocumentError(InvalidValueError):
@@ -44,8 +54,8 @@ def structure(document: Any, model: type[T], what: str = "the document") -> T:
     try:
         return _CONVERTER.structure(document, model)
     except Exception as error:  # cattrs raises groups of anything
-        lines = transform_error(error, path="$", format_exception=_say)
-        raise InvalidDocumentError(what, tuple(_problem(line) for line in lines)) from error
+        problems = tuple(fault.problem for fault in _faults_of(error, model))
+        raise InvalidDocumentError(what, problems) from error
 
 
 def unstructure(value: Any) -> Any:
@@ -91,12 +101,68 @@ def digest_of(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
+@attrs.frozen
+class Fault:
+    """One thing of a document that does not fit its model.
+
+    Attributes:
+        path: the keys and indexes that lead to it.
+        message: what is wrong.
+        wanted: the type that was wanted there.
+        unknown: the keys of it that its model has not; empty for another fault.
+    """
+
+    path: Path
+    message: str
+    wanted: Any
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> Problem:
+        """As it is told."""
+        return Problem(place_of(self.path), self.message)
+
+
+def faults_in(document: Any, model: Any) -> list[Fault]:
+    """Everything of a document that does not fit a model."""
+    try:
+        _CONVERTER.structure(document, model)
+    except Exception as error:  # noqa: BLE001 - cattrs raises groups of anything
+        return list(_faults_of(error, model))
+    return []
+
+
+def place_of(path: Path) -> str:
+    """A path as users read it: ``steps[2].inputs.faces``."""
+    text = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
+    return text.removeprefix(".")
+
+
+def _faults_of(error: BaseException, wanted: Any, path: Path = ()) -> Iterator[Fault]:
+    """Every fault in what cattrs raised, with its place.
+
+    Arguments:
+        error: the exception, or the group of them.
+        wanted: the type that was wanted.
+        path: where.
+    """
+    if not isinstance(error, ClassValidationError | IterableValidationError):
+        yield Fault(path, _say(error, wanted), wanted, _unknown(error))
+        return
+    placed, others = error.group_exceptions()
+    for each, note in placed:
+        step = note.name if isinstance(note, AttributeValidationNote) else note.index
+        yield from _faults_of(each, note.type, (*path, step))
+    for each in others:
+        yield from _faults_of(each, wanted, path)
+
+
 def _strict(scalar: type, *allowed: type) -> Any:
     def structure_scalar(document: Any, _: Any) -> Any:
         if not isinstance(document, (scalar, *allowed)) or (
             isinstance(document, bool) and scalar is not bool
         ):
-            raise InvalidValueError(f"{document!r} is not of type {scalar.__name__}")
+            raise InvalidValueError(f"{_shown(document)} is not of type {scalar.__name__}")
         return scalar(document)
 
     return structure_scalar
@@ -109,37 +175,78 @@ def _reference_or(model: type | None) -> Any:
         if isinstance(document, str):
             return document
         if not isinstance(document, Mapping):
-            raise InvalidValueError(f"{document!r} is neither a name nor an object")
+            raise InvalidValueError(f"{_shown(document)} is neither a name nor an object")
         return dict(document) if model is None else _CONVERTER.structure(document, model)
 
     return structure_either
+
+
+def _of_kind(kind: Any, make: Callable[[Any], Structure], model: Any) -> Structure:
+    """What structures a container, made strict: cattrs would take a text for a list."""
+    inner = make(model)
+
+    def structure_container(document: Any, wanted: Any) -> Any:
+        if not isinstance(document, kind):
+            raise InvalidValueError(f"{_shown(document)} is not {_described(model)}")
+        return inner(document, wanted)
+
+    return structure_container
+
+
+def _described(model: Any) -> str:
+    if not attrs.has(model):
+        return "a list" if get_origin(model) is tuple else "an object"
+    required = [each.name for each in attrs.fields(model) if each.default is attrs.NOTHING]
+    return "an object" + (f" with the keys {', '.join(required)}" if required else "")
 
 
 def _build() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, omit_if_default=True)
     for scalar, also in ((bool, ()), (int, ()), (float, (int,)), (str, ())):
         converter.register_structure_hook(scalar, _strict(scalar, *also))
+    for suits, make, kind in _CONTAINERS:
+        converter.register_structure_hook_factory(
+            suits, functools.partial(_of_kind, kind, functools.partial(make, converter))
+        )
     converter.register_structure_hook(str | Mapping[str, Any], _reference_or(None))
     converter.register_structure_hook(str | ResultSpec, _reference_or(ResultSpec))
     return converter
 
 
-def _say(error: BaseException, wanted: type | None) -> str:
+def _say(error: BaseException, wanted: Any) -> str:
     if isinstance(error, InvalidValueError):
         return str(error)
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, ForbiddenExtraKeysError) and error.cl is not None:
         known = [field.name for field in attrs.fields(error.cl)]
-        wrong = sorted(error.extra_fields)
-        return "; ".join(f"unknown field {name!r}, {nearest(name, known)}" for name in wrong)
+        return "; ".join(
+            f"unknown field {name!r}, {nearest(name, known)}" for name in _unknown(error)
+        )
     return str(format_exception(error, wanted))
 
 
-def _problem(line: str) -> Problem:
-    """cattrs says ``message @ $.steps[2].id``."""
-    message, _, place = line.rpartition(" @ ")
-    return Problem(place.removeprefix("$").removeprefix("."), message)
+def _unknown(error: BaseException) -> tuple[str, ...]:
+    return tuple(sorted(error.extra_fields)) if isinstance(error, ForbiddenExtraKeysError) else ()
 
 
+def _shown(document: Any) -> str:
+    shown = repr(document)
+    return shown if len(shown) <= _SHOWN_LENGTH else shown[: _SHOWN_LENGTH - 3] + "..."
+
+
+# Which models are containers, what structures one, and what its document must be.
+_CONTAINERS: tuple[tuple[Callable[[Any], bool], Callable[..., Structure], Any], ...] = (
+    (attrs.has, cattrs.Converter.gen_structure_attrs_fromdict, Mapping),
+    (
+        lambda model: get_origin(model) is tuple,
+        lambda converter, model: homogenous_tuple_structure_factory(model, converter),
+        list | tuple,
+    ),
+    (
+        lambda model: get_origin(model) is Mapping,
+        lambda converter, model: mapping_structure_factory(model, converter, dict),
+        Mapping,
+    ),
+)
 _CONVERTER = _build()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
+import stat
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +18,24 @@ from typing import Any
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import ArtifactError, EnvironmentBuildError
+from taskmgr_core.errors import (
+    MAKE_ROOM,
+    ArtifactError,
+    EnvironmentBuildError,
+    TaskmgrError,
+)
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.sdk_wheel import SDK
 from taskmgr_core.specs import Release, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.uv import Interpreter, Uv, UvFailed, never, stop_if
+from taskmgr_plugins.errors import DiskFullError
 
 RECORD = "taskmgr-environment.json"
+WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+# Device, inode and algorithm of a file -> its hash.
+Hashes = dict[tuple[int, int, str], str]
 
 
 def fingerprint_of(release: Release, interpreter: Interpreter) -> str:
@@ -91,7 +103,8 @@ class EnvironmentBuilder:
                 on_progress("uv's cache is damaged; everything is fetched anew")
                 self._install(target, requirements, "--reinstall", "--no-cache")
         except UvFailed as error:
-            raise EnvironmentBuildError(_refusal(release, error)) from error
+            raise EnvironmentBuildError(_refusal(release, error)) from _cause(error)
+        _protect(target / "lib")
         _write_record(target, release, fingerprint, interpreter)
 
     def _requirements(self, release: Release) -> str:
@@ -167,15 +180,19 @@ def read_record(path: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Path, known: Hashes | None = None) -> bool:
     """Whether an environment holds every file that was installed, unchanged.
 
     Each distribution lists its files with their hashes (``RECORD``, as the
     specification of installed projects has it); the environment's own record
     has the hashes of these lists.
+
+    Arguments:
+        path: its folder.
+        known: hashes taken just now, by file; environments that share a file read it once.
     """
     listed = read_record(path).get("checked")
-    return isinstance(listed, dict) and _whole(path, listed)
+    return isinstance(listed, dict) and _whole(path, listed, known)
 
 
 def _refusal(release: Release, error: UvFailed) -> str:
@@ -191,7 +208,18 @@ def _refusal(release: Release, error: UvFailed) -> str:
             f": its lock (made for Python {release.python}, {release.platform}) "
             "names a wheel that does not fit this machine"
         )
+    elif _is_disk_full(error):
+        what += f": the disk is full; {MAKE_ROOM}"
     return f"{what}. {error}"
+
+
+def _is_disk_full(error: UvFailed) -> bool:
+    output = error.output.lower()
+    return any(os.strerror(each).lower() in output for each in (errno.ENOSPC, errno.EDQUOT))
+
+
+def _cause(error: UvFailed) -> TaskmgrError:
+    return DiskFullError(error.output) if _is_disk_full(error) else error
 
 
 def _write_record(
@@ -213,6 +241,16 @@ def _write_record(
         os.fsync(opened.fileno())
 
 
+def _protect(folder: Path) -> None:
+    """Make the installed files read-only: they are links to uv's cache, and to all who share it."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = Path(root) / name
+            if not path.is_symlink():
+                with contextlib.suppress(PermissionError):  # in a cache that another user filled
+                    path.chmod(path.stat().st_mode & ~WRITE_BITS)
+
+
 def _size(folder: Path) -> int:
     total = 0
     for root, _, names in os.walk(folder):
@@ -228,23 +266,32 @@ def _checked_files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): _hash(path) for path in found}
 
 
-def _whole(folder: Path, checked: dict[str, str]) -> bool:
+def _whole(folder: Path, checked: dict[str, str], known: Hashes | None = None) -> bool:
+    hashes: Hashes = {} if known is None else known
     try:
         return all(
-            _hash(folder / name) == expected and _listed_are_whole(folder / name)
+            _hash(folder / name) == expected and _listed_are_whole(folder / name, hashes)
             for name, expected in checked.items()
         )
     except (OSError, ValueError, csv.Error):
         return False
 
 
-def _listed_are_whole(listed: Path) -> bool:
+def _listed_are_whole(listed: Path, known: Hashes) -> bool:
     if listed.name != "RECORD":
         return True
     with listed.open(newline="", encoding="utf-8") as opened:
         rows = [row for row in csv.reader(opened) if len(row) > 1 and row[1]]
     site = listed.parent.parent
-    return all(_hash(site / name, expected) == expected for name, expected, *_ in rows)
+    return all(_known(site / name, expected, known) == expected for name, expected, *_ in rows)
+
+
+def _known(path: Path, like: str, known: Hashes) -> str:
+    status = path.stat()
+    key = (status.st_dev, status.st_ino, like.partition("=")[0])
+    if key not in known:
+        known[key] = _hash(path, like)
+    return known[key]
 
 
 def _hash(path: Path, like: str = "sha256=") -> str:

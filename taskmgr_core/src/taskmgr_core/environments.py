@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import IO
 
 import attrs
+import uuid_utils
 from filelock import FileLock, Timeout
 
 from taskmgr_core.environment_builder import (
     RECORD,
     EnvironmentBuilder,
+    Hashes,
     fingerprint_of,
     is_whole,
     read_record,
 )
-from taskmgr_core.errors import EnvironmentBuildError
+from taskmgr_core.errors import EnvironmentBuildError, with_advice
 from taskmgr_core.specs import Release
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.uv import POLL_SECONDS, Interpreter, NoPythonError, Uv, never, stop_if
@@ -186,17 +188,28 @@ class Environments:
             EnvironmentBuildError: it cannot be removed.
             RunnerError: cancelled, while somebody else built it.
         """
-        name = environment.path.name
-        with self._only_builder(name, _say_nothing, cancelled):
-            if self.verify(environment):
-                return
-            try:
-                self._damaged(name).touch()
-                self._put_away(environment.path)
-            except OSError as error:
-                raise EnvironmentBuildError(
-                    f"the virtualenv {environment.path} is damaged and cannot be removed: {error}"
-                ) from error
+        with self._only_builder(environment.path.name, _say_nothing, cancelled):
+            if not self.verify(environment):
+                self._put_away_damaged(environment.path)
+
+    def damaged(self) -> list[EnvironmentInfo]:
+        """The environments in which a file is lost or changed; it reads them all."""
+        known: Hashes = {}
+        return [each for each in self.list() if not is_whole(each.path, known)]
+
+    def repair(self) -> list[EnvironmentInfo]:
+        """Remove the damaged environments, held or not; each is built anew when it is needed.
+
+        Raises:
+            EnvironmentBuildError: one cannot be removed.
+        """
+        removed = []
+        for each in self.damaged():
+            with self._only_builder(each.path.name, _say_nothing, never):
+                if not is_whole(each.path):  # somebody else may have rebuilt it
+                    self._put_away_damaged(each.path)
+                    removed.append(each)
+        return removed
 
     def list(self) -> list[EnvironmentInfo]:
         """Every environment, the least recently used first."""
@@ -232,10 +245,7 @@ class Environments:
         try:
             self._build(environment, on_progress, cancelled)
         except OSError as error:
-            raise EnvironmentBuildError(
-                f"the virtualenv {environment.path} cannot be written: {error}; "
-                "nothing was kept of it"
-            ) from error
+            raise _unwritable(environment.path, error) from error
 
     def _build(
         self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled
@@ -309,18 +319,27 @@ class Environments:
             self._put_away(path)
         return True
 
+    def _put_away_damaged(self, path: Path) -> None:
+        """Remove it, and remember to check what uv's cache gives for it."""
+        try:
+            self._damaged(path.name).touch()
+            self._put_away(path)
+        except OSError as error:
+            said = f"the virtualenv {path} is damaged and cannot be removed: {error}"
+            raise EnvironmentBuildError(with_advice(said, error)) from error
+
     def _put_away(self, path: Path) -> None:
         """Out of sight in one step, then removed."""
-        removing = self.folder / ".removing"
-        removing.mkdir(exist_ok=True)
-        target = Path(tempfile.mkdtemp(dir=removing))
+        # A name in the same folder: a full disk, for which this is the cure, has no room for more.
+        target = self.folder / f".removing-{uuid_utils.uuid7()}"
         with contextlib.suppress(FileNotFoundError):
-            path.replace(target / path.name)
+            path.replace(target)
         shutil.rmtree(target, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
         """What killed processes left behind."""
-        shutil.rmtree(self.folder / ".removing", ignore_errors=True)
+        for removing in self.folder.glob(".removing*"):
+            shutil.rmtree(removing, ignore_errors=True)
         for building in self.folder.glob(".building/*"):
             with (
                 contextlib.suppress(Timeout),
@@ -339,6 +358,11 @@ class Environments:
         locks = self.folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         return locks / f"{name}.{kind}"
+
+
+def _unwritable(path: Path, error: OSError) -> EnvironmentBuildError:
+    said = f"the virtualenv {path} cannot be written: {error}; nothing was kept of it"
+    return EnvironmentBuildError(with_advice(said, error))
 
 
 def _open_lock(path: Path) -> IO[bytes]:

@@ -3,11 +3,17 @@
 A message names the bad value, what was allowed and what to do.
 """
 
+import errno
 from collections.abc import Iterable, Mapping
 
 import attrs
 
-from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, nearest
+from taskmgr_plugins.errors import (
+    InvalidValueError,
+    TaskmgrError,
+    is_disk_full,
+    nearest,
+)
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 __all__ = [
@@ -28,8 +34,30 @@ __all__ = [
     "StoreGoneError",
     "StoreUnavailableError",
     "TaskmgrError",
+    "advice_for",
+    "is_disk_full",
     "nearest",
+    "with_advice",
 ]
+
+
+MAKE_ROOM = "make room and try again; `taskmgr env gc --size 0` removes virtualenvs"
+MAKE_WRITABLE = "change the owner or the permissions, or set TASKMGR_HOME to another folder"
+
+
+def advice_for(error: BaseException) -> str:
+    """What to do about a file or folder that cannot be written; empty where nobody knows."""
+    if is_disk_full(error):
+        return MAKE_ROOM
+    forbidden = (errno.EROFS, errno.EACCES, errno.EPERM)
+    if isinstance(error, OSError) and error.errno in forbidden:
+        return MAKE_WRITABLE
+    return ""
+
+
+def with_advice(message: str, error: BaseException) -> str:
+    """A message, and what to do about the error behind it where that is known."""
+    return "; ".join(filter(None, [message, advice_for(error)]))
 
 
 class SettingsError(TaskmgrError):
@@ -133,7 +161,8 @@ class RunnerError(TaskmgrError):
     Arguments:
         message: what happened.
         code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
-            ``timeout``, ``memory``, ``cancelled``, ``environment`` or ``internal``.
+            ``timeout``, ``memory``, ``disk-full``, ``cancelled``, ``environment`` or
+            ``internal``.
         traceback: the task's own, or empty.
         retryable: whether another attempt may go better.
         details: further facts, such as the exit status.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from taskmgr_core.errors import ArtifactError
+from taskmgr_core.errors import ArtifactError, with_advice
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 
@@ -48,10 +48,11 @@ class ModelFiles:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _link(content, path)
         except OSError as error:
-            raise ArtifactError(
+            said = (
                 f"the model {model.name} ({model.digest}) could not be put into {path.parent}: "
                 f"{error.strerror or error}"
-            ) from error
+            )
+            raise ArtifactError(with_advice(said, error)) from error
         return path
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from taskmgr_core.documents import InvalidDocumentError, structure
+from taskmgr_core.documents import InvalidDocumentError
+from taskmgr_core.drafts import draft
 from taskmgr_core.errors import NotFoundError, Problem
+from taskmgr_core.orchestrator.graph import Versions, problems_of_draft
 from taskmgr_core.specs import PipelineSpec
 
 _TAGS = "tag:yaml.org,2002:"
@@ -23,11 +25,13 @@ _JSON_SCALARS = {
 }
 
 
-def load_pipeline(path: Path) -> PipelineSpec:
+def load_pipeline(path: Path, versions: Versions | None = None) -> PipelineSpec:
     """Read a pipeline file.
 
     Arguments:
         path: a ``.json``, ``.yaml`` or ``.yml`` file in UTF-8.
+        versions: the published tasks, as for ``compile_pipeline``: what can be read of
+            a file that has faults is checked against them, to tell all at once.
 
     Raises:
         NotFoundError: there is no such file.
@@ -44,16 +48,19 @@ def load_pipeline(path: Path) -> PipelineSpec:
         raise _fault(what, f"it is not UTF-8 text: byte {error.start} is wrong") from error
     except OSError as error:
         raise _fault(what, f"it cannot be read: {error.strerror}") from error
-    return parse_pipeline(text, path.suffix, what)
+    return parse_pipeline(text, path.suffix, what, versions)
 
 
-def parse_pipeline(text: str, suffix: str, what: str = "the pipeline") -> PipelineSpec:
+def parse_pipeline(
+    text: str, suffix: str, what: str = "the pipeline", versions: Versions | None = None
+) -> PipelineSpec:
     """Read a pipeline from text.
 
     Arguments:
         text: the content of a pipeline file.
         suffix: ``.json``, ``.yaml`` or ``.yml``.
         what: what it is, for messages.
+        versions: as for ``load_pipeline``.
 
     Raises:
         InvalidDocumentError: as ``load_pipeline``.
@@ -66,19 +73,11 @@ def parse_pipeline(text: str, suffix: str, what: str = "the pipeline") -> Pipeli
         raise _fault(
             what, "it must be an object with the keys pipeline, inputs, steps and perhaps result"
         )
-    problems = tuple(_problems_of_steps(document.get("steps", [])))
-    if problems:
-        raise InvalidDocumentError(what, problems)
-    return structure(document, PipelineSpec, what)
-
-
-def _problems_of_steps(steps: Any) -> Iterator[Problem]:
-    if not isinstance(steps, list):
-        yield Problem("steps", "it must be a list of steps")
-        return
-    for index, step in enumerate(steps):
-        if not isinstance(step, Mapping):
-            yield Problem(f"steps[{index}]", "a step must be an object with the keys id and task")
+    found = draft(document, PipelineSpec)
+    if not found.problems:
+        return found.value
+    further = problems_of_draft(found.value, versions, found.holes) if versions else ()
+    raise InvalidDocumentError(what, (*found.problems, *further))
 
 
 def _parse_json(text: str, what: str) -> Any:

@@ -14,6 +14,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import InvalidValueError, RunnerError
 from taskmgr_core.specs import FieldValue, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_plugins.fields import base_name
 
 JSON_MEDIA_TYPE = "application/json"
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
@@ -98,8 +99,8 @@ def take_files(
         known: the digests that the document may refer to by itself; None for any.
 
     Raises:
-        RunnerError: a name that is no regular file of the folder, or a digest that
-            is not known.
+        RunnerError: a name that is no regular file of the folder, one that is no file's
+            name, or a digest that is not known.
         ArtifactError: the store cannot be written.
     """
 
@@ -112,7 +113,7 @@ def take_files(
                 "invalid-output",
             )
         path, kind = folder / name, found.get("media_type")
-        stored = artifacts.put_file(path, str(found.get("name") or name.lstrip(".")))
+        stored = artifacts.put_file(path, _name_of(found) or name.lstrip("."))
         more = {key: found[key] for key in ("dtype", "shape") if key in found}
         return reference(stored, kind if isinstance(kind, str) else UNKNOWN_MEDIA_TYPE, **more)
 
@@ -126,6 +127,19 @@ def take_files(
                     retryable=False,
                 )
     return _mapped(document, "$file", store)
+
+
+def _name_of(found: Mapping[str, Any]) -> str:
+    """The name that a file has for users; empty where it was given none."""
+    given = found.get("name")
+    try:
+        return base_name(str(given)) if given else ""
+    except InvalidValueError as error:
+        raise RunnerError(
+            f"the task returned a file whose name cannot be: {error}",
+            "invalid-output",
+            retryable=False,
+        ) from error
 
 
 def is_written_aside(document: Any) -> bool:

@@ -32,6 +32,12 @@ EMBEDDED_HOLDS_SECONDS = 0.1
 HOLDS_SECONDS = 2.0
 
 
+def environments_of(settings: Settings) -> Environments:
+    """The virtualenvs of this machine, which need no database."""
+    artifacts = DirectoryArtifacts(settings.home / "artifacts")
+    return Environments(settings.home / "environments", artifacts, Uv.find(os.environ))
+
+
 def connect(home: Path | None = None) -> Client:
     """A client with the settings of this process's environment.
 

@@ -19,7 +19,13 @@ from typing import Any, NoReturn
 
 from taskmgr_plugins import protocol
 from taskmgr_plugins.converter import ValueConverter
-from taskmgr_plugins.errors import InvalidInputError, ProtocolError, TaskmgrError
+from taskmgr_plugins.errors import (
+    DiskFullError,
+    InvalidInputError,
+    ProtocolError,
+    TaskmgrError,
+    is_disk_full,
+)
 from taskmgr_plugins.host import LoadedTask, load_plugin
 from taskmgr_plugins.protocol import Frame
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
@@ -48,7 +54,7 @@ class RunnerProcess:
         try:
             answer = answers.get(frame["kind"], self._refuse)(frame)
         except BaseException as error:  # noqa: BLE001 - the task's own, SystemExit included
-            answer, raised = _error_frame(error), error
+            answer, raised = _error_frame(error, self._folder), error
         if os.getpid() != self._pid:
             _end_fork(raised)
         return {**answer, "id": frame.get("id")}
@@ -96,16 +102,23 @@ class RunnerProcess:
         return self._loaded[name]
 
 
-def _error_frame(error: BaseException) -> Frame:
-    message = str(error) or type(error).__name__
+def _error_frame(error: BaseException, folder: Path) -> Frame:
+    kind, message = type(error).__name__, str(error) or type(error).__name__
+    full = is_disk_full(error)
+    if full:
+        kind = DiskFullError.__name__
+        message = (
+            f"the disk is full: {message}; make room where the task writes (its working folder "
+            f"is in {folder.parent})"
+        )
     if isinstance(error, SystemExit):
         message = f"the task called sys.exit({error.code!r}); return a value or raise an error"
     return {
         "kind": "error",
-        "type": _utf8(bounded(type(error).__name__, MESSAGE_CHARACTERS)),
+        "type": _utf8(bounded(kind, MESSAGE_CHARACTERS)),
         "message": _utf8(bounded(message, MESSAGE_CHARACTERS)),
         "traceback": _utf8(bounded(_own_traceback(error), TRACEBACK_CHARACTERS)),
-        "retryable": not isinstance(error, InvalidInputError | TaskmgrError),
+        "retryable": full or not isinstance(error, InvalidInputError | TaskmgrError),
     }
 
 
@@ -217,7 +230,7 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             protocol.write_frame(given.frames_out, answer)
         except (TaskmgrError, TypeError, ValueError) as error:
-            refusal = {**_error_frame(error), "id": answer["id"]}
+            refusal = {**_error_frame(error, given.folder), "id": answer["id"]}
             protocol.write_frame(given.frames_out, refusal)
     process.close()
 

@@ -24,8 +24,8 @@ import cattrs
 from cattrs import transform_error
 from cattrs.v import format_exception
 
-from taskmgr_plugins import strict_types
-from taskmgr_plugins.errors import InvalidValueError, TaskmgrError
+from taskmgr_plugins import pixels, strict_types
+from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, is_disk_full
 from taskmgr_plugins.fields import Array, File, Image, Points
 from taskmgr_plugins.strict_types import is_numpy_array, shown, type_name
 
@@ -84,6 +84,8 @@ class ValueConverter:
         try:
             document = self._converter.unstructure(value, unstructure_as=annotation)
         except Exception as error:
+            if is_disk_full(error):
+                raise  # the value is not to blame
             inner, message = self._fault(value, annotation, place, error)
             raise InvalidValueError(f"{inner}: {message}") from error
         for inner, message in _not_json(document, place):
@@ -179,16 +181,30 @@ class ValueConverter:
         if not isinstance(value, File):
             raise InvalidValueError(f"{shown(value)} is no File or Image")
         if value.in_memory:
-            image = isinstance(value, Image)
-            content = value.read_bytes()
-            return self._write(content, "", media_type(content) if image else "", value.name)
-        if not value.path.is_file():
+            written = self._write(value.read_bytes(), "", "", value.name)
+        elif value.path.is_file():
+            target = self.folder / self._new_name(value.path.suffix)
+            shutil.copyfile(value.path, target)
+            with target.open("rb") as opened:
+                kind = media_type(opened.read(16))
+            written = {"$file": target.name, "media_type": kind, "name": _utf8(value.name)}
+        else:
             raise InvalidValueError(f"the file {value.path} is not there")
-        target = self.folder / self._new_name(value.path.suffix)
-        shutil.copyfile(value.path, target)
-        with target.open("rb") as opened:
-            kind = media_type(opened.read(16))
-        return {"$file": target.name, "media_type": kind, "name": _utf8(value.name)}
+        if isinstance(value, Image) and not value.from_array:
+            self._check_picture(written, value)
+        return written
+
+    def _check_picture(self, written: Mapping[str, Any], value: Image) -> None:
+        """Refuse what no other task, and no report, could open."""
+        if not written["media_type"].startswith("image/"):
+            raise InvalidValueError(
+                f"{value!r} is no picture; its content is of no known format: "
+                "allowed are PNG, JPEG, WebP, BMP, GIF and TIFF"
+            )
+        if pixels.is_damaged(self.folder / written["$file"]):
+            raise InvalidValueError(
+                f"{value!r} is no picture; its content ({written['media_type']}) cannot be decoded"
+            )
 
     def _write(self, content: bytes, suffix: str, kind: str, name: str) -> dict[str, Any]:
         target = self.folder / self._new_name(suffix)

@@ -13,7 +13,7 @@ import attrs
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Box, Points
 from taskmgr_plugins.schemas import TYPE_KEY, Schema, class_fields, images_named, schema_of
-from taskmgr_plugins.tasks import MLTask, Options, options_of
+from taskmgr_plugins.tasks import MLTask, Options, options_of, queue_fault
 
 SINGLE_OUTPUT = "result"
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -106,6 +106,8 @@ def _checked(options: Options) -> Options:
         raise TaskDefinitionError(
             f"task name {name!r}: allowed are lower-case letters, digits and _, a letter first"
         )
+    if wrong := queue_fault(options.queue):
+        raise TaskDefinitionError(f"task {name}: {wrong}")
     _check_option(options, "priority", int, "a whole number from 0 to 9", lambda it: 0 <= it <= 9)
     _check_option(
         options, "timeout", (int, float), "seconds above 0", lambda it: 0 < it < float("inf")

@@ -1,5 +1,6 @@
 """The root of every error of taskmgr, and those that a task's author meets."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -28,8 +29,24 @@ class InvalidInputError(TaskmgrError):
     """
 
 
+class DiskFullError(TaskmgrError):
+    """There is no room on a disk, or a quota is used up; with room it may go well."""
+
+
 class ProtocolError(TaskmgrError):
     """The other end of the pipe speaks another protocol, or stopped in mid-frame."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk, or a used-up quota, is what an error goes back to."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        if isinstance(error, DiskFullError) or any(map(is_disk_full, inner)):
+            return True
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

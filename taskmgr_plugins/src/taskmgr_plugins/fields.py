@@ -70,12 +70,27 @@ class Points:
     coordinates: tuple[tuple[float, float], ...] = attrs.field(converter=_number_pairs)
 
 
+def base_name(name: str) -> str:
+    """The last part of a file's name: what is recorded says nothing of folders.
+
+    Raises:
+        InvalidValueError: that is no name of a file.
+    """
+    last = name.replace("\\", "/").rpartition("/")[2]
+    if last in ("", ".", "..") or "\0" in last:
+        raise InvalidValueError(f"{name!r} is no name of a file; give one as 'picture.png'")
+    return last
+
+
 class File:
     """A file of any kind: on disk, or bytes that will be written to one.
 
     Arguments:
         source: a path, or the file's bytes.
-        name: the name shown to users; by default the path's own.
+        name: the name shown to users, without folders; by default the path's own.
+
+    Raises:
+        InvalidValueError: it is made from something else, or its name is no file's.
     """
 
     __slots__ = ("_content", "_path", "name")
@@ -88,7 +103,7 @@ class File:
             )
         self._content = source if isinstance(source, bytes) else None
         self._path = None if isinstance(source, bytes) else Path(source)
-        self.name = name or (self._path.name if self._path else "")
+        self.name = base_name(name) if name else (self._path.name if self._path else "")
 
     @property
     def path(self) -> Path:
@@ -137,6 +152,11 @@ class Image(File):
             return
         super().__init__(b"", name)
         self._array = _checked_pixels(source)
+
+    @property
+    def from_array(self) -> bool:
+        """Whether it was made from an array, so that it is a picture for certain."""
+        return self._array is not None
 
     def to_array(self, order: ColorOrder = "bgr") -> NDArray[numpy.uint8]:
         """Decode to 8-bit pixels, upright (the EXIF orientation applied), alpha dropped.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,17 @@ def decode(content: bytes, order: str) -> Any:
     if pillow is not None:
         return _decode_with_pillow(pillow, content, order)
     raise TaskmgrError(_no_decoder())
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a file of a picture's format cannot be decoded.
+
+    False also where nothing that is installed can tell.
+    """
+    cv2, pillow = _module("cv2"), _module("PIL.Image")
+    if cv2 is not None and cv2.haveImageReader(str(path)):
+        return _decode_with_opencv(cv2, path.read_bytes(), "gray") is None
+    return pillow is not None and _decode_with_pillow(pillow, path.read_bytes(), "gray") is None
 
 
 def convert(pixels: Any, order: str) -> Any:

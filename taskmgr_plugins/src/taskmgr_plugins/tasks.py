@@ -16,6 +16,9 @@ R = TypeVar("R")
 
 OPTIONS_ATTRIBUTE = "__taskmgr_options__"
 
+_LONGEST_QUEUE_NAME = 64
+_QUEUE_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST_QUEUE_NAME - 1}}}\Z")
+
 
 @attrs.frozen
 class Model:
@@ -41,7 +44,7 @@ class Options:
 
     Attributes:
         name: the task's name, a lower-case identifier.
-        queue: which workers may take it.
+        queue: which workers may take it: letters, digits, ``_``, ``-`` and ``.``.
         timeout: seconds until an attempt is killed.
         priority: 0 to 9, higher first.
         memory_mb: megabytes of resident memory until an attempt is killed.
@@ -143,6 +146,20 @@ def task(function: Callable[P, R] | None = None, /, **options: Any) -> Any:
         return marked
 
     return mark if function is None else mark(function)
+
+
+def queue_fault(name: object) -> str | None:
+    """Why a name cannot be a queue's; None when it can.
+
+    Queues are named in lists with commas and become names in brokers: what is
+    allowed is safe in both.
+    """
+    if isinstance(name, str) and _QUEUE_NAME.match(name):
+        return None
+    return (
+        f"queue {name!r}: allowed are 1 to {_LONGEST_QUEUE_NAME} ASCII letters, digits, '_', '-' "
+        "and '.', a letter or digit first"
+    )
 
 
 def options_of(announced: Any) -> Options:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from taskmgr_core.cli.application import run
+from taskmgr_core.cli.paths import quoted
 from taskmgr_core.errors import ConflictError, InvalidValueError, NotFoundError
 from taskmgr_core.scaffold import TEMPLATES, create_project
 from taskmgr_core.scaffold.projects import check_name
@@ -24,6 +27,11 @@ LONGEST = "a" * 30
         ("äö", "allowed are lower-case letters"),
         ("", "allowed are lower-case letters"),
         ("a/b", "perhaps 'a_b'"),
+        ("x_", "single _ between them, a letter first; perhaps 'x'"),
+        ("a__b", "perhaps 'a_b'"),
+        ("_a", "perhaps 'a'"),
+        ("a-b", "perhaps 'a_b'"),
+        ("größe", "perhaps 'gr_e'"),
         ("class", "means something in Python"),
         ("match", "means something in Python"),
         ("list", "means something in Python"),
@@ -36,6 +44,17 @@ def test_name_that_no_task_can_have_is_refused(name: str, message: str) -> None:
     """The message says what is allowed, or a name that would do."""
     with pytest.raises(InvalidValueError, match=message):
         check_name(name)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("name", ["a", "a1", "a_1", "word_count", "string", LONGEST])
+def test_distribution_and_package_have_one_name(name: str, template: str, tmp_path: Path) -> None:
+    """The normalized name of the distribution is the package's, as build backends want it."""
+    folder = create_project(name, template, "Ada", tmp_path, 2024).folder
+    metadata = tomllib.loads((folder / "pyproject.toml").read_text())
+    (package,) = (each.name for each in (folder / "src").iterdir())
+    assert canonicalize_name(metadata["project"]["name"]) == metadata["project"]["name"]
+    assert metadata["project"]["name"].replace("-", "_") == package
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -72,6 +91,32 @@ def test_author_must_be_a_name(author: str, tmp_path: Path) -> None:
     """An empty author, or one of several lines, is refused."""
     with pytest.raises(InvalidValueError, match="is no author"):
         create_project("mine", "simple", author, tmp_path, 2024)
+
+
+def test_commands_to_copy_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with a space or a quote in it is one word of each command."""
+    parent = tmp_path / "my plugins' folder"
+    words = ["--home", str(tmp_path / "home"), "create", "greet", "--author", "Ada"]
+    assert run([*words, "--template", "pipeline", "--path", str(parent)]) == 0
+    told = capsys.readouterr().out.partition("next:")[2].strip().splitlines()
+    cd, test, publish, _ = (shlex.split(line) for line in told)
+    assert cd[:2] == ["cd", str(parent / "greet")]
+    assert test[:3] == ["taskmgr", "test", f"{parent / 'greet'}/"]
+    assert publish[2:] == [str(parent / "greet"), str(parent / "greet" / "greet.json")]
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        (Path("a/b.png"), "a/b.png"),
+        (Path("a b.png"), "'a b.png'"),
+        (Path("-a.png"), "./-a.png"),
+        (Path("$HOME"), "'$HOME'"),
+    ],
+)
+def test_path_is_typed_as_one_word(path: Path, typed: str) -> None:
+    """What a shell would take for more than a name is quoted; no path looks like an option."""
+    assert quoted(path) == typed
 
 
 def test_create_tells_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,11 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 FAULTS: Mapping[str, tuple[PipelineSpec, str, str]] = {
+    "result named as the summary": (
+        with_result(processing_summary="output_001_faces_array"),
+        "result.processing_summary",
+        "every pipeline's result has an entry 'processing_summary' of its own; rename it",
+    ),
     "misspelt input port": (
         with_inputs(1, input_002_imag="image"),
         "steps[1].inputs.input_002_imag",

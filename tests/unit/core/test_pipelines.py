@@ -160,10 +160,10 @@ def test_key_in_two_objects_is_no_fault() -> None:
 
 STRUCTURE = [
     ("[]", "it must be an object with the keys pipeline, inputs, steps and perhaps result"),
-    ('{"pipeline": "a", "inputs": {}, "steps": {}}', "steps: it must be a list of steps"),
+    ('{"pipeline": "a", "inputs": {}, "steps": {}}', "steps: {} is not a list"),
     (
         '{"pipeline": "a", "inputs": {}, "steps": ["001"]}',
-        "steps[0]: a step must be an object with the keys id and task",
+        "steps[0]: '001' is not an object with the keys id, task",
     ),
     (
         '{"pipeline": "a", "inputs": {}, "steps": [{"id": "1", "tsk": "b"}]}',

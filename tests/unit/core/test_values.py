@@ -214,6 +214,29 @@ def test_file_without_a_name_has_its_own(
     assert take_files(found, folder, artifacts)["name"] == "value-1.png"
 
 
+@pytest.mark.parametrize(
+    ("name", "recorded"), [("../../etc/passwd", "passwd"), ("a/b.png", "b.png")]
+)
+def test_name_of_a_file_is_reduced_to_its_last_part(
+    artifacts: DirectoryArtifacts, folder: Path, name: str, recorded: str
+) -> None:
+    """Whatever an SDK answers, the record has a name without folders."""
+    (folder / "value").write_bytes(b"content")
+    taken = take_files({"$file": "value", "name": name}, folder, artifacts)
+    assert taken["name"] == recorded
+
+
+@pytest.mark.parametrize("name", ["..", "a/..", "a/", "."])
+def test_name_that_is_no_files_is_refused_for_good(
+    artifacts: DirectoryArtifacts, folder: Path, name: str
+) -> None:
+    """The code is that of a wrong output, and it is not tried again."""
+    (folder / "value").write_bytes(b"content")
+    with pytest.raises(RunnerError, match="is no name of a file") as caught:
+        take_files({"$file": "value", "name": name}, folder, artifacts)
+    assert (caught.value.code, caught.value.retryable) == ("invalid-output", False)
+
+
 def strange_names(folder: Path) -> Iterator[str]:
     """Names that lead out of the folder, or to nothing that is a file in it."""
     (folder / "inside").mkdir()

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
-from taskmgr_plugins import File, Image
+from taskmgr_plugins import File, Image, pixels
 from taskmgr_plugins.converter import LARGE_JSON_BYTES, ValueConverter, canonical, media_type
 from taskmgr_plugins.errors import InvalidValueError
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+# A real picture: a chessboard does not compress to nothing.
+PNG = pixels.encode_png((numpy.indices((20, 20)).sum(axis=0) % 7 * 40).astype(numpy.uint8))
 
 
 @pytest.fixture
@@ -81,6 +83,62 @@ def test_written_bytes_become_a_file(converter: ValueConverter) -> None:
     document = converter.unstructure(Image(PNG, name="a.png"), Image, "field")
     assert (converter.folder / document["$file"]).read_bytes() == PNG
     assert (document["name"], document["media_type"]) == ("a.png", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no picture", "its content is of no known format: allowed are PNG, JPEG"),
+        (b"", "its content is of no known format"),
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 50, r"its content \(image/png\) cannot be decoded"),
+        (PNG[: len(PNG) // 2], r"its content \(image/png\) cannot be decoded"),
+    ],
+)
+def test_written_image_that_is_no_picture_is_refused(
+    converter: ValueConverter, tmp_path: Path, content: bytes, told: str
+) -> None:
+    """An Image from bytes or a path is decoded once; what cannot be is told with its place."""
+    path = tmp_path / "face.png"
+    path.write_bytes(content)
+    for image in (Image(content), Image(path)):
+        with pytest.raises(InvalidValueError, match=rf"field\[0\]: Image.* is no picture; {told}"):
+            converter.unstructure([image], list[Image], "field")
+    assert converter.unstructure(File(content), File, "field")["$file"]
+
+
+@pytest.mark.parametrize("decoder", ["cv2", "PIL.Image", None])
+def test_written_image_is_judged_by_what_is_installed(
+    converter: ValueConverter, monkeypatch: pytest.MonkeyPatch, decoder: str | None
+) -> None:
+    """OpenCV or Pillow decodes it; without either only its first bytes are looked at."""
+    load = pixels._module
+    monkeypatch.setattr(pixels, "_module", lambda name: load(name) if name == decoder else None)
+    assert converter.unstructure(Image(PNG), Image, "field")["media_type"] == "image/png"
+    damaged = Image(PNG[:-30])
+    if decoder is None:
+        assert converter.unstructure(damaged, Image, "field")["media_type"] == "image/png"
+    else:
+        with pytest.raises(InvalidValueError, match=r"field: .* cannot be decoded"):
+            converter.unstructure(damaged, Image, "field")
+    with pytest.raises(InvalidValueError, match=r"field: .* of no known format"):
+        converter.unstructure(Image(b"text"), Image, "field")
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"), [("../../a.txt", "a.txt"), ("/etc/passwd", "passwd"), ("..\\b", "b")]
+)
+def test_name_of_a_file_has_no_folders(converter: ValueConverter, name: str, recorded: str) -> None:
+    """What is recorded is the last part of a name."""
+    assert converter.unstructure(File(b"x", name=name), File, "field")["name"] == recorded
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/", "/", "a/..", "a\0b"])
+def test_name_that_is_no_files_is_refused(name: str) -> None:
+    """A name that no file could have is told."""
+    with pytest.raises(
+        InvalidValueError, match=r"is no name of a file; give one as 'picture\.png'"
+    ):
+        File(b"x", name=name)
 
 
 def test_written_files_do_not_meet(converter: ValueConverter) -> None:

@@ -169,6 +169,29 @@ def test_option_out_of_range_is_refused(option: str, value: Any, allowed: str) -
         define(made)
 
 
+@pytest.mark.parametrize(
+    "name", ["", "a,b", "a b", "vision ", ".hidden", "-x", "größe", "a/b", "a\n", "x" * 65, None, 5]
+)
+def test_queue_that_no_list_or_broker_can_hold_is_refused(name: Any) -> None:
+    """The name of a queue has the characters that are safe in lists and in brokers."""
+
+    @task(queue=name)
+    def made(text: str) -> int: ...
+
+    with pytest.raises(Refused, match=r"task made: queue .*: allowed are 1 to 64 ASCII letters"):
+        define(made)
+
+
+@pytest.mark.parametrize("name", ["default", "GPU", "a-b.c_d", "9", "x" * 64])
+def test_queue_of_letters_digits_and_three_signs_is_allowed(name: str) -> None:
+    """What is allowed is taken as it is."""
+
+    @task(queue=name)
+    def made(text: str) -> int: ...
+
+    assert define(made).options.queue == name
+
+
 def test_class_without_its_method_is_refused() -> None:
     """A Task without run, or an MLTask without predict, is told what to write."""
 

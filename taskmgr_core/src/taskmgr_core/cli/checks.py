@@ -135,6 +135,22 @@ def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
             yield f"{release.distribution} {release.version}, {file.name}: {error}"
 
 
+def _check_environments(platform: Platform) -> Iterator[Finding]:
+    """Every installed file is there and unchanged."""
+    damaged = platform.environments.damaged()
+    for each in damaged:
+        yield Finding(
+            "virtualenvs",
+            "fault",
+            f"{each.distribution} {each.version} is damaged: a file in {each.path} is lost or "
+            "changed",
+            "`taskmgr env repair` removes it; it is built anew when it is needed",
+        )
+    if not damaged:
+        count = counted(len(platform.environments.list()), "virtualenv")
+        yield Finding("virtualenvs", "ok", f"{count}, all files are there and unchanged")
+
+
 def _check_uv(platform: Platform) -> Iterator[Finding]:
     yield Finding("uv", "ok", platform.uv.run(["--version"]).strip())
     for line in platform.uv.carried:
@@ -201,6 +217,7 @@ _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "database": _check_database,
     "records": _check_records,
     "artifacts": _check_artifacts,
+    "virtualenvs": _check_environments,
     "uv": _check_uv,
     "python": _check_pythons,
     "links": _check_links,

@@ -96,15 +96,17 @@ def report(error: Exception, given: Given) -> int:
     Returns:
         The exit code.
     """
-    from taskmgr_plugins.errors import TaskmgrError  # the help needs none of it
+    from taskmgr_core import errors  # the help needs none of it
 
     if isinstance(error, click.ClickException):
         return _report_usage(error)
     text = "".join(traceback.format_exception(error))
     if given.debug:
         click.echo(text, err=True)
-    if isinstance(error, TaskmgrError):
+    if isinstance(error, errors.TaskmgrError):
         say_error(str(error))
+    elif advice := errors.advice_for(error):
+        say_error(f"{error}; {advice}")
     else:
         say_error(f"this is a bug in taskmgr, sorry: {type(error).__name__}: {error}")
         click.echo(f"The traceback is in {_keep(text, given)}; please report it.", err=True)

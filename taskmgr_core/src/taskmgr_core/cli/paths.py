@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from taskmgr_core.orchestrator.graph import Versions
 from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.specs import PipelineSpec
 
 PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def quoted(path: Path) -> str:
+    """A path as it is typed into a shell, at the place of an argument."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def is_pipeline_file(name: str) -> bool:
@@ -15,10 +23,14 @@ def is_pipeline_file(name: str) -> bool:
     return name.lower().endswith(PIPELINE_SUFFIXES)
 
 
-def pipeline_or_name(name: str) -> PipelineSpec | str:
+def pipeline_or_name(name: str, versions: Versions) -> PipelineSpec | str:
     """The pipeline of a file, or a name as it is.
+
+    Arguments:
+        name: as it was typed.
+        versions: the published tasks; see ``load_pipeline``.
 
     Raises:
         NotFoundError, InvalidDocumentError: the file is not there, or no pipeline.
     """
-    return load_pipeline(Path(name)) if is_pipeline_file(name) else name
+    return load_pipeline(Path(name), versions) if is_pipeline_file(name) else name

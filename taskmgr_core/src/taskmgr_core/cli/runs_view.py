@@ -8,7 +8,7 @@ from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.views import failed_step
 from taskmgr_core.report.formats import duration
 from taskmgr_core.results import present
-from taskmgr_core.specs import RunDetail
+from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
 from taskmgr_core.summary import timing_of
 
 
@@ -20,7 +20,7 @@ def print_run(screen: Screen, detail: RunDetail) -> None:
         return
     result = dict(present(detail.result))
     if run.kind == "pipeline":
-        result.pop("processing_summary", None)
+        result.pop(SUMMARY_ENTRY, None)
     print_result(screen, result)
     timing = timing_of(run, detail.steps)
     speed = f", parallel {timing.speedup:.2f}x" if len(detail.steps) > 1 else ""

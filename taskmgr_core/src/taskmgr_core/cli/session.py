@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taskmgr_core.cli.screen import Screen
     from taskmgr_core.client import Client
+    from taskmgr_core.environments import Environments
     from taskmgr_core.settings import Settings
     from taskmgr_core.wiring import Platform
 
@@ -61,6 +62,16 @@ class Session:
         from taskmgr_core.wiring import Platform
 
         return Platform(self.settings())
+
+    def environments(self) -> Environments:
+        """The virtualenvs alone: what removes them has to work where the database has no room.
+
+        Raises:
+            SettingsError, EnvironmentBuildError: with what to do.
+        """
+        from taskmgr_core.wiring import environments_of
+
+        return environments_of(self.settings())
 
     def client(self) -> Client:
         """The client; close it.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import attrs
+
+from taskmgr_core.drafts import is_inside
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.compatibility import problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
@@ -13,6 +16,7 @@ from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import (
+    SUMMARY_ENTRY,
     FieldSpec,
     Graph,
     GraphStep,
@@ -50,9 +54,7 @@ def compile_pipeline(spec: PipelineSpec, versions: Versions) -> Graph:
     Raises:
         InvalidPipelineError: with every problem and its place.
     """
-    compilation = _Compilation(spec, versions)
-    compilation.check_names(reserved=lambda name: port_step(name) is not None)
-    return compilation.graph()
+    return _compilation(spec, versions).graph()
 
 
 def compile_task(version: TaskVersion) -> Graph:
@@ -74,12 +76,51 @@ def compile_task(version: TaskVersion) -> Graph:
     return compilation.graph()
 
 
-class _Compilation:
-    """One pipeline on its way from what is written to what runs; gathers the problems."""
+def problems_of_draft(
+    spec: PipelineSpec, versions: Versions, holes: Collection[str]
+) -> tuple[Problem, ...]:
+    """What is wrong with a pipeline that cannot be read whole, as far as that can be said.
 
-    def __init__(self, spec: PipelineSpec, versions: Versions) -> None:
+    Arguments:
+        spec: what can be read of it; see ``draft``.
+        versions: as for ``compile_pipeline``.
+        holes: the places that cannot be read.
+    """
+    return _compilation(spec, versions, holes).problems()
+
+
+def _compilation(
+    spec: PipelineSpec, versions: Versions, holes: Collection[str] = ()
+) -> _Compilation:
+    compilation = _Compilation(spec, versions, holes)
+    compilation.check_names(reserved=lambda name: port_step(name) is not None)
+    compilation.check_result_names()
+    return compilation
+
+
+@attrs.frozen
+class _Connected:
+    """The parts of a pipeline: looked up, and each input port led back to its source."""
+
+    inputs: Mapping[str, Mapping[str, Any] | None]
+    steps: Sequence[PlacedStep]
+    ports: Ports
+    sources: Mapping[str, Mapping[str, Source]]
+    after: Mapping[str, tuple[str, ...]]
+    order: Sequence[str]
+
+
+class _Compilation:
+    """One pipeline on its way from what is written to what runs; gathers the problems.
+
+    Of a draft some places cannot be read. What is found wrong there, or because of
+    what may be there, is no problem of its own.
+    """
+
+    def __init__(self, spec: PipelineSpec, versions: Versions, holes: Collection[str] = ()) -> None:
         self._spec = spec
         self._versions = versions
+        self._holes = holes
         self._validator = Validator()
         self._problems: list[Problem] = []
         self._looked_up: dict[tuple[str, str | None], TaskVersion | str] = {}
@@ -102,11 +143,48 @@ class _Compilation:
             elif reserved(each):
                 self._report(f"inputs.{each}", f"{each!r} reads as the id of a port; rename it")
 
+    def check_result_names(self) -> None:
+        """Check that no entry of the result has the name of the one that is added."""
+        if SUMMARY_ENTRY in self._spec.result:
+            self._report(
+                f"result.{SUMMARY_ENTRY}",
+                f"every pipeline's result has an entry {SUMMARY_ENTRY!r} of its own; rename it",
+            )
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem."""
+        self._connected()
+        return tuple(each for each in self._problems if not self._is_open(each.place))
+
     def graph(self) -> Graph:
         """The graph, or every problem."""
-        spec, inputs = self._spec, self._input_schemas()
+        spec, connected = self._spec, self._connected()
+        if self._problems:
+            raise InvalidPipelineError(spec.pipeline, self._problems)
+        steps, sources = connected.steps, connected.sources
+        found = {step.id: step.version for step in steps if step.version}
+        return Graph(
+            name=spec.pipeline,
+            inputs={name: schema or {} for name, schema in connected.inputs.items()},
+            optional=_optional(connected.inputs, steps, sources),
+            schemas=connected.ports.schemas(),
+            steps=tuple(
+                _graph_step(each, found[each], sources[each], connected.after[each])
+                for each in connected.order
+            ),
+            result=dict(spec.result) or _untaken(connected.ports, sources),
+        )
+
+    def _connected(self) -> _Connected:
+        """Look everything up and connect it; what is wrong is reported."""
+        inputs = self._input_schemas()
         steps = self._placed_steps()
-        ports = Ports(inputs, steps)
+        ports = Ports(
+            inputs,
+            steps,
+            may_have_inputs=self._is_open("inputs"),
+            may_have_steps=self._is_open("steps") or any(map(self._is_lost, self._step_places)),
+        )
         sources = {step.id: self._sources(step, ports) for step in steps}
         for cycle in ports.alias_cycles:
             place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
@@ -115,20 +193,33 @@ class _Compilation:
         order = ordered(after)
         for circle in circles(after, order):
             self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
-        self._problems += problems_of_result(spec.result, ports.find_output)
-        if self._problems:
-            raise InvalidPipelineError(spec.pipeline, self._problems)
-        found = {step.id: step.version for step in steps if step.version}
-        return Graph(
-            name=spec.pipeline,
-            inputs={name: schema or {} for name, schema in inputs.items()},
-            optional=_optional(inputs, steps, sources),
-            schemas=ports.schemas(),
-            steps=tuple(
-                _graph_step(each, found[each], sources[each], after[each]) for each in order
-            ),
-            result=dict(spec.result) or _untaken(ports, sources),
-        )
+        self._problems += problems_of_result(self._result(), ports.find_output)
+        return _Connected(inputs, steps, ports, sources, after, order)
+
+    @property
+    def _step_places(self) -> Iterator[str]:
+        return (f"steps[{index}]" for index in range(len(self._spec.steps)))
+
+    def _is_open(self, place: str) -> bool:
+        """Whether it cannot be read what stands in a place."""
+        return is_inside(place, self._holes)
+
+    def _is_lost(self, step_place: str) -> bool:
+        """Whether it cannot be read which step stands in a place."""
+        return self._is_open(f"{step_place}.id")
+
+    def _result(self) -> dict[str, str | ResultSpec]:
+        """The declared result; of an entry that cannot be read whole its ports alone."""
+        found: dict[str, str | ResultSpec] = {}
+        for name, entry in self._spec.result.items():
+            place = f"result.{name}"
+            if isinstance(entry, ResultSpec) and any(
+                is_inside(hole, [place]) for hole in self._holes
+            ):
+                found |= {f"{name}.ports.{key}": port for key, port in entry.ports.items()}
+            else:
+                found[name] = entry
+        return found
 
     def _report(self, place: str, message: str) -> None:
         self._problems.append(Problem(place, message))
@@ -148,12 +239,14 @@ class _Compilation:
         return found
 
     def _placed_steps(self) -> list[PlacedStep]:
-        """The steps, without those whose id is taken."""
+        """The steps, without those whose id is taken or cannot be read."""
         if not self._spec.steps:
             self._report("steps", "there are none; a pipeline needs at least one")
         found: dict[str, PlacedStep] = {}
         for index, step in enumerate(self._spec.steps):
             placed = PlacedStep(index, step, self._version(step, f"steps[{index}]"))
+            if self._is_lost(placed.place):
+                continue
             if not _STEP_ID.match(step.id):
                 self._report(
                     f"{placed.place}.id", f"{step.id!r} is no id; allowed are letters and digits"
@@ -165,9 +258,10 @@ class _Compilation:
         return list(found.values())
 
     def _version(self, step: StepSpec, place: str) -> TaskVersion | None:
-        found = self._look_up(step.task, step.version)
+        is_open = self._is_open(f"{place}.version")
+        found = self._look_up(step.task, None if is_open else step.version)
         if not isinstance(found, str):
-            return found
+            return None if is_open else found
         task_known = step.version and not isinstance(self._look_up(step.task, None), str)
         self._report(f"{place}.version" if task_known else f"{place}.task", found)
         return None
@@ -229,7 +323,7 @@ class _Compilation:
             if producer == step.id:
                 place = step.input_place(input_port(step.id, field))
                 self._report(place, f"the step takes its own output {source.port}")
-            elif producer is not None:
+            elif producer is not None and ports.has_step(producer):
                 found[producer] = None
         return tuple(found)
 

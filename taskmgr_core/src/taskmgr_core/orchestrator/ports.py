@@ -88,12 +88,23 @@ class Ports:
     Arguments:
         inputs: pipeline input -> its schema, None where that is not known.
         steps: the steps; their ids differ.
+        may_have_inputs, may_have_steps: whether there may be further pipeline inputs or
+            steps, which cannot be read: what would be theirs is then not missing.
 
     Attributes:
         alias_cycles: the circles of input ports found while resolving.
     """
 
-    def __init__(self, inputs: Mapping[str, Schema | None], steps: Sequence[PlacedStep]) -> None:
+    def __init__(
+        self,
+        inputs: Mapping[str, Schema | None],
+        steps: Sequence[PlacedStep],
+        *,
+        may_have_inputs: bool = False,
+        may_have_steps: bool = False,
+    ) -> None:
+        self._may_have_inputs = may_have_inputs
+        self._may_have_steps = may_have_steps
         self.alias_cycles: list[tuple[str, ...]] = []
         self._pipeline_inputs = inputs
         self._steps = {step.id: step for step in steps}
@@ -132,6 +143,10 @@ class Ports:
     def producer(self, port: str) -> str | None:
         """The step whose output a port is; None for a pipeline input and a constant."""
         return None if port in self._pipeline_inputs else port_step(port)
+
+    def has_step(self, step_id: str) -> bool:
+        """Whether it is one of the steps."""
+        return step_id in self._steps
 
     def source(self, port: str) -> Source | None:
         """Where the value of an input port comes from, through any number of input ports.
@@ -183,16 +198,22 @@ class Ports:
 
     def _is_source(self, name: str) -> bool:
         return (
-            name in self._pipeline_inputs or name in self._outputs or self._may_be(name, "output_")
+            name in self._pipeline_inputs
+            or name in self._outputs
+            or self._may_be(name, "output_")
+            or (self._may_have_inputs and port_step(name) is None)
         )
 
     def _is_input_port(self, name: str) -> bool:
         return name in self._inputs or name in self._references or self._may_be(name, "input_")
 
     def _may_be(self, port: str, prefix: str) -> bool:
-        """Whether it may be a port of a step whose task is not known."""
-        step = self._steps.get(port_step(port) or "")
-        return step is not None and step.task is None and port.startswith(prefix)
+        """Whether it may be a port of a step of which not all is known."""
+        step_id = port_step(port)
+        if step_id is None or not port.startswith(prefix):
+            return False
+        step = self._steps.get(step_id)
+        return self._may_have_steps if step is None else step.task is None
 
     def _direct(self, reference: Reference) -> Source | None:
         if isinstance(reference, str):

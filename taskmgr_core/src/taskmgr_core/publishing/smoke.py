@@ -12,6 +12,7 @@ from taskmgr_core.documents import structure
 from taskmgr_core.environments import Environment
 from taskmgr_core.errors import PublishError, RunnerError
 from taskmgr_core.models import ModelFiles
+from taskmgr_core.publishing.declarations import check_declarations
 from taskmgr_core.runners import Runner, RunnerLauncher
 from taskmgr_core.specs import ModelSpec, StoredFile, TaskSpec
 from taskmgr_core.stores.artifacts import ArtifactStore
@@ -46,7 +47,7 @@ class SmokeLoad:
 
         Raises:
             PublishError: with the plugin's own traceback, or naming a model that
-                is absent or another.
+                is absent or another, a default that does not fit, a queue that cannot be.
         """
         release = environment.release
         distribution = release.distribution
@@ -74,6 +75,7 @@ class SmokeLoad:
         except RunnerError as error:
             raise _refusal(f"{distribution} cannot be imported", error) from error
         tasks = structure(answer["tasks"], tuple[TaskSpec, ...], f"the tasks of {distribution}")
+        check_declarations(tasks)
         return tuple(sorted(tasks, key=lambda each: each.name))
 
     def _load(self, runner: Runner, task: TaskSpec, stored: dict[str, StoredFile]) -> None:

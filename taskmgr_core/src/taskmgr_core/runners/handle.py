@@ -43,6 +43,7 @@ _CODES = {
     "InvalidValueError": "invalid-input",
     "InvalidOutputError": "invalid-output",
     "MemoryError": "memory",
+    "DiskFullError": "disk-full",
 }
 
 

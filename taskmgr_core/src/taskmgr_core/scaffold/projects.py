@@ -25,7 +25,9 @@ from taskmgr_core.errors import ConflictError, InvalidValueError, NotFoundError
 SUFFIX = ".tmpl"
 LONGEST_NAME = 30
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+# As those of tasks, but such that the distribution's name gives that of its package back, which
+# build backends ask for: it has one - in place of any number of _, and none at its ends.
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 # What a task of that name would hide in a template, and taskmgr's own packages.
 _TAKEN = frozenset(
     {"attrs", "json", "m_l_task", "math", "model", "prediction", "re", "task"}
@@ -144,9 +146,9 @@ def check_name(name: str) -> None:
     Raises:
         InvalidValueError: with a name that would do.
     """
-    allowed = "allowed are lower-case letters, digits and _, a letter first"
+    allowed = "allowed are lower-case letters, digits and single _ between them, a letter first"
     if not _NAME.match(name):
-        raise InvalidValueError(f"{name!r} is no name for a task; {allowed}{_perhaps(name)}")
+        raise InvalidValueError(f"{name!r} is no name for a project; {allowed}{_perhaps(name)}")
     if len(name) > LONGEST_NAME:
         raise InvalidValueError(f"{name!r} is too long; allowed are {LONGEST_NAME} characters")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
@@ -170,7 +172,7 @@ def _values(name: str, template: str, author: str, year: int) -> dict[str, str]:
         "name": name,
         "class_name": "".join(word.capitalize() for word in name.split("_")),
         "package": package,
-        "distribution": package.replace("_", "-").strip("-"),
+        "distribution": package.replace("_", "-"),
         "description": kind.description,
         "author": author,
         # A JSON string is a TOML string.

@@ -1,6 +1,7 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
 from taskmgr_core.specs.pipelines import (
+    SUMMARY_ENTRY,
     Graph,
     GraphStep,
     PipelineSpec,
@@ -38,6 +39,7 @@ __all__ = [
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
+    "SUMMARY_ENTRY",
     "Claim",
     "Edge",
     "Failure",

@@ -7,6 +7,9 @@ from typing import Any
 
 import attrs
 
+SUMMARY_ENTRY = "processing_summary"
+"""The entry that the result of every pipeline has beside those it declares."""
+
 
 @attrs.frozen
 class StepSpec:

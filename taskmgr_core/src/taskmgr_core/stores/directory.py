@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import os
@@ -15,7 +14,7 @@ from typing import IO
 
 import attrs
 
-from taskmgr_core.errors import ArtifactError
+from taskmgr_core.errors import ArtifactError, with_advice
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.digests import hexadecimal, is_digest
 
@@ -37,8 +36,16 @@ class DirectoryArtifacts:
     _verified: dict[str, _Stamp] = attrs.field(factory=dict, init=False, repr=False)
 
     def initialize(self) -> None:
-        """Create the folder; remove what killed processes left in it more than a day ago."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Create the folder; remove what killed processes left in it more than a day ago.
+
+        Raises:
+            ArtifactError: it cannot be created.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            said = f"the folder {self.folder} cannot be made: {error.strerror or error}"
+            raise ArtifactError(with_advice(said, error)) from error
         for path in self.folder.glob(f"{_INCOMING}*"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
@@ -196,8 +203,7 @@ def _damaged(digest: str, place: str, found: str) -> ArtifactError:
 
 
 def _advice(error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "nothing was kept of it" + ("; make room and try again" if full else "")
+    return with_advice("nothing was kept of it", error)
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> tuple[str, int]:

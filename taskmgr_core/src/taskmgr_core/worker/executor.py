@@ -12,12 +12,14 @@ from typing import Any
 import attrs
 
 from taskmgr_core.errors import (
+    MAKE_ROOM,
     EnvironmentBuildError,
     InvalidValueError,
     Problem,
     RunnerError,
     RunnerProtocolError,
     TaskmgrError,
+    is_disk_full,
 )
 from taskmgr_core.lineage import step_edges
 from taskmgr_core.orchestrator.compatibility import type_name
@@ -83,15 +85,10 @@ class Executor:
             version = self._versions.get(claim.graph_step.task, claim.graph_step.version)
             inputs = self._inputs(claim, version)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
-        except RunnerError as error:
-            return self._failed(claim, error, inputs, time.perf_counter() - started)
-        except InvalidValueError as error:
-            wrapped = RunnerError(str(error), "invalid-output", retryable=False)
-            return self._failed(claim, wrapped, inputs, time.perf_counter() - started)
-        except TaskmgrError as error:
-            wrapped = RunnerError(str(error), "environment")
-            return self._failed(claim, wrapped, inputs, time.perf_counter() - started)
         except Exception as error:
+            reason = _reason_of(error)
+            if reason is not None:
+                return self._failed(claim, reason, inputs, time.perf_counter() - started)
             _LOGGER.exception("run %s step %s met a bug of taskmgr", claim.step.run, claim.step.id)
             return Outcome("failed", inputs, failure=internal_failure(error))
         fields = [value.port.split("_", 2)[2] for value in inputs]
@@ -212,6 +209,18 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+def _reason_of(error: Exception) -> RunnerError | None:
+    """Why an attempt failed; None for what the platform cannot account for."""
+    if is_disk_full(error):
+        said = str(error) if MAKE_ROOM in str(error) else f"{error}; {MAKE_ROOM}"
+        return RunnerError(f"the disk is full: {said}", "disk-full")
+    if isinstance(error, RunnerError):
+        return error
+    if isinstance(error, InvalidValueError):
+        return RunnerError(str(error), "invalid-output", retryable=False)
+    return RunnerError(str(error), "environment") if isinstance(error, TaskmgrError) else None
 
 
 def internal_failure(error: Exception) -> Failure:

@@ -20,7 +20,7 @@ from taskmgr_core.uv import never
 IDLE_SECONDS = 900.0
 LOOK_SECONDS = 1.0
 
-_NOT_FOR_WANT_OF_FILES = frozenset({"cancelled", "memory", "timeout"})
+_NOT_FOR_WANT_OF_FILES = frozenset({"cancelled", "disk-full", "memory", "timeout"})
 _Key = tuple[str, str]
 
 

@@ -178,7 +178,7 @@ def info_command(session: Session, name: str, version: str | None, as_json: bool
 
 def _pipeline(client: Client, name: str) -> PipelineSpec | None:
     if is_pipeline_file(name):
-        return load_pipeline(Path(name))
+        return load_pipeline(Path(name), client.metadata.version)
     return next((each for each in client.pipelines() if each.pipeline == name), None)
 
 

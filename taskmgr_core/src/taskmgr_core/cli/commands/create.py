@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -10,9 +11,10 @@ from pathlib import Path
 import click
 
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.paths import quoted
 from taskmgr_core.cli.screen import plain
 from taskmgr_core.cli.session import Session
-from taskmgr_core.errors import ConflictError
+from taskmgr_core.errors import ConflictError, TaskmgrError
 from taskmgr_core.scaffold import TEMPLATES, Project, create_project
 
 
@@ -25,7 +27,7 @@ from taskmgr_core.scaffold import TEMPLATES, Project, create_project
         "taskmgr create reading --template pipeline",
     ],
 )
-@click.argument("name", help="The task's name: lower-case letters, digits and _.")
+@click.argument("name", help="The task's name: lower-case letters, digits and single _.")
 @click.option(
     "--template",
     type=click.Choice(list(TEMPLATES)),
@@ -61,8 +63,8 @@ def create_command(
 
 
 def _next(project: Project, name: str) -> list[str]:
-    folder = project.folder
-    pipeline = f" {folder / project.pipeline}" if project.pipeline else ""
+    folder = quoted(project.folder)
+    pipeline = f" {quoted(project.folder / project.pipeline)}" if project.pipeline else ""
     return [
         f"cd {folder} && python -m pytest",
         f"taskmgr test {folder}/{project.test_more} {project.example_input}",
@@ -72,13 +74,16 @@ def _next(project: Project, name: str) -> list[str]:
 
 
 def _check_not_published(session: Session, name: str, template: str) -> None:
-    """Refuse names that are taken; where nothing is kept yet, none is."""
-    if not session.settings().database.is_file():
-        return
-    with session.client() as client:
-        taken = {each.name for each in client.tasks()} | {
-            each.pipeline for each in client.pipelines()
-        }
+    """Refuse names that are taken.
+
+    Writing a project needs no home: where that cannot be asked, publishing will tell.
+    """
+    taken: set[str] = set()
+    with contextlib.suppress(TaskmgrError, OSError):
+        if session.settings().database.is_file():
+            with session.client() as client:
+                taken = {each.name for each in client.tasks()}
+                taken |= {each.pipeline for each in client.pipelines()}
     wanted = {each.format(name=name) for each in TEMPLATES[template].tasks} | {name}
     for each in sorted(wanted & taken):
         raise ConflictError(

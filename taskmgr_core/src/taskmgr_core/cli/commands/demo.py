@@ -15,6 +15,7 @@ from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.lineage_views import tree_up
 from taskmgr_core.cli.live import RunProgress
+from taskmgr_core.cli.paths import quoted
 from taskmgr_core.cli.pictures import write_png, write_report
 from taskmgr_core.cli.publishing_view import PublishProgress, published_line
 from taskmgr_core.cli.results_view import print_result
@@ -26,7 +27,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.report.formats import counted, duration
 from taskmgr_core.results import present
-from taskmgr_core.specs import RunDetail
+from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
 
 
 @click.command(
@@ -115,7 +116,7 @@ def _run(client: Client, screen: Screen, picture: Path) -> RunDetail | None:
 
 def _show(screen: Screen, detail: RunDetail) -> None:
     result = dict(present(detail.result or {}))
-    result.pop("processing_summary", None)
+    result.pop(SUMMARY_ENTRY, None)
     screen.heading("3  the result, as the pipeline declares it")
     print_result(screen, result)
     screen.heading("4  lineage", "what each value was made from")
@@ -139,7 +140,7 @@ def _say_next(screen: Screen, detail: RunDetail, picture: Path) -> None:
     screen.heading("next")
     for line in (
         f"taskmgr show {short_id(detail.run.id)}",
-        f"taskmgr lineage --of {_relative(picture)}",
+        f"taskmgr lineage --of {quoted(_relative(picture))}",
         "taskmgr run text_sentiment text='What a lovely day!'",
     ):
         screen.line(plain(f"  {line}"))

@@ -24,9 +24,9 @@ def doctor_command(session: Session, as_json: bool) -> int:
     """Check that everything is as it should be.
 
     Looks at the settings, the home and its room, the database and every record
-    in it, the files of the published tasks, uv and what it gets of pip's
-    settings, the Pythons of this machine, and the workers. The exit code is 1
-    when there is a fault.
+    in it, the files of the published tasks, the virtualenvs, uv and what it gets
+    of pip's settings, the Pythons of this machine, and the workers. All files of
+    the virtualenvs are read. The exit code is 1 when there is a fault.
     """
     findings = list(_findings(session))
     if as_json:

@@ -30,7 +30,7 @@ def env_command() -> None:
 @click.pass_obj
 def list_command(session: Session, as_json: bool) -> None:
     """List the virtualenvs, the least recently used first."""
-    found = session.platform().environments.list()
+    found = session.environments().list()
     if as_json:
         session.screen.json({"environments": [_view(each) for each in found]})
         return
@@ -71,15 +71,15 @@ def gc_command(session: Session, megabytes: int | None, as_json: bool) -> None:
 
     One that is in use, or was a moment ago, stays.
     """
-    platform = session.platform()
-    limit = platform.settings.environments_mb if megabytes is None else megabytes
-    removed = platform.environments.gc(limit * MEGABYTE)
+    environments = session.environments()
+    limit = session.settings().environments_mb if megabytes is None else megabytes
+    removed = environments.gc(limit * MEGABYTE)
     if as_json:
         session.screen.json({"removed": [_view(each) for each in removed]})
         return
     for each in removed:
         session.screen.line(f"removed {each.distribution} {each.version}  {size(each.size_bytes)}")
-    left = sum(each.size_bytes for each in platform.environments.list())
+    left = sum(each.size_bytes for each in environments.list())
     if left > limit * MEGABYTE:
         session.screen.line(
             f"{size(left)} stay{'' if removed else ', nothing removed'}: what is in use, or was "
@@ -87,6 +87,25 @@ def gc_command(session: Session, megabytes: int | None, as_json: bool) -> None:
         )
     elif not removed:
         session.screen.line(f"nothing to remove: {size(limit * MEGABYTE)} may stay")
+
+
+@env_command.command("repair", examples=["taskmgr env repair"])
+@json_option
+@click.pass_obj
+def repair_command(session: Session, as_json: bool) -> None:
+    """Remove the virtualenvs in which a file is lost or changed.
+
+    Each is built anew when it is needed; what uv's cache gives for it is
+    checked then, and fetched anew if that is damaged, too.
+    """
+    removed = session.environments().repair()
+    if as_json:
+        session.screen.json({"removed": [_view(each) for each in removed]})
+        return
+    for each in removed:
+        session.screen.line(f"removed {each.distribution} {each.version}; it is built anew")
+    if not removed:
+        session.screen.line("every virtualenv is intact")
 
 
 def _view(info: EnvironmentInfo) -> dict[str, object]:

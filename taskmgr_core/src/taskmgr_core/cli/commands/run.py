@@ -105,7 +105,7 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     Returns:
         The run's id.
     """
-    what = pipeline_or_name(name)
+    what = pipeline_or_name(name, client.metadata.version)
     graph = client.graph(what, version)
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working)
     return client.submit(what, given, version)

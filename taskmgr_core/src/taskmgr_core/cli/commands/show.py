@@ -24,7 +24,7 @@ from taskmgr_core.cli.timings import print_timings
 from taskmgr_core.cli.views import detail_view
 from taskmgr_core.report.formats import moment, short_digest, size
 from taskmgr_core.results import present
-from taskmgr_core.specs import Failure, FieldValue, RunDetail
+from taskmgr_core.specs import SUMMARY_ENTRY, Failure, FieldValue, RunDetail
 
 VALUE_LENGTH = 48
 
@@ -95,7 +95,7 @@ def _print_result(screen: Screen, detail: RunDetail) -> None:
     if detail.run.kind == "task":
         result = {name: value for name, value in result.items() if is_records(value)}
     elif result:
-        result.pop("processing_summary", None)
+        result.pop(SUMMARY_ENTRY, None)
         screen.heading("result")
     if result:
         print_result(screen, result)

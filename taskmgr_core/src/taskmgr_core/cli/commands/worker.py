@@ -18,6 +18,7 @@ from taskmgr_core.cli.screen import ago, plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import worker_view
 from taskmgr_core.report.formats import counted
+from taskmgr_plugins.tasks import queue_fault
 
 if TYPE_CHECKING:
     from taskmgr_core.worker.worker import WorkerProcess
@@ -72,6 +73,7 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
     The second time it gives back what runs, for another worker to take. When
     the home is removed or replaced under it, it ends with exit code 3.
     """
+    names = _queue_names(queues)
     logging.basicConfig(
         level=loglevel.upper(),
         stream=sys.stderr,
@@ -79,7 +81,6 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
         force=True,
     )
     platform = session.platform()
-    names = tuple(name.strip() for name in queues.split(",") if name.strip())
     wanted = slots or platform.settings.slots_or_cores
     worker = platform.worker(wanted, names)
     stops = _Stops()
@@ -101,6 +102,19 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
     finally:
         platform.queue.close()
         platform.metadata.close()
+
+
+def _queue_names(given: str) -> tuple[str, ...]:
+    """The names in a list with commas.
+
+    Raises:
+        click.BadParameter: one that no queue can have; it would wait for ever.
+    """
+    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    for name in names:
+        if wrong := queue_fault(name):
+            raise click.BadParameter(wrong, param_hint="--queues")
+    return names
 
 
 def _leave(worker: WorkerProcess, stops: _Stops) -> None:

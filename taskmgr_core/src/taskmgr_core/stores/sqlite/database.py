@@ -12,7 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from taskmgr_core.errors import StoreError, StoreGoneError
+from taskmgr_core.errors import (
+    MAKE_ROOM,
+    MAKE_WRITABLE,
+    StoreError,
+    StoreGoneError,
+    with_advice,
+)
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
@@ -193,7 +199,8 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"{self._path}: {error}; {_advice(error)}") from error
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be used: {error.strerror or error}") from error
+            said = f"{self._path} cannot be used: {error.strerror or error}"
+            raise StoreError(with_advice(said, error)) from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -223,13 +230,18 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def _advice(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL"):
-        return "the disk is full: nothing was recorded; make room and try again"
+        return f"the disk is full: nothing was recorded; {MAKE_ROOM}"
     if name.startswith("SQLITE_IOERR"):  # also how a full disk shows in the file beside the log
-        return "the disk is full or fails: nothing was recorded; make room and try again"
+        return f"the disk is full or fails: nothing was recorded; {MAKE_ROOM}"
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return "the file is damaged: restore it from a backup, or use another TASKMGR_HOME"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return f"another process held it for {BUSY_SECONDS:g} s; try again"
     if name.startswith("SQLITE_READONLY"):
-        return "the file or its folder is read-only"
+        return f"the file or its folder is read-only; {MAKE_WRITABLE}"
+    if name.startswith("SQLITE_CANTOPEN"):
+        return (
+            f"the folder is read-only, or the disk is full: {MAKE_WRITABLE}; or make room "
+            "(`taskmgr env gc --size 0` removes virtualenvs)"
+        )
     return "nothing was recorded of this operation"

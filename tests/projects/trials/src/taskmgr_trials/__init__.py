@@ -116,6 +116,24 @@ def save(text: str) -> File:
     return File("saved.txt")
 
 
+@task(retries=1)
+def fill(note: str) -> str:
+    """Meet a full disk, the first time."""
+    path = Path(note)
+    if not path.exists():
+        path.touch()
+        Path("/dev/full").write_text("there is no room")
+    return "filled"
+
+
+@task
+def bulk(megabytes: int) -> File:
+    """Give a file of some size."""
+    with Path("bulk").open("wb") as opened:
+        opened.writelines(bytes(1_000_000) for _ in range(megabytes))
+    return File("bulk")
+
+
 @task
 def lie(value: str) -> int:
     """Return what was not declared."""
@@ -153,4 +171,4 @@ class Surroundings(Task):
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
-    return [*functions, measure, save, lie, refuse, spawn, Surroundings]
+    return [*functions, measure, save, fill, bulk, lie, refuse, spawn, Surroundings]
