@@ -1,24 +1,10 @@
-"""The Celery application, and the messages that tell workers of ready steps."""
+"""The Celery application of a worker."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator
-
-import attrs
 from celery import Celery
-from kombu.exceptions import KombuError
 
-from taskmgr_core.queue.celery.address import (
-    CONNECT_SECONDS,
-    PRIORITIES,
-    SENT_AT,
-    SEPARATOR,
-    broker_priority,
-    translated,
-)
-from taskmgr_core.specs import ReadyStep
+from taskmgr_core.queue.celery.address import CONNECT_SECONDS, PRIORITIES, SEPARATOR
 
 
 def make_application(url: str) -> Celery:
@@ -55,41 +41,3 @@ def make_application(url: str) -> Celery:
         },
     )
     return application
-
-
-@attrs.frozen
-class Sender:
-    """Sends one message for each ready step.
-
-    Attributes:
-        application: the Celery application.
-        place: the server, without user and password.
-    """
-
-    application: Celery
-    place: str
-
-    def send(self, step: ReadyStep) -> None:
-        """Send the ids of a step to its queue, under the name of its task.
-
-        Raises:
-            QueueError: the broker cannot be reached.
-        """
-        with translated(self.place), _translated_kombu():
-            self.application.send_task(
-                step.task,
-                args=(step.run, step.id),
-                queue=step.queue,
-                priority=broker_priority(step.priority),
-                headers={SENT_AT: time.time()},
-                ignore_result=True,
-                retry=False,
-            )
-
-
-@contextlib.contextmanager
-def _translated_kombu() -> Iterator[None]:
-    try:
-        yield
-    except KombuError as error:
-        raise OSError(str(error)) from error
