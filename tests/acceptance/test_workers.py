@@ -165,3 +165,10 @@ def test_killed_worker_is_lost_and_its_run_is_not(alone: CommandLine) -> None:
         wait_until(lambda: alone.status(run) == "succeeded", "another worker has done it")
     (step,) = alone.json("show", run)["steps"]
     assert step["lost"] == 1
+
+
+@pytest.mark.parametrize("queues", ["a b", "vision,größe", "x" * 65])
+def test_queue_that_cannot_be_is_not_waited_for(alone: CommandLine, queues: str) -> None:
+    """A worker for a queue that no task can have is refused, with what is allowed."""
+    told = alone("worker", "start", "--queues", queues, code=2).err
+    assert "allowed are 1 to 64 ASCII letters, digits, '_', '-' and '.'" in told
