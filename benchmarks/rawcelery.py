@@ -39,5 +39,5 @@ def _gather(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-noop = application.task(_noop, name="noop")
-gather = application.task(_gather, name="gather")
+noop = application.task(_noop, name="noop", shared=False)
+gather = application.task(_gather, name="gather", shared=False)

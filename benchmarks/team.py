@@ -39,6 +39,7 @@ WARM = 200
 SLOTS = 10
 CHORDS = 60
 COUNTED = 50
+STEP_COLLECTIONS = frozenset({"runs", "releases", "log"})
 WAIT_SECONDS = 600.0
 
 CHORD = PipelineSpec(
@@ -226,7 +227,7 @@ class _Commands(monitoring.CommandListener):
         """One round trip."""
         collection = str(event.command.get(event.command_name, ""))
         waiting = threading.current_thread() is threading.main_thread()
-        if not waiting and collection != "workers":
+        if not waiting and collection in STEP_COLLECTIONS:
             self.counted[f"{event.command_name} {collection}"] += 1
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import shared_task
 from redis import Redis
 
 from servers import Server, Share
@@ -121,6 +122,16 @@ def test_depth_counts_every_priority(queue: CeleryQueue) -> None:
     assert queue.depth(["vision"]) == 3
     assert queue.depth(["vision", "nlp"]) == 4
     assert queue.depth(["none"]) == 0
+
+
+def test_shared_tasks_of_others_are_not_ours(queue: CeleryQueue) -> None:
+    """A task that a library of this process shares with every application is left out."""
+
+    def theirs() -> None:
+        """Somebody else's."""
+
+    shared_task(theirs, name="face_detection")
+    assert not [each for each in queue.application.tasks if not each.startswith("celery.")]
 
 
 # what is lost

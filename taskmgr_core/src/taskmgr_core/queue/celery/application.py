@@ -40,4 +40,13 @@ def make_application(url: str) -> Celery:
             "socket_keepalive": True,
         },
     )
+    _drop_shared_tasks(application)
     return application
+
+
+def _drop_shared_tasks(application: Celery) -> None:
+    """Celery gives every application of a process the tasks that some library shares."""
+    application.finalize()
+    for name in list(application.tasks):
+        if not name.startswith("celery."):
+            del application.tasks[name]

@@ -17,6 +17,8 @@ LISTEN_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
 # Who waits for no run in particular.
 EVERYBODY = ""
+# Who in this process takes steps of its own runs.
+TAKERS = "takers"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,10 +54,11 @@ class RedisBell:
             RedisError: it was heard here only.
         """
         rung = [run_id, EVERYBODY] if everybody else [run_id]
-        self._hear(rung)
+        self.hear(rung)
         self.client.publish(self._channel, ",".join(rung))
 
-    def _hear(self, rung: Collection[str]) -> None:
+    def hear(self, rung: Collection[str]) -> None:
+        """Wake who waits here for a run, or under another of these names."""
         with self._changed:
             for each in rung:
                 if each in self._counts:
@@ -132,4 +135,4 @@ class RedisBell:
                     self._listening.set()
                     self.wake()  # what was rung while nobody listened
                 elif message["type"] == "message":
-                    self._hear(message["data"].decode().split(","))
+                    self.hear(message["data"].decode().split(","))

@@ -21,7 +21,7 @@ from taskmgr_core.queue.celery.address import (
     place_of,
     translated,
 )
-from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
+from taskmgr_core.queue.celery.bell import EVERYBODY, TAKERS, RedisBell
 from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
@@ -81,7 +81,7 @@ class CeleryQueue:
         try:
             if steps:
                 self._send(steps)
-                self._bell.wake()  # a worker of this process serves its own runs
+                self._bell.hear([TAKERS])  # a worker of this process serves its own runs
             else:
                 self._bell.ring(run_id)
         except (QueueError, RedisError) as error:
@@ -102,10 +102,10 @@ class CeleryQueue:
         runs: Collection[str] | None = None,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
-        seen = self._bell.count()
+        seen = self._bell.count(TAKERS)
         claim = self._metadata.claim(worker, queues, time.time(), runs)
         if claim is None and timeout > 0:
-            self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS))
+            self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)
         return claim
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
