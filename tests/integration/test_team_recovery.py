@@ -164,6 +164,22 @@ def test_server_that_is_away_for_a_while_is_waited_for(
     assert len(ports) == len(set(ports))
 
 
+@pytest.mark.timeout(240)
+def test_attempt_that_meets_an_absent_artifact_store_waits(team: Team) -> None:
+    """A step whose file cannot be stored is no failed attempt: it ends once the store is back."""
+    team.start_worker()
+    team.alive(1)
+    warm = team.client.submit("save", {"text": "warm"})
+    wait_until(lambda: team.ended(warm), "the virtualenv is there", 90)
+    team.s3.kill()
+    run_id = team.client.submit("save", {"text": "far away"})
+    time.sleep(8)
+    team.s3.restart()
+    wait_until(lambda: team.ended(run_id), "the run ends", 60)
+    (step,) = team.client.metadata.steps(run_id)
+    assert (step.attempt, step.failures) == (1, ())
+
+
 def submitted(client: Client, what: str, inputs: dict[str, object]) -> str:
     """Submit, again when the server that came back is not ready yet."""
     found: list[str] = []

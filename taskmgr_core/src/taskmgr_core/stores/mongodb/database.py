@@ -20,7 +20,7 @@ from pymongo.errors import (
 )
 from pymongo.write_concern import WriteConcern
 
-from taskmgr_core.errors import SettingsError, StoreError
+from taskmgr_core.errors import SettingsError, StoreAwayError, StoreError
 
 Document: TypeAlias = dict[str, Any]
 
@@ -139,7 +139,7 @@ class Database:
         except DuplicateKeyError as error:
             raise StoreError(f"{self.place}: this is recorded already: {_key(error)}") from error
         except AutoReconnect as error:  # and what it is the base of: no server, time-outs
-            raise StoreError(
+            raise StoreAwayError(
                 f"the MongoDB server {self.place} cannot be reached ({_brief(error)}); start it, "
                 "or correct TASKMGR_METADATA_URL"
             ) from error
