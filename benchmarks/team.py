@@ -9,14 +9,12 @@ beside Celery's canvas of the same shape.
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -27,6 +25,7 @@ from redis import Redis
 from benchmarks import rawcelery
 from benchmarks.figures import Figure, median
 from benchmarks.overhead import NOOP
+from benchmarks.processes import running, wait_for
 from servers import start_mongodb, start_redis
 from taskmgr_core.client import Client
 from taskmgr_core.settings import load
@@ -40,7 +39,6 @@ SLOTS = 10
 CHORDS = 60
 COUNTED = 50
 STEP_COLLECTIONS = frozenset({"runs", "releases", "log"})
-WAIT_SECONDS = 600.0
 
 CHORD = PipelineSpec(
     pipeline="bench_chord",
@@ -154,10 +152,10 @@ def _raw_pool(pool: str, environment: Mapping[str, str], results: str) -> Measur
         *("--pool", pool, "--concurrency", str(SLOTS), "--loglevel", "ERROR"),
         *("--without-gossip", "--without-mingle"),
     ]
-    with _process(command, environment), Redis.from_url(results) as client:
-        _wait(lambda: client.dbsize() >= WARM)
+    with running([command], environment), Redis.from_url(results) as client:
+        wait_for(lambda: client.dbsize() >= WARM)
         begun, first = time.perf_counter(), client.dbsize()
-        _wait(lambda: client.dbsize() >= TASKS)
+        wait_for(lambda: client.dbsize() >= TASKS)
         per_second = (TASKS - first) / (time.perf_counter() - begun)
         for each in sent:
             each.forget()
@@ -184,7 +182,7 @@ def _ours(home: Path, broker: str, metadata: str) -> Measured:
             *(str(Path(sys.executable).with_name("taskmgr")), "worker", "start"),
             *("--slots", str(SLOTS), "--loglevel", "warning"),
         ]
-        with _process(command, environment):
+        with running([command], environment):
             warm = _finished(client, runs)[WARM:]
             per_second = (len(warm) - 1) / (warm[-1] - warm[0])
             samples = []
@@ -197,7 +195,7 @@ def _ours(home: Path, broker: str, metadata: str) -> Measured:
 
 def _finished(client: Client, runs: list[str]) -> list[float]:
     """When the runs ended, by their own records, in order."""
-    _wait(lambda: not client.runs(RunFilter(status="running", limit=1)))
+    wait_for(lambda: not client.runs(RunFilter(status="running", limit=1)))
     steps = (step for run in runs for step in client.metadata.steps(run))
     return sorted(step.finished_at or 0.0 for step in steps)
 
@@ -256,7 +254,7 @@ def count_trips(home: Path, broker: str, metadata: str, runs: int = COUNTED) -> 
                 client.submit(CHORD, {"number": number})
             worker = platform.worker(SLOTS, ())
             worker.start()
-            _wait(lambda: not client.runs(RunFilter(status="running", limit=1)))
+            wait_for(lambda: not client.runs(RunFilter(status="running", limit=1)))
             worker.stop()
             messages, rings = (
                 after - then for after, then in zip(_sent(redis), before, strict=True)
@@ -273,28 +271,3 @@ def _sent(redis: Redis) -> tuple[int, int]:
     names = ("cmdstat_lpush", "cmdstat_publish")
     messages, rings = (int(counts.get(name, {"calls": 0})["calls"]) for name in names)
     return messages, rings
-
-
-# processes
-
-
-@contextlib.contextmanager
-def _process(command: list[str], environment: Mapping[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(command, env={**os.environ, **environment})
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {WAIT_SECONDS:g} s")
-        time.sleep(0.005)
