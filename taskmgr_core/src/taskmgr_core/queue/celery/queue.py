@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from redis import Redis
 from redis.exceptions import RedisError
 
+from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     SENT_AT,
     check_address,
     list_key,
-    place_of,
     translated,
+    verified,
 )
 from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
 from taskmgr_core.specs import Claim, ReadyStep
@@ -54,10 +55,10 @@ class CeleryQueue:
     def __init__(self, url: str, metadata: MetadataStore) -> None:
         check_address(url)
         self.place = place_of(url)
-        self._url = url
+        self._url = verified(url)
         self._metadata = metadata
         self._client = Redis.from_url(
-            url,
+            self._url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=CONNECT_SECONDS,
             socket_keepalive=True,
