@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 HIDDEN = "***"
 
-_SECRET_OPTION = re.compile(r"pass|secret|token|credential|username|mechanismprop", re.I)
+_SECRET_OPTION = re.compile(r"pass|secret|token|credential|username|mechanismprop", re.IGNORECASE)
 _HOST = re.compile(r"[\w.-]+(:\d{1,5})?(/\w*)?\Z")
 _PLACE = re.compile(r"((\[[^]]*\]|[^:,/]*)(:\d{0,5})?(,|\Z|(?=/)))*(/.*)?\Z")
 # Shorter ones are in too many words: hiding them would say what they are.

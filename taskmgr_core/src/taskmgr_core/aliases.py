@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import attrs
 

@@ -122,7 +122,7 @@ class Settings:
         10, "Size at which a worker begins another file in its log folder.", _at_least(1)
     )
     log_files: int = _setting(5, "Full files of each log that are kept.", _at_least(0))
-    tasks: Mapping[str, TaskOverride] = _setting(  # noqa: RUF009 - frozen like the class
+    tasks: Mapping[str, TaskOverride] = _setting(
         Overrides(),
         "Queue, priority and timeout of tasks, where they are not to be what the plugin says.",
     )

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from taskmgr_core.addresses import place_of, secrets_of, without_secrets
 from taskmgr_core.aliases import ALIASES, completed
 from taskmgr_core.errors import SettingsError
+from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.settings import Source, explain, load
+from taskmgr_core.specs import Graph, GraphStep
 
 MONGODB = {
     "MONGODB_HOST": "db",
@@ -226,3 +228,18 @@ def test_every_fault_of_an_override_is_told_with_its_place(tmp_path: Path) -> No
     for place in ("faces.queue: ", "faces.priority: 10 ", "faces.timeout: 0 ", "faces.retrys: "):
         assert place in str(refused.value)
     assert str(refused.value).startswith(f"{file}: tasks: ")
+
+
+def test_graph_is_overridden_step_by_step() -> None:
+    """Steps of a named task get what is said of it; the rest, and other steps, stay."""
+    steps = tuple(
+        GraphStep(each, task, "1.0", "default", 5, 60.0, 512, 0, {}, (), ())
+        for each, task in (("001", "faces"), ("002", "words"))
+    )
+    graph = Graph("two", {}, (), {}, steps, {})
+    changed = overridden(graph, {"faces": TaskOverride(priority=9, timeout=300.0)})
+    assert [(each.queue, each.priority, each.timeout) for each in changed.steps] == [
+        ("default", 9, 300.0),
+        ("default", 5, 60.0),
+    ]
+    assert overridden(graph, {"others": TaskOverride(priority=1)}) is graph

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from taskmgr_core.errors import SettingsError
 from taskmgr_core.settings import Settings, Source, explain, load
 
-NUMBERS = [
-    each.name for each in attrs.fields(Settings) if isinstance(each.default, int | float)
-]
+NUMBERS = [each.name for each in attrs.fields(Settings) if isinstance(each.default, int | float)]
 SMALLEST = {
     "history_days": 0.0,
     "slots": 0,

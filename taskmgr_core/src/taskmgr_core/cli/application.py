@@ -30,6 +30,7 @@ COMMANDS = (
     Entry("info", "catalog", "Show a task or pipeline: inputs, outputs, versions.", CATALOG),
     Entry("run", "run", "Run a task or pipeline and print its result.", RUNS),
     Entry("runs", "runs", "List runs, newest first.", RUNS),
+    Entry("executions", "runs", "The same as runs: list runs, newest first.", RUNS),
     Entry("show", "show", "Show all that is recorded of a run.", RUNS),
     Entry("logs", "logs", "Print what the tasks of a run wrote.", RUNS),
     Entry("cancel", "runs", "Cancel a run.", RUNS),

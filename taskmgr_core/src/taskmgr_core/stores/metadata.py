@@ -201,6 +201,7 @@ class MetadataStore(Protocol):
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
@@ -209,6 +210,7 @@ class MetadataStore(Protocol):
             queues: the queues it serves; empty for all.
             now: UTC seconds.
             runs: only steps of these runs; None for all.
+            tasks: only steps of these tasks; empty for all.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.

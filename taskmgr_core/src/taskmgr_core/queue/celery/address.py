@@ -15,6 +15,7 @@ PRIORITIES = 10
 SEPARATOR = ":"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
+PASSES = "passes"
 SCHEMES = ("redis", "rediss")
 TLS_OPTIONS = (
     "ssl_ca_certs",

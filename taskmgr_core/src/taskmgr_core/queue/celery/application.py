@@ -68,8 +68,12 @@ class Sender:
     application: Celery
     place: str
 
-    def send(self, step: ReadyStep) -> None:
+    def send(self, step: ReadyStep, **headers: int) -> None:
         """Send the ids of a step to its queue, under the name of its task.
+
+        Arguments:
+            step: the step.
+            headers: what else the message tells.
 
         Raises:
             QueueError: the broker cannot be reached.
@@ -80,7 +84,7 @@ class Sender:
                 args=(step.run, step.id),
                 queue=step.queue,
                 priority=broker_priority(step.priority),
-                headers={SENT_AT: time.time()},
+                headers={SENT_AT: time.time(), **headers},
                 ignore_result=True,
                 retry=False,
             )

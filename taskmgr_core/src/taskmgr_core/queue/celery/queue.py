@@ -16,6 +16,7 @@ from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
+    PASSES,
     SENT_AT,
     check_address,
     list_key,
@@ -96,6 +97,18 @@ class CeleryQueue:
         except (QueueError, RedisError) as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
 
+    def send_on(self, step: ReadyStep, passes: int) -> None:
+        """Send a step's message again: whoever got it serves no such task.
+
+        Arguments:
+            step: the step.
+            passes: how often it was sent on.
+
+        Raises:
+            QueueError: the broker cannot be reached; it is found in the store a little later.
+        """
+        self._sender.send(step, **{PASSES: passes})
+
     def alert(self, run_id: str) -> None:
         """Ring for a run, and for every worker."""
         try:
@@ -109,10 +122,11 @@ class CeleryQueue:
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         seen = self._bell.count()
-        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
         if claim is None and timeout > 0:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS))
         return claim

@@ -130,13 +130,14 @@ class SqliteMetadata:
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
         with self._database.reading() as connection:
-            if not claims.anything_due(connection, queues, now, runs):
+            if not claims.anything_due(connection, queues, now, runs, tasks):
                 return None
         with self._database.quick() as connection:
-            return claims.claim(connection, worker, queues, now, runs)
+            return claims.claim(connection, worker, queues, now, runs, tasks)
 
     def claim_step(
         self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
