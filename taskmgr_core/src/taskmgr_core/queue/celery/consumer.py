@@ -78,7 +78,7 @@ def register(application: Celery, name: str, perform: Perform) -> Task:
         def run(run_id: str, step_id: str) -> None:
             perform(str(run_id), str(step_id))
 
-        application.task(run, name=name, ignore_result=True, typing=False, lazy=False)
+        application.task(run, name=name, ignore_result=True, typing=False, lazy=False, shared=False)
     return application.tasks[name]
 
 
