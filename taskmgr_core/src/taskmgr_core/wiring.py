@@ -61,14 +61,14 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        self.metadata = _metadata(settings)
-        self.artifacts = _artifacts(settings)
+        self.metadata = metadata_of(settings)
+        self.artifacts = artifacts_of(settings)
         # A file and a folder are made by whoever comes first; servers are prepared once.
         if not settings.metadata_url:
             self.metadata.initialize()
         if not settings.artifacts_url:
             self.artifacts.initialize()
-        self.queue = _queue(settings, self.metadata)
+        self.queue = queue_of(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
@@ -182,7 +182,8 @@ class Platform:
 # The clients of the servers are slow to import, and a laptop needs none of them.
 
 
-def _metadata(settings: Settings) -> MetadataStore:
+def metadata_of(settings: Settings) -> MetadataStore:
+    """The metadata store, not yet connected."""
     if not settings.metadata_url:
         return SqliteMetadata(settings.database)
     from taskmgr_core.stores.mongodb import MongoMetadata
@@ -190,16 +191,24 @@ def _metadata(settings: Settings) -> MetadataStore:
     return MongoMetadata(settings.metadata_url, settings.history_days * 86_400)
 
 
-def _artifacts(settings: Settings) -> ArtifactStore:
+def artifacts_of(settings: Settings, patience: float | None = None) -> ArtifactStore:
+    """The artifact store, not yet connected.
+
+    Arguments:
+        settings: as loaded.
+        patience: how long to go on while a server is away, in seconds; None for its default.
+    """
     folder = settings.home / "artifacts"
     if not settings.artifacts_url:
         return DirectoryArtifacts(folder)
     from taskmgr_core.stores.s3 import S3Artifacts, S3Location
 
-    return S3Artifacts(S3Location.from_url(settings.artifacts_url), folder)
+    location = S3Location.from_url(settings.artifacts_url)
+    return S3Artifacts(location, folder, **({} if patience is None else {"patience": patience}))
 
 
-def _queue(settings: Settings, metadata: MetadataStore) -> Queue:
+def queue_of(settings: Settings, metadata: MetadataStore) -> Queue:
+    """The queue, not yet connected."""
     if not settings.broker_url:
         return EmbeddedQueue(metadata, Bell(settings.home / "bells"))
     from taskmgr_core.queue.celery.queue import CeleryQueue

@@ -37,6 +37,7 @@ COMMANDS = (
     Entry("lineage", "lineage", "Show which value was made from which.", RUNS),
     Entry("worker", "worker", "Start a worker, or see which are alive.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
+    Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),
     Entry("config", "config", "Show every setting and where it comes from.", PLATFORM),
     Entry("completion", "completion", "Print the completion script of a shell.", PLATFORM),

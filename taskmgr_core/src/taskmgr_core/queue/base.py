@@ -59,6 +59,13 @@ class Queue(Protocol):
     def wake(self) -> None:
         """End every wait in this process, for stopping."""
 
+    def server_version(self) -> str:
+        """The broker's version, asked of it; empty where there is none.
+
+        Raises:
+            QueueError: it does not answer.
+        """
+
     def close(self) -> None:
         """Stop listening."""
 

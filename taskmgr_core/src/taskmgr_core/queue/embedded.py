@@ -76,6 +76,10 @@ class EmbeddedQueue:
         """Ring."""
         self._bell.ring()
 
+    def server_version(self) -> str:
+        """There is no broker."""
+        return ""
+
     def close(self) -> None:
         """Stop listening."""
         self._bell.close()

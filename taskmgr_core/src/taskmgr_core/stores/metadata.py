@@ -105,6 +105,13 @@ class MetadataStore(Protocol):
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""
 
+    def server_version(self) -> str:
+        """The version of what keeps the records, asked of it.
+
+        Raises:
+            StoreError: it does not answer.
+        """
+
     def close(self) -> None:
         """Release connections; nothing recorded is lost."""
 

@@ -59,6 +59,12 @@ class SqliteMetadata:
         """Every task version, pipeline, run, step and value that cannot be read; it reads all."""
         return checking.damaged(self._database)
 
+    def server_version(self) -> str:
+        """SQLite's version, from a look into the file."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT sqlite_version(), count(*) FROM workers").fetchone()
+        return str(row[0])
+
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
         with self._database.durable() as connection:
