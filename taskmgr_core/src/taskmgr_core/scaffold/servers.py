@@ -46,11 +46,7 @@ def compose_text() -> str:
     return (files(__package__) / "compose" / COMPOSE).read_text(encoding="utf-8")
 
 
-def write_compose(
-    folder: Path,
-    source: Path,
-    make_secret: Callable[[], str] = lambda: secrets.token_hex(_SECRET_BYTES),
-) -> list[Path]:
+def write_compose(folder: Path, source: Path) -> list[Path]:
     """Write the compose file and one with passwords, readable by their owner alone.
 
     Arguments:
