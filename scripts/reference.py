@@ -20,8 +20,9 @@ from taskmgr_core.settings import HOME_FOLDER, PREFIX, Settings
 INTRODUCTION = """# Settings
 
 A setting is taken from its environment variable, else from the file `config.toml` in the home, else
-from a [variable of the servers' images](#variables-of-the-servers-images), else it has its default. `taskmgr config` shows each with its value and where that came from. This page
-is written from the table of settings by `scripts/reference.py`, and a test keeps it current.
+from a [variable of the servers' images](#variables-of-the-servers-images), else it has its default.
+`taskmgr config` shows each with its value and where that came from. This page is written from the
+table of settings by `scripts/reference.py`, and a test keeps it current.
 
 Times are seconds, sizes MB of 1,000,000 bytes where the name ends in `_mb`, else bytes.
 """
@@ -95,9 +96,10 @@ priority = 8
 timeout = 300
 ```
 
-It holds for runs that are submitted from then on, by clients that read this file: a step is sent to
-its queue before any worker hears of it. The variable `TASKMGR_TASKS` has the same as JSON. A timeout
-can also be one worker's own, see [Run on servers](../how-to/run-on-servers.md#a-file-for-each-worker).
+It holds for runs that are submitted from then on, by clients that read this file: a step is sent
+to its queue before any worker hears of it. The variable `TASKMGR_TASKS` has the same as JSON. A
+timeout can also be one worker's own, see
+[Run on servers](../how-to/run-on-servers.md#a-file-for-each-worker).
 """
 
 

@@ -36,7 +36,7 @@ def test_secret_is_in_no_line(tmp_path: Path) -> None:
         logs.begin()
         logging.getLogger("redis").warning("no connection to redis://:%s@host", SECRET)
         try:
-            raise ValueError(SECRET)
+            int(SECRET)
         except ValueError:
             logging.getLogger("kombu").exception("failed")
         text = (folder / "system.log").read_text()
@@ -48,13 +48,13 @@ def test_json_line_has_the_traceback_inside(tmp_path: Path) -> None:
     """Each record is one line, whatever is in it."""
     Logging("info", "json", tmp_path, stderr=False).begin()
     try:
-        raise ValueError("two\nlines")
+        int("two\nlines")
     except ValueError:
         logging.getLogger("taskmgr.worker").exception('a "quoted"\nmessage')
     (line,) = (tmp_path / "worker.log").read_text().splitlines()
     told = json.loads(line)
     assert told["message"] == 'a "quoted"\nmessage'
-    assert "ValueError: two\nlines" in told["traceback"]
+    assert "ValueError: invalid literal" in told["traceback"]
     assert told["level"] == "error"
 
 
