@@ -19,7 +19,7 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.scaling import Scaling
-from taskmgr_core.specs import Claim, Outcome
+from taskmgr_core.specs import Claim, Outcome, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
@@ -190,12 +190,15 @@ def test_message_that_nobody_serves_waits_and_does_not_circle(team: Team) -> Non
     faces = team.worker(2, tasks=("faces",))
     faces.gate.set()
     (run,) = team.submit(task="words")
-    passed = []
-    send_on = faces.feed._others.queue.send_on
-    faces.feed._others.queue.send_on = lambda step, passes: (  # type: ignore[method-assign]
-        passed.append(passes),
-        send_on(step, passes),
-    )[1]
+    passed: list[int] = []
+    others = faces.feed._others
+    send_on = others.queue.send_on
+
+    def counted(step: ReadyStep, passes: int) -> None:
+        passed.append(passes)
+        send_on(step, passes)
+
+    others.queue.send_on = counted  # type: ignore[method-assign]
     ends = time.monotonic() + 2.5
     while time.monotonic() < ends:
         faces.feed.tend()
