@@ -61,6 +61,7 @@ class Executor:
         validator: checks outputs against their schemas.
         inline_bytes: larger values are put aside as files.
         retry_delay: seconds before the first retry, doubled each time.
+        timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
     """
 
     metadata: MetadataStore
@@ -69,6 +70,7 @@ class Executor:
     validator: Validator
     inline_bytes: int
     retry_delay: float
+    timeouts: Mapping[str, float] = attrs.field(factory=dict)
     _versions: KnownVersions = attrs.field(
         default=attrs.Factory(lambda self: KnownVersions(self.metadata), takes_self=True),
         init=False,
@@ -151,7 +153,7 @@ class Executor:
             str(found["$artifact"]): str(self.artifacts.local_path(str(found["$artifact"])))
             for found in references(documents)
         }
-        limits = Limits(step.timeout, step.memory_mb, cancelled)
+        limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
         with self._lease(version, cancelled) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             output = lease.runner.output(on_lines)

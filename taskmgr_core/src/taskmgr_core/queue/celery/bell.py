@@ -35,7 +35,7 @@ class RedisBell:
         prefix: of the channel, to keep platforms on one Redis apart.
     """
 
-    client: Redis
+    client: Redis = attrs.field(repr=False)  # some show their password
     prefix: str = ""
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)

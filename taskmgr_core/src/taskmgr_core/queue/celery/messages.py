@@ -19,18 +19,19 @@ import time
 import uuid
 from typing import Any
 
-from taskmgr_core.queue.celery.address import SENT_AT, broker_priority
+from taskmgr_core.queue.celery.address import PASSES, SENT_AT, broker_priority
 from taskmgr_core.specs import ReadyStep
 
 _PERSISTENT = 2
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def message_of(step: ReadyStep) -> str:
+def message_of(step: ReadyStep, passes: int = 0) -> str:
     """The text that waits in the step's list: its ids under the name of its task.
 
     Arguments:
         step: what is ready.
+        passes: how often workers that serve no such task have sent it on.
     """
     name = f"{step.run}.{step.id}.{secrets.token_hex(4)}"
     arguments = [step.run, step.id]
@@ -39,7 +40,7 @@ def message_of(step: ReadyStep) -> str:
         "body": base64.b64encode(body.encode()).decode(),
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": _headers(step.task, name, arguments),
+        "headers": _headers(step.task, name, arguments) | ({PASSES: passes} if passes else {}),
         "properties": {
             "correlation_id": name,
             "reply_to": "",

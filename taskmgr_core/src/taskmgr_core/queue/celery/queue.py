@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from redis import Redis
 from redis.exceptions import RedisError
 
+from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     SENT_AT,
     check_address,
     list_key,
-    place_of,
     translated,
+    verified,
 )
 from taskmgr_core.queue.celery.bell import EVERYBODY, TAKERS, RedisBell
 from taskmgr_core.queue.celery.messages import message_of
@@ -53,10 +54,10 @@ class CeleryQueue:
     def __init__(self, url: str, metadata: MetadataStore) -> None:
         check_address(url)
         self.place = place_of(url)
-        self._url = url
+        self._url = verified(url)
         self._metadata = metadata
         self._client = Redis.from_url(
-            url,
+            self._url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=CONNECT_SECONDS,
             socket_keepalive=True,
@@ -87,6 +88,18 @@ class CeleryQueue:
         except (QueueError, RedisError) as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
 
+    def send_on(self, step: ReadyStep, passes: int) -> None:
+        """Send a step's message again: whoever got it serves no such task.
+
+        Arguments:
+            step: the step.
+            passes: how often it was sent on.
+
+        Raises:
+            QueueError: the broker cannot be reached; it is found in the store a little later.
+        """
+        self._send([step], passes)
+
     def alert(self, run_id: str) -> None:
         """Ring for a run, and for every worker."""
         try:
@@ -100,10 +113,11 @@ class CeleryQueue:
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         seen = self._bell.count(TAKERS)
-        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
         if claim is None and timeout > 0:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)
         return claim
@@ -166,11 +180,11 @@ class CeleryQueue:
         if "application" in vars(self):
             self.application.close()
 
-    def _send(self, steps: Collection[ReadyStep]) -> None:
+    def _send(self, steps: Collection[ReadyStep], passes: int = 0) -> None:
         """One message for each step, all in one round trip."""
         with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
             for step in steps:
-                pipeline.lpush(list_key(step.queue, step.priority), message_of(step))
+                pipeline.lpush(list_key(step.queue, step.priority), message_of(step, passes))
             pipeline.execute()
 
     def _oldest(self, key: str) -> float:
