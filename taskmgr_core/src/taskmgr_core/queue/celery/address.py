@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from redis.exceptions import RedisError
-
 from taskmgr_core.errors import QueueError, SettingsError
 
 PRIORITIES = 10
 SEPARATOR = ":"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
+# Who waits for no run in particular.
+EVERYBODY = ""
 SCHEMES = ("redis", "rediss")
 
 
@@ -49,6 +49,8 @@ def list_key(queue: str, priority: int) -> str:
 @contextlib.contextmanager
 def translated(place: str) -> Iterator[None]:
     """Our errors for those of the broker; none of them shows a password."""
+    from redis.exceptions import RedisError  # its client is slow to import
+
     try:
         yield
     except (RedisError, OSError) as error:

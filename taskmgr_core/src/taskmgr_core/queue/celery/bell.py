@@ -12,11 +12,11 @@ import attrs
 from redis import Redis
 from redis.exceptions import RedisError
 
+from taskmgr_core.queue.celery.address import EVERYBODY
+
 CHANNEL = "taskmgr.changes"
 LISTEN_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
-# Who waits for no run in particular.
-EVERYBODY = ""
 
 _LOGGER = logging.getLogger(__name__)
 
