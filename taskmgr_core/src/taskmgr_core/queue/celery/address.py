@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from taskmgr_core.errors import QueueError, SettingsError
 
 PRIORITIES = 10
-SEPARATOR = ":"
+# The transport's own. With another one Flower and `celery inspect`, which are told of none,
+# could not read what workers write, nor workers what those write.
+SEPARATOR = "\x06\x16"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
 # Who waits for no run in particular.

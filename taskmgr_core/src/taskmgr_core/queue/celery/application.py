@@ -14,7 +14,6 @@ from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     PRIORITIES,
     SENT_AT,
-    SEPARATOR,
     broker_priority,
     translated,
 )
@@ -47,7 +46,6 @@ def make_application(url: str) -> Celery:
         broker_transport_options={
             "priority_steps": list(range(PRIORITIES)),
             "queue_order_strategy": "priority",
-            "sep": SEPARATOR,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": CONNECT_SECONDS * 2,
             "socket_keepalive": True,
