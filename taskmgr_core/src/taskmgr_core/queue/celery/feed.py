@@ -194,4 +194,5 @@ class CeleryFeed:
             return
         ready = [as_ready(each, time.time()) for each in found if each.status == "ready"]
         if ready:
+            _LOGGER.info("run %s step %s is left to others", run_id, step_id)
             self._queue.announce(run_id, ready)
