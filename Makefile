@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 export PYTHON ?= python3
 ARGS ?=
+# What demo and test run on: nothing but this machine, or Redis, MongoDB and S3.
+BACKEND ?= embedded
 
 BIN := .venv/bin
 # Written last, so that a setup which was interrupted is done again.
@@ -38,12 +40,26 @@ $(DEV): requirements/uv.txt requirements/dev.txt $(MEMBERS) scripts/setup
 	@touch $@ $(RUNTIME)
 
 # The nearest .taskmgr is where taskmgr keeps everything: the demonstration stays in this checkout.
-demo: $(RUNTIME) ## find faces in a picture: make demo [IMAGE=path]
+demo: demo-$(BACKEND) ## find faces in a picture: make demo [IMAGE=path] [BACKEND=servers]
+
+.PHONY: demo-embedded demo-servers
+demo-embedded: $(RUNTIME)
 	@mkdir -p .taskmgr
 	@$(BIN)/taskmgr demo $${IMAGE:+--image "$$IMAGE"} $(ARGS)
 
-test: $(DEV) ## every test but chaos and load
+demo-servers: $(DEV)
+	@$(BIN)/python -m servers.demo -- $${IMAGE:+--image "$$IMAGE"} $(ARGS)
+
+test: test-$(BACKEND) ## every test but chaos and load; BACKEND=servers: acceptance on servers
+
+.PHONY: test-embedded test-servers
+test-embedded: $(DEV)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos and not load" $(ARGS)
+
+# Every process of pytest starts servers and workers of its own: no more of them than cores.
+test-servers: $(DEV)
+	TASKMGR_TEST_BACKEND=servers $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile \
+	    -m "not chaos and not load" tests/acceptance $(ARGS)
 
 check: $(DEV) ## format, lint, types and import contracts
 	$(BIN)/ruff check

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -68,7 +68,7 @@ class Services:
         Raises:
             ServerError: one does not start or ended by itself, or another process runs them.
         """
-        with self._alone(), _started(self.folder) as servers:
+        with self.started(KINDS) as servers:
             lines = "".join(
                 f"export {setting}={shlex.quote(servers[kind].url)}\n"
                 for setting, kind in SETTINGS.items()
@@ -82,6 +82,19 @@ class Services:
                     time.sleep(_LOOK_SECONDS)
             finally:
                 self._lines.unlink()
+
+    @contextlib.contextmanager
+    def started(self, kinds: Collection[str]) -> Iterator[Mapping[str, Server]]:
+        """Some of them as children of this process, for a while.
+
+        Arguments:
+            kinds: keys of ``KINDS``.
+
+        Raises:
+            ServerError: one does not start, or another process runs those of the folder.
+        """
+        with self._alone(), _started(self.folder, kinds) as servers:
+            yield servers
 
     def run_in_background(self) -> str:
         """Run them in a process that goes on; what a shell evaluates to use them.
@@ -167,13 +180,13 @@ class Services:
 
 
 @contextlib.contextmanager
-def _started(folder: Path) -> Iterator[Mapping[str, Server]]:
-    """Every server, started side by side."""
+def _started(folder: Path, kinds: Collection[str]) -> Iterator[Mapping[str, Server]]:
+    """Servers, started side by side."""
     with contextlib.ExitStack() as stack:
 
         def start(kind: str) -> Server:
             return stack.enter_context(KINDS[kind].start(folder / kind))
 
         with ThreadPoolExecutor(len(KINDS)) as pool:
-            servers = dict(zip(KINDS, pool.map(start, KINDS), strict=True))
+            servers = dict(zip(kinds, pool.map(start, kinds), strict=True))
         yield servers

@@ -10,7 +10,10 @@ import attrs
 from minio.deleteobjects import DeleteObject
 
 from servers import mongodb_server, redis_server, s3_server
+from servers.errors import ServerError
 from servers.server import Server
+
+_GIVEN_DATABASES = 16  # as many as a Redis has that nobody has told otherwise
 
 
 @attrs.frozen
@@ -45,6 +48,38 @@ def redis_share(server: Server) -> Iterator[Share]:
             else:
                 for key in client.scan_iter(match=f"{share.name}*"):
                     client.delete(key)
+
+
+@contextmanager
+def redis_database(server: Server) -> Iterator[Share]:
+    """A whole database, for who cannot be given a prefix; of a given server an empty one.
+
+    Raises:
+        ServerError: a given server has no empty one.
+    """
+    if server.ours:
+        with redis_share(server) as share:
+            yield share
+        return
+    url = _taken_database(server)
+    try:
+        yield Share(server, "", url)
+    finally:
+        with redis_server.connected(url) as client:
+            client.flushdb()
+
+
+def _taken_database(server: Server) -> str:
+    """The address of an empty database, which from now on is not empty any more."""
+    for number in range(1, _GIVEN_DATABASES):
+        url = server.url_for(str(number))
+        with redis_server.connected(url) as client:
+            if client.dbsize() == 0 and client.setnx("taskmgr-test", "in use"):
+                return url
+    raise ServerError(
+        f"the given Redis has no empty database among 1 to {_GIVEN_DATABASES - 1}; empty one, "
+        "or unset TASKMGR_TEST_REDIS_URL to use a server that is started for you"
+    )
 
 
 def _own_database(server: Server) -> str:

@@ -31,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ENVIRONMENT] = dict(os.environ)
 
 
+def environment_of(config: pytest.Config) -> Mapping[str, str]:
+    """The environment that the tests were started in."""
+    return config.stash[_ENVIRONMENT]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once for each server that is absent how many tests were skipped for it."""
     reports = terminalreporter.stats.get("skipped", [])

@@ -16,6 +16,8 @@ from typing import Any
 import attrs
 import pytest
 
+from servers.child import GUARD
+
 PROGRAM = Path(sys.executable).with_name("taskmgr")
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,10 +46,16 @@ class CommandLine:
     Attributes:
         home: ``TASKMGR_HOME``.
         folder: the working directory.
+        settings: the variables with the addresses of servers; none for the embedded platform.
     """
 
     home: Path
     folder: Path
+    settings: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def at(self, folder: Path) -> CommandLine:
+        """A terminal on the same platform in another folder."""
+        return attrs.evolve(self, folder=folder)
 
     def __call__(self, *words: str | Path, code: int = 0, timeout: float = 60) -> Finished:
         """Run a command to its end and check its exit code."""
@@ -74,27 +82,36 @@ class CommandLine:
         return json.loads(self(*words, "--json", code=code).out)
 
     @contextlib.contextmanager
-    def started(self, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
-        """A command that goes on; killed at the end if it still does."""
-        process = subprocess.Popen(
-            [PROGRAM, *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
+    def started(
+        self, *words: str | Path, log: Path | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on; killed at the end if it still does, however the tests end.
+
+        Arguments:
+            words: the command.
+            log: for all that it writes; by default the caller reads it.
+        """
+        with contextlib.ExitStack() as stack:
+            out = subprocess.PIPE if log is None else stack.enter_context(log.open("w"))
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", GUARD, str(os.getpid()), PROGRAM, *words],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                text=True,
+            )
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.communicate()
 
     @contextlib.contextmanager
-    def worker(self, *options: str) -> Iterator[subprocess.Popen[str]]:
+    def worker(self, *options: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
         """A worker in another process, alive."""
-        with self.started("worker", "start", *options) as process:
+        with self.started("worker", "start", *options, log=log) as process:
             wait_until(lambda: self.alive_workers(process.pid), "the worker is alive")
             yield process
 
@@ -127,7 +144,7 @@ class CommandLine:
     def environment(self) -> dict[str, str]:
         """The environment of every command."""
         kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        return {**kept, **FAST, "TASKMGR_HOME": str(self.home)}
+        return {**kept, **FAST, **self.settings, "TASKMGR_HOME": str(self.home)}
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from backends import EMBEDDED, SERVERS, VARIABLE, Backend, Embedded, OnServers
 from command_line import REPOSITORY, CommandLine
+from servers.fixtures import environment_of
+
+from servers import KINDS
 
 TALK = '''"""Tasks for the acceptance tests."""
 
@@ -143,33 +149,110 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def published(projects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home where both plugins and the pipeline are published, to be copied only."""
-    home = tmp_path_factory.mktemp("published")
-    CommandLine(home, projects)("publish", "measured.json", "talk", "trials")
-    return home
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, with its reason, what the backend of this run cannot have."""
+    name = backend_name(config)
+    for item in items:
+        for other in {EMBEDDED, SERVERS} - {name}:
+            marker = item.get_closest_marker(other)
+            if marker is not None:
+                item.add_marker(pytest.mark.skip(reason=f"not on {name}: {marker.args[0]}"))
+
+
+def backend_name(config: pytest.Config) -> str:
+    """What the environment asks for."""
+    name = environment_of(config).get(VARIABLE) or EMBEDDED
+    if name not in (EMBEDDED, SERVERS):
+        raise pytest.UsageError(f"{VARIABLE}: {name!r} is neither {EMBEDDED} nor {SERVERS}")
+    return name
 
 
 @pytest.fixture(scope="session")
-def shared_home(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home for tests that mind no other's runs."""
-    return Path(shutil.copytree(published, tmp_path_factory.mktemp("shared") / "home"))
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """What the platforms of this run are on."""
+    if backend_name(request.config) == EMBEDDED:
+        return Embedded()
+    return OnServers({kind: request.getfixturevalue(f"shared_{kind}_server") for kind in KINDS})
+
+
+@pytest.fixture(scope="session")
+def new_platform(
+    backend: Backend, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path, Path], CommandLine]]:
+    """Gives a terminal on an empty platform, for a home and a folder; kept for the session."""
+    with contextlib.ExitStack() as stack:
+
+        def make(home: Path, folder: Path) -> CommandLine:
+            place = backend.place(tmp_path_factory.mktemp("place"))
+            return CommandLine(home, folder, stack.enter_context(place))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def published(
+    new_platform: Callable[[Path, Path], CommandLine],
+    projects: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> CommandLine:
+    """A platform where both plugins and the pipeline are published, to be copied only."""
+    taskmgr = new_platform(tmp_path_factory.mktemp("published"), projects)
+    publish_all(taskmgr)
+    return taskmgr
+
+
+@pytest.fixture(scope="session")
+def copy_of_published(
+    backend: Backend, published: CommandLine, new_platform: Callable[[Path, Path], CommandLine]
+) -> Callable[[Path], CommandLine]:
+    """Gives a copy of ``published`` with its home in a folder.
+
+    What is on servers is published there once more, the virtualenvs are copied.
+    """
+
+    def copy(home: Path) -> CommandLine:
+        shutil.copytree(published.home, home, symlinks=True)
+        taskmgr = new_platform(home, published.folder)
+        if backend.name == SERVERS:
+            publish_all(taskmgr)
+        return taskmgr
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def shared(
+    backend: Backend,
+    copy_of_published: Callable[[Path], CommandLine],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[CommandLine]:
+    """A platform for tests that mind no other's runs; on servers, workers serve it."""
+    folder = tmp_path_factory.mktemp("shared")
+    taskmgr = copy_of_published(folder / "home")
+    with contextlib.ExitStack() as stack:
+        for number in range(backend.workers):
+            stack.enter_context(taskmgr.worker(log=folder / f"worker-{number}.log"))
+        yield taskmgr
 
 
 @pytest.fixture
-def taskmgr(shared_home: Path, tmp_path: Path) -> CommandLine:
-    """A terminal on the shared home, in an empty folder."""
-    return CommandLine(shared_home, tmp_path)
+def taskmgr(shared: CommandLine, tmp_path: Path) -> CommandLine:
+    """A terminal on the shared platform, in an empty folder."""
+    return shared.at(tmp_path)
 
 
 @pytest.fixture
-def alone(published: Path, tmp_path: Path) -> CommandLine:
-    """A terminal on a home of its own, for tests whose workers must meet no others."""
-    return CommandLine(Path(shutil.copytree(published, tmp_path / "home")), tmp_path)
+def alone(copy_of_published: Callable[[Path], CommandLine], tmp_path: Path) -> CommandLine:
+    """A terminal on a platform of its own, for tests whose workers must meet no others."""
+    return copy_of_published(tmp_path / "home").at(tmp_path)
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> CommandLine:
-    """A terminal on a home that is not there yet."""
-    return CommandLine(tmp_path / "home", tmp_path)
+def empty(new_platform: Callable[[Path, Path], CommandLine], tmp_path: Path) -> CommandLine:
+    """A terminal on an empty platform whose home is not there yet."""
+    return new_platform(tmp_path / "home", tmp_path)
+
+
+def publish_all(taskmgr: CommandLine) -> None:
+    """Publish both plugins and the pipeline from the folder of the projects."""
+    taskmgr("publish", "measured.json", "talk", "trials")

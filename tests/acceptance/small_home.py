@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,19 +11,21 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 
 # In a mount namespace of its own the file system goes with its process.
 BEGINNING = """
-    import os, shutil, subprocess, sys
+    import json, os, shutil, subprocess, sys
     from pathlib import Path
     published, folder, megabytes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     sys.path.insert(0, sys.argv[4])
+    settings = json.load(sys.stdin)
     from command_line import CommandLine
     disk = folder / "disk"
     mounted = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", disk]
     subprocess.run(mounted, check=True)
     shutil.copytree(published, disk / "home", symlinks=True)
-    taskmgr = CommandLine(disk / "home", folder)
+    taskmgr = CommandLine(disk / "home", folder, settings)
 
     def fill():
         with (disk / "ballast").open("wb", buffering=0) as opened:
@@ -37,7 +40,7 @@ BEGINNING = """
 """
 
 
-def on_a_small_disk(published: Path, folder: Path, script: str, megabytes: int = 24) -> str:
+def on_a_small_disk(published: CommandLine, folder: Path, script: str, megabytes: int = 24) -> str:
     """What a script prints whose home is a copy on a small disk; skipped where there is none."""
     unshare = shutil.which("unshare")
     if unshare is None:
@@ -53,8 +56,9 @@ def on_a_small_disk(published: Path, folder: Path, script: str, megabytes: int =
         [
             *(*namespace, sys.executable, "-c"),
             textwrap.dedent(BEGINNING) + textwrap.dedent(script),
-            *(published, folder, str(megabytes), Path(__file__).parent),
+            *(published.home, folder, str(megabytes), Path(__file__).parent),
         ],
+        input=json.dumps(dict(published.settings)),
         capture_output=True,
         text=True,
         timeout=100,

@@ -45,7 +45,7 @@ def test_created_project_works_as_it_is(
     checked(folder, "mypy", "src", "tests", "--cache-dir", str(type_cache))
     readme = (folder / "README.md").read_text()
     commands = [line for line in readme.splitlines() if line.startswith("taskmgr ")]
-    inside = CommandLine(empty.home, folder)
+    inside = empty.at(folder)
     for command in commands:
         inside(*shlex.split(command, comments=True)[1:])
     (run,) = inside.json("runs")["runs"]

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
+pytestmark = pytest.mark.embedded("the records of the SQLite file are damaged")
+
 
 @pytest.fixture
 def run(projects: Path, empty: CommandLine) -> str:

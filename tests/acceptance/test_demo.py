@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from PIL import Image
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """A terminal in the checkout, with a home of its own."""
-    return CommandLine(tmp_path_factory.mktemp("demo"), REPOSITORY)
+def checkout(
+    new_platform: Callable[[Path, Path], CommandLine], tmp_path_factory: pytest.TempPathFactory
+) -> CommandLine:
+    """A terminal in the checkout, on a platform of its own."""
+    return new_platform(tmp_path_factory.mktemp("demo"), REPOSITORY)
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,9 @@ TEXT = "to be or not"
 
 
 @pytest.fixture(scope="session")
-def run(shared_home: Path, projects: Path) -> dict[str, Any]:
+def run(shared: CommandLine, projects: Path) -> dict[str, Any]:
     """What `taskmgr run measured --json` printed."""
-    taskmgr = CommandLine(shared_home, projects)
-    found: dict[str, Any] = taskmgr.json("run", "measured", f"text={TEXT}")
+    found: dict[str, Any] = shared.at(projects).json("run", "measured", f"text={TEXT}")
     return found
 
 

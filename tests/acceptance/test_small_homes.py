@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from command_line import CommandLine
 from small_home import on_a_small_disk
 
 
-def test_virtualenvs_are_removed_from_a_full_disk(published: Path, tmp_path: Path) -> None:
+def test_virtualenvs_are_removed_from_a_full_disk(published: CommandLine, tmp_path: Path) -> None:
     """`env gc` needs no database and no room, and makes some."""
     said = on_a_small_disk(
         published,
@@ -25,7 +26,7 @@ def test_virtualenvs_are_removed_from_a_full_disk(published: Path, tmp_path: Pat
     assert "removed taskmgr-trials 1.0.0" in said
 
 
-def test_task_that_fills_the_disk_fails_for_that(published: Path, tmp_path: Path) -> None:
+def test_task_that_fills_the_disk_fails_for_that(published: CommandLine, tmp_path: Path) -> None:
     """What the task cannot write, and what the platform cannot store, is a full disk."""
     said = on_a_small_disk(
         published,
@@ -45,7 +46,9 @@ def test_task_that_fills_the_disk_fails_for_that(published: Path, tmp_path: Path
     assert "make room and try again; `taskmgr env gc --size 0`" in platforms
 
 
-def test_home_that_cannot_be_written_says_what_to_do(published: Path, tmp_path: Path) -> None:
+def test_home_that_cannot_be_written_says_what_to_do(
+    published: CommandLine, tmp_path: Path
+) -> None:
     """A read-only home ends commands with its name and the cure."""
     said = on_a_small_disk(
         published,
@@ -54,7 +57,7 @@ def test_home_that_cannot_be_written_says_what_to_do(published: Path, tmp_path: 
         write_protect()
         for words in (["run", "add", "left=1"], ["env", "gc", "--size", "0"]):
             print(taskmgr(*words, code=3).err)
-        other = CommandLine(disk / "other", folder)
+        other = CommandLine(disk / "other", folder, settings)
         print(other("list", code=3).err)
         """,
     )
@@ -65,7 +68,7 @@ def test_home_that_cannot_be_written_says_what_to_do(published: Path, tmp_path: 
         assert "the permissions, or set TASKMGR_HOME to another folder" in line
 
 
-def test_project_is_created_whatever_the_home_is(published: Path, tmp_path: Path) -> None:
+def test_project_is_created_whatever_the_home_is(published: CommandLine, tmp_path: Path) -> None:
     """`create` needs no home: neither a full nor a read-only one stops it."""
     on_a_small_disk(
         published,

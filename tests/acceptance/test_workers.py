@@ -167,6 +167,7 @@ def test_killed_worker_is_lost_and_its_run_is_not(alone: CommandLine) -> None:
     assert step["lost"] == 1
 
 
+@pytest.mark.embedded("the SQLite file is the platform; servers outlive a home")
 @pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
 def test_worker_ends_when_its_home_goes(alone: CommandLine, replaced: bool) -> None:
     """Without its home a worker says so and ends with 3, its running task with it."""
@@ -184,6 +185,7 @@ def test_worker_ends_when_its_home_goes(alone: CommandLine, replaced: bool) -> N
     assert "Traceback" not in err
 
 
+@pytest.mark.embedded("the SQLite file is the platform; servers outlive a home")
 def test_waiting_command_ends_when_its_home_goes(alone: CommandLine) -> None:
     """A run that is waited for, and done, by one command ends with 3 and says why."""
     gate = alone.folder / "gate"

@@ -195,6 +195,7 @@ class Client:
         what: str | PipelineSpec,
         inputs: Mapping[str, Any],
         version: str | None = None,
+        graph: Graph | None = None,
     ) -> str:
         """Check the inputs, record a run and wake the workers.
 
@@ -202,6 +203,7 @@ class Client:
             what: the name of a pipeline or task, or a pipeline.
             inputs: name -> value; see ``InputReader.read``.
             version: of a task; the current one when None.
+            graph: what ``graph`` has given for ``what`` and ``version``, where it was asked.
 
         Returns:
             The run's id.
@@ -209,7 +211,7 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        graph = overridden(self.graph(what, version), self.overrides)
+        graph = overridden(graph or self.graph(what, version), self.overrides)
         documents = self.reader.read(graph, inputs)
         is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
         now = time.time()

@@ -13,7 +13,7 @@ import click
 from taskmgr_core.cli import endings
 from taskmgr_core.cli.groups import Entry, LazyGroup
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.streams import StdoutError, guard
+from taskmgr_core.cli.streams import StdoutError, guard, leave
 
 START = "Start"
 CATALOG = "Tasks and pipelines"
@@ -92,7 +92,7 @@ def taskmgr(ctx: click.Context, home: Path | None, debug: bool) -> None:
 def main() -> None:
     """The program ``taskmgr``."""
     guard()
-    sys.exit(run(sys.argv[1:]))
+    leave(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -108,7 +108,7 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     what = pipeline_or_name(name, client.metadata.version)
     graph = client.graph(what, version)
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working)
-    return client.submit(what, given, version)
+    return client.submit(what, given, version, graph)
 
 
 def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = None) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
-from taskmgr_core.queue.celery.address import CONNECT_SECONDS, PRIORITIES, SEPARATOR
+from taskmgr_core.queue.celery.address import CONNECT_SECONDS, PRIORITIES
 
 
 def make_application(url: str) -> Celery:
@@ -34,7 +34,6 @@ def make_application(url: str) -> Celery:
         broker_transport_options={
             "priority_steps": list(range(PRIORITIES)),
             "queue_order_strategy": "priority",
-            "sep": SEPARATOR,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": CONNECT_SECONDS * 2,
             "socket_keepalive": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,16 +10,15 @@ from collections import Counter
 from collections.abc import Collection
 
 import attrs
+import uuid_utils
 from redis import Redis
 from redis.exceptions import RedisError
+
+from taskmgr_core.queue.celery.address import EVERYBODY
 
 CHANNEL = "taskmgr.changes"
 LISTEN_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
-# Who waits for no run in particular.
-EVERYBODY = ""
-# Who in this process takes steps of its own runs.
-TAKERS = "takers"
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class RedisBell:
 
     client: Redis = attrs.field(repr=False)  # some show their password
     prefix: str = ""
+    _id: str = attrs.field(factory=lambda: str(uuid_utils.uuid4()), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
     _stop: threading.Event = attrs.field(factory=threading.Event, init=False)
@@ -107,12 +108,19 @@ class RedisBell:
         with self._changed:
             listener, self._listener = self._listener, None
         if listener is not None:
+            with contextlib.suppress(RedisError, OSError):  # then it looks by itself
+                self.client.publish(self._own_channel, "")
             listener.join()
         self.client.close()
 
     @property
     def _channel(self) -> str:
         return self.prefix + CHANNEL
+
+    @property
+    def _own_channel(self) -> str:
+        """Where only this one listens: how it is told to stop."""
+        return f"{self._channel}.{self._id}"
 
     def _hear_all(self) -> None:
         while not self._stop.is_set():
@@ -126,7 +134,7 @@ class RedisBell:
         with self.client.pubsub(  # type: ignore[no-untyped-call]
             ignore_subscribe_messages=False
         ) as subscription:
-            subscription.subscribe(self._channel)
+            subscription.subscribe(self._channel, self._own_channel)
             while not self._stop.is_set():
                 message = subscription.get_message(timeout=LISTEN_SECONDS)
                 if message is None:

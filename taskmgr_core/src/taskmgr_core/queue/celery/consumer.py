@@ -88,6 +88,7 @@ class StepConsumer(Consumer):  # type: ignore[misc]
     gate: Gate
     pulse: Pulse
     perform: Perform
+    pass_on: Perform
 
     def update_strategies(self) -> None:
         """Prepare for the tasks that are known; the others come with their messages."""
@@ -104,7 +105,11 @@ class StepConsumer(Consumer):  # type: ignore[misc]
 
         def received(message: Any) -> None:
             self.pulse.received_at = time.monotonic()
-            handle(message)
+            if self.pulse.stopping:  # asked for before, and nobody else will get it
+                (run_id, step_id), *_ = message.payload
+                self.pass_on(run_id, step_id)
+            else:
+                handle(message)
 
         consumer.on_message = received
         consumer.no_ack = True
@@ -130,7 +135,21 @@ class StepConsumer(Consumer):  # type: ignore[misc]
             return
 
 
-def step_consumer(gate: Gate, pulse: Pulse, perform: Perform) -> type[StepConsumer]:
-    """The consumer class of one worker: Celery makes the consumer, and knows nothing of ours."""
-    namespace = {"gate": gate, "pulse": pulse, "perform": staticmethod(perform)}
+def step_consumer(
+    gate: Gate, pulse: Pulse, perform: Perform, pass_on: Perform
+) -> type[StepConsumer]:
+    """The consumer class of one worker: Celery makes the consumer, and knows nothing of ours.
+
+    Arguments:
+        gate: its slots.
+        pulse: how it is doing.
+        perform: carries out a step.
+        pass_on: gives a step to others, whose message came after it was told to end.
+    """
+    namespace = {
+        "gate": gate,
+        "pulse": pulse,
+        "perform": staticmethod(perform),
+        "pass_on": staticmethod(pass_on),
+    }
     return type("StepConsumer", (StepConsumer,), namespace)

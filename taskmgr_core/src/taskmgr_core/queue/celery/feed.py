@@ -15,7 +15,7 @@ from taskmgr_core.queue.celery.others import OthersSteps
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.scaling import Scaling
 from taskmgr_core.queue.celery.slots import Gate, slot_pool
-from taskmgr_core.specs import Claim
+from taskmgr_core.specs import Claim, as_ready
 from taskmgr_core.stores.metadata import MetadataStore
 
 SILENT_SECONDS = 10.0
@@ -113,7 +113,7 @@ class CeleryFeed:
         self._controller = self._queue.application.WorkController(
             hostname=f"taskmgr@{self._worker}",
             pool_cls=slot_pool(self._gate),
-            consumer_cls=step_consumer(self._gate, self._pulse, self._perform),
+            consumer_cls=step_consumer(self._gate, self._pulse, self._perform, self._pass_on),
             concurrency=self._scaling.maximum,
             queues=sorted(self._served),
             use_eventloop=False,
@@ -174,7 +174,8 @@ class CeleryFeed:
         pause, again = TRY_AGAIN_SECONDS, False
         while True:
             if self._stopping.is_set():
-                return  # unclaimed: another worker is told of it
+                self._pass_on(run_id, step_id)
+                return
             try:
                 claim = self._metadata.claim_step(
                     run_id, step_id, self._worker, time.time(), again=again
@@ -189,3 +190,15 @@ class CeleryFeed:
             if claim is not None:
                 self._run(claim)
             return
+
+    def _pass_on(self, run_id: str, step_id: str) -> None:
+        """Announce a step again that we were told of and will not run."""
+        try:
+            found = [each for each in self._metadata.steps(run_id) if each.id == step_id]
+        except StoreError as error:
+            _LOGGER.warning("run %s step %s is found again later: %s", run_id, step_id, error)
+            return
+        ready = [as_ready(each, time.time()) for each in found if each.status == "ready"]
+        if ready:
+            _LOGGER.info("run %s step %s is left to others", run_id, step_id)
+            self._queue.announce(run_id, ready)

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
+    EVERYBODY,
     SENT_AT,
+    TAKERS,
     check_address,
     list_key,
     translated,
     verified,
 )
-from taskmgr_core.queue.celery.bell import EVERYBODY, TAKERS, RedisBell
 from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
 if TYPE_CHECKING:
     from celery import Celery
+    from redis import Redis
+
+    from taskmgr_core.queue.celery.bell import RedisBell
 
 LOOK_AGAIN_SECONDS = 1.0
 # A message is written after its step is recorded as ready; the clocks are of one machine.
@@ -43,6 +45,9 @@ class CeleryQueue:
     Workers are told of steps by Celery's messages (see ``CeleryFeed``). ``take`` is for
     a worker that serves only the runs of its own process: it asks the store.
 
+    The clients of the broker are slow to import. Each is made when it is first used: a
+    program that only looks at the store needs none, and connects to no broker.
+
     Arguments:
         url: the broker's address.
         metadata: the store that says what is ready.
@@ -56,23 +61,35 @@ class CeleryQueue:
         self.place = place_of(url)
         self._url = verified(url)
         self._metadata = metadata
-        self._client = Redis.from_url(
+        self._made_bell: RedisBell | None = None
+        self._making_bell = threading.Lock()
+
+    @cached_property
+    def application(self) -> Celery:
+        """The Celery application; made when a worker is."""
+        from taskmgr_core.queue.celery.application import make_application
+
+        return make_application(self._url)
+
+    @cached_property
+    def _client(self) -> Redis:
+        from redis import Redis
+
+        return Redis.from_url(
             self._url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=CONNECT_SECONDS,
             socket_keepalive=True,
         )
-        self._bell = RedisBell(self._client)
 
-    @cached_property
-    def application(self) -> Celery:
-        """The Celery application; made when a worker is.
+    @property
+    def _bell(self) -> RedisBell:
+        with self._making_bell:  # two bells would each hear half of what is awaited
+            if self._made_bell is None:
+                from taskmgr_core.queue.celery.bell import RedisBell
 
-        Celery is slow to import, and a program that only looks needs none of it.
-        """
-        from taskmgr_core.queue.celery.application import make_application
-
-        return make_application(self._url)
+                self._made_bell = RedisBell(self._client)
+            return self._made_bell
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Send the steps' messages, or ring for a run that has changed.
@@ -84,8 +101,9 @@ class CeleryQueue:
                 self._send(steps)
                 self._bell.hear([TAKERS])  # a worker of this process serves its own runs
             else:
-                self._bell.ring(run_id)
-        except (QueueError, RedisError) as error:
+                with translated(self.place):
+                    self._bell.ring(run_id)
+        except QueueError as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
 
     def send_on(self, step: ReadyStep, passes: int) -> None:
@@ -103,8 +121,9 @@ class CeleryQueue:
     def alert(self, run_id: str) -> None:
         """Ring for a run, and for every worker."""
         try:
-            self._bell.ring(run_id, everybody=True)
-        except RedisError as error:
+            with translated(self.place):
+                self._bell.ring(run_id, everybody=True)
+        except QueueError as error:
             _LOGGER.warning("run %s: workers could not be told: %s", run_id, error)
 
     def take(
@@ -176,7 +195,8 @@ class CeleryQueue:
 
     def close(self) -> None:
         """Stop listening and close the connections."""
-        self._bell.close()
+        if self._made_bell is not None:
+            self._made_bell.close()
         if "application" in vars(self):
             self.application.close()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import attrs
 from filelock import FileLock
@@ -15,8 +16,10 @@ from taskmgr_core.errors import ArtifactError
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.digests import hexadecimal, is_digest
 from taskmgr_core.stores.directory import DirectoryArtifacts
-from taskmgr_core.stores.s3.bucket import PART_BYTES, Bucket, Found
-from taskmgr_core.stores.s3.location import S3Location
+from taskmgr_core.stores.s3.location import PART_BYTES, S3Location
+
+if TYPE_CHECKING:
+    from taskmgr_core.stores.s3.bucket import Bucket, Found
 
 PATIENCE_SECONDS = 5.0
 _PREFIX = "sha256/"
@@ -42,12 +45,20 @@ class S3Artifacts:
     location: S3Location
     folder: Path
     patience: float = PATIENCE_SECONDS
-    _bucket: Bucket = attrs.field(init=False, repr=False)
     _cache: DirectoryArtifacts = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._bucket = Bucket(self.location, self.patience)
         self._cache = DirectoryArtifacts(self.folder)
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        """The bucket; made with the first request.
+
+        The client is slow to import, and most commands read and store no file.
+        """
+        from taskmgr_core.stores.s3.bucket import Bucket
+
+        return Bucket(self.location, self.patience)
 
     def initialize(self) -> None:
         """Create the bucket and the folder.

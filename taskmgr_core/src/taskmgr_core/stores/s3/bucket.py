@@ -18,11 +18,10 @@ from minio.error import S3Error
 
 from taskmgr_core.errors import ArtifactError, SettingsError, StoreUnavailableError
 from taskmgr_core.stores.s3.failures import FAILURES, code_of, translate
-from taskmgr_core.stores.s3.location import S3Location
+from taskmgr_core.stores.s3.location import PART_BYTES, S3Location
 
 T = TypeVar("T")
 
-PART_BYTES = 8 << 20
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
 _CONNECTIONS = 16

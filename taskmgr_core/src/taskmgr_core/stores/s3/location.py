@@ -12,6 +12,9 @@ import attrs
 
 from taskmgr_core.errors import SettingsError, nearest
 
+# How large files are cut, which the names that servers give them depend on.
+PART_BYTES = 8 << 20
+
 _BUCKET = re.compile(r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _FORMS = (
     "s3+http://KEY:SECRET@HOST:PORT/BUCKET, s3+https://KEY:SECRET@HOST:PORT/BUCKET, "
