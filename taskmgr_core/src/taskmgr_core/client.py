@@ -440,6 +440,7 @@ def _first_steps(run: Run, now: float) -> list[Step]:
             priority=each.priority,
             status="ready" if each.id in ready else "pending",
             ready_at=now if each.id in ready else None,
+            resources=each.resources,
         )
         for each in run.graph.steps
     ]

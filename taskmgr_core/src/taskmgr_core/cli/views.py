@@ -51,6 +51,7 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "priority": task.priority,
         "memory_mb": task.memory_mb,
         "retries": task.retries,
+        "resources": dict(task.resources),
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }
@@ -103,6 +104,7 @@ def _graph_step_view(step: GraphStep) -> dict[str, Any]:
         "task": step.task,
         "version": step.version,
         "queue": step.queue,
+        "resources": dict(step.resources),
         "after": list(step.after),
         "inputs": {
             input_port(step.id, field): source.port or {"value": source.constant}
@@ -171,6 +173,7 @@ def step_view(step: Step) -> dict[str, Any]:
         "task": step.task,
         "version": step.version,
         "queue": step.queue,
+        "resources": dict(step.resources),
         "status": step.status,
         "attempts": step.attempt,
         "lost": step.lost,
