@@ -18,7 +18,7 @@ from servers import Server, Share
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
-from taskmgr_core.queue.celery.scaling import Scaling
+from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, Outcome
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata

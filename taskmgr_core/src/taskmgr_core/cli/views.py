@@ -283,14 +283,23 @@ def _lineage_value(value: FieldValue) -> dict[str, Any]:
     return {name: part for name, part in value_view(value).items() if name != "value"}
 
 
+def worker_status(worker: Worker, alive: bool) -> str:
+    """How a worker is."""
+    if not alive:
+        return "lost"
+    return "draining" if worker.draining else "alive"
+
+
 def worker_view(worker: Worker, alive: bool) -> dict[str, Any]:
     """A worker."""
     return {
         "id": worker.id,
         "host": worker.host,
         "pid": worker.pid,
-        "status": "alive" if alive else "lost",
+        "status": worker_status(worker, alive),
         "slots": worker.slots,
+        "autoscale": list(worker.autoscale) if worker.autoscale else None,
+        "resources": dict(worker.resources),
         "queues": list(worker.queues),
         "running": list(worker.running),
         "started_at": moment(worker.started_at),

@@ -78,3 +78,6 @@ class Units:
         for name, numbers in held.items():
             self._free[name].difference_update(numbers)
         return held
+
+
+NO_UNITS = Units()

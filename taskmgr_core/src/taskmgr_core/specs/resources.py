@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from taskmgr_plugins.tasks import resources_fault
+
 SEPARATOR = "+"
 _PART = r"[a-z][a-z0-9_]*(=[0-9]{1,9})?"
 _TEXT = re.compile(rf"{_PART}(\+{_PART})*\Z")
@@ -32,6 +34,25 @@ def from_text(text: str) -> dict[str, int]:
         return {str(text): 1}
     parts = [each.partition("=") for each in text.split(SEPARATOR) if each]
     return {name: int(units) if units else 1 for name, _, units in parts}
+
+
+def offer_from(text: str) -> dict[str, int]:
+    """Resources as a person writes them: ``gpu=2,licence``.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    found: dict[str, int] = {}
+    for part in (each.strip() for each in text.split(",") if each.strip()):
+        name, _, units = part.partition("=")
+        if re.fullmatch(r"[^=]*(=[0-9]{1,9})?", part) is None:
+            raise ValueError(f"{part!r}: allowed is NAME=UNITS, as gpu=2")
+        if name in found:
+            raise ValueError(f"{name!r} is given twice")
+        found[name] = int(units) if units else 1
+    if fault := resources_fault(found):
+        raise ValueError(fault)
+    return found
 
 
 def is_text(text: object) -> bool:

@@ -7,17 +7,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from taskmgr_core.cli.commands.worker_control import CONTROL_COMMANDS
 from taskmgr_core.cli.groups import Group
-from taskmgr_core.cli.options import json_option
-from taskmgr_core.cli.screen import ago, plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import worker_view
 from taskmgr_core.report.formats import counted
+from taskmgr_core.settings import bounds_of
+from taskmgr_core.specs.resources import as_text, offer_from
 from taskmgr_plugins.tasks import queue_fault
 
 if TYPE_CHECKING:
@@ -26,16 +27,18 @@ if TYPE_CHECKING:
 LEVELS = ("debug", "info", "warning", "error")
 LOOK_SECONDS = 0.2
 
+T = TypeVar("T")
+
 _LOGGER = logging.getLogger("taskmgr.worker")
 
 
 @click.group(
     "worker",
     cls=Group,
-    examples=["taskmgr worker start", "taskmgr worker status"],
+    examples=["taskmgr worker start", "taskmgr worker list", "taskmgr worker stop --all"],
 )
 def worker_command() -> None:
-    """Start a worker, or see which are alive."""
+    """Start workers, see which are alive, tell them to leave."""
 
 
 @worker_command.command(
@@ -43,6 +46,7 @@ def worker_command() -> None:
     examples=[
         "taskmgr worker start",
         "taskmgr worker start --queues vision,text --slots 4",
+        "taskmgr worker start --resources gpu=2 --autoscale 1,8",
     ],
 )
 @click.option(
@@ -59,6 +63,16 @@ def worker_command() -> None:
     help="Steps that it runs at once; by default the setting slots.",
 )
 @click.option(
+    "--autoscale",
+    metavar="MIN,MAX",
+    help="Instead of --slots: it opens slots while steps wait, and closes idle ones.",
+)
+@click.option(
+    "--resources",
+    metavar="NAME=UNITS,...",
+    help="What it offers to steps that need it, as gpu=2; by default the setting resources.",
+)
+@click.option(
     "--loglevel",
     type=click.Choice(LEVELS, case_sensitive=False),
     default="info",
@@ -66,14 +80,25 @@ def worker_command() -> None:
     help="What it tells on stderr.",
 )
 @click.pass_obj
-def start_command(session: Session, queues: str, slots: int | None, loglevel: str) -> None:
-    """Run steps until it is told to leave.
+def start_command(
+    session: Session,
+    queues: str,
+    slots: int | None,
+    autoscale: str | None,
+    resources: str | None,
+    loglevel: str,
+) -> None:
+    """Run steps until it is told to leave, by a signal or by `taskmgr worker stop`.
 
     Ctrl-C and SIGTERM: it claims nothing more, finishes what runs, and leaves.
     The second time it gives back what runs, for another worker to take. When
     the home is removed or replaced under it, it ends with exit code 3.
     """
     names = _queue_names(queues)
+    if slots and autoscale:
+        raise click.UsageError("--slots and --autoscale say the same; give one of them")
+    bounds = _read("--autoscale", bounds_of, autoscale)
+    offered = _read("--resources", offer_from, resources)
     logging.basicConfig(
         level=loglevel.upper(),
         stream=sys.stderr,
@@ -81,20 +106,21 @@ def start_command(session: Session, queues: str, slots: int | None, loglevel: st
         force=True,
     )
     platform = session.platform()
-    wanted = slots or platform.settings.slots_or_cores
-    worker = platform.worker(wanted, names)
+    fewest, most = bounds or ((slots, slots) if slots else platform.settings.slot_bounds)
+    worker = platform.worker((fewest, most), names, resources=offered)
     stops = _Stops()
     stops.listen()
     try:
         worker.start()
         _LOGGER.info(
-            "worker %s: %s, %s, home %s",
+            "worker %s: %s, %s%s, home %s",
             worker.id,
-            counted(wanted, "slot"),
+            counted(most, "slot") if fewest == most else f"{fewest} to {most} slots",
             f"queues {', '.join(names)}" if names else "every queue",
+            f", offers {as_text(worker.offered)}" if worker.offered else "",
             platform.settings.home,
         )
-        while not stops.count and worker.trouble is None:
+        while not (stops.count or worker.told.leave or worker.trouble):
             time.sleep(LOOK_SECONDS)
         _leave(worker, stops)
         if worker.trouble is not None:
@@ -117,14 +143,29 @@ def _queue_names(given: str) -> tuple[str, ...]:
     return names
 
 
+def _read(option: str, read: Callable[[str], T], given: str | None) -> T | None:
+    """What an option says.
+
+    Raises:
+        click.BadParameter: with what is wrong.
+    """
+    if given is None:
+        return None
+    try:
+        return read(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
 def _leave(worker: WorkerProcess, stops: _Stops) -> None:
-    if worker.trouble is None:
+    if worker.trouble is None and worker.told.leave != "now":
         _LOGGER.info("finishing what runs; once more and it is given back")
+    asked = 1 if stops.count else 0  # the next signal gives back, also when told from afar
     leaving = threading.Thread(target=worker.stop, name="leaving", daemon=True)
     leaving.start()
     given_back = False
     while leaving.is_alive():
-        if stops.count > 1 and not given_back:
+        if not given_back and (stops.count > asked or worker.told.leave == "now"):
             given_back = True
             _LOGGER.info("giving back what runs")
             worker.stop(grace=0)
@@ -151,42 +192,5 @@ class _Stops:
         self.count += 1
 
 
-@worker_command.command(
-    "status", examples=["taskmgr worker status", "taskmgr worker status --json"]
-)
-@json_option
-@click.pass_obj
-def status_command(session: Session, as_json: bool) -> None:
-    """List the workers that have not said that they left.
-
-    One is lost when it has not been heard of for a while; what it ran is run
-    again by the others.
-    """
-    with session.client() as client:
-        found = [(each, client.alive(each)) for each in client.workers()]
-    if as_json:
-        session.screen.json({"workers": [worker_view(each, alive) for each, alive in found]})
-        return
-    if not found:
-        session.screen.line("no workers; `taskmgr run` works without, it does the work itself")
-        return
-    shown = table(
-        "worker", "status", "slots", "queues", "running", "beat", "up",
-        right=("slots", "beat", "up"), whole=("worker", "status", "beat", "up"),
-    )  # fmt: skip
-    for each, alive in found:
-        shown.add_row(
-            plain(each.id),
-            session.screen.status("alive" if alive else "lost"),
-            str(each.slots),
-            plain(", ".join(each.queues) or "all"),
-            plain("\n".join(_step(name) for name in each.running)),
-            ago(each.heartbeat),
-            ago(each.started_at),
-        )
-    session.screen.print(shown)
-
-
-def _step(running: str) -> str:
-    run, _, step = running.partition("/")
-    return f"{run[-8:]} {step}"
+for _each in CONTROL_COMMANDS:
+    worker_command.add_command(_each)

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 from redis.exceptions import RedisError
 
 from taskmgr_core.errors import QueueError, SettingsError
+from taskmgr_core.specs.resources import from_text
 
 PRIORITIES = 10
 SEPARATOR = ":"
+RESOURCES = "+"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
 SCHEMES = ("redis", "rediss")
@@ -38,6 +40,21 @@ def place_of(url: str) -> str:
 def broker_priority(priority: int) -> int:
     """Our priorities count up to the most urgent, the transport's down."""
     return PRIORITIES - 1 - priority
+
+
+def broker_queue(queue: str, needs: str) -> str:
+    """The broker's queue of steps with the same needs: others do not wait behind them.
+
+    Arguments:
+        queue: the task's.
+        needs: resources as text; neither has a ``+`` at its begin.
+    """
+    return f"{queue}{RESOURCES}{needs}" if needs else queue
+
+
+def needs_of(broker_queue: str) -> dict[str, int]:
+    """The resources that steps of a broker's queue need."""
+    return from_text(broker_queue.partition(RESOURCES)[2])
 
 
 def list_key(queue: str, priority: int) -> str:

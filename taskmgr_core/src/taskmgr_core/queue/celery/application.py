@@ -16,9 +16,11 @@ from taskmgr_core.queue.celery.address import (
     SENT_AT,
     SEPARATOR,
     broker_priority,
+    broker_queue,
     translated,
 )
 from taskmgr_core.specs import ReadyStep
+from taskmgr_core.specs.resources import as_text
 
 
 def make_application(url: str) -> Celery:
@@ -78,7 +80,7 @@ class Sender:
             self.application.send_task(
                 step.task,
                 args=(step.run, step.id),
-                queue=step.queue,
+                queue=broker_queue(step.queue, as_text(step.resources)),
                 priority=broker_priority(step.priority),
                 headers={SENT_AT: time.time()},
                 ignore_result=True,

@@ -15,14 +15,18 @@ from redis.exceptions import RedisError
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
+    PRIORITIES,
     SENT_AT,
+    broker_queue,
     check_address,
     list_key,
     place_of,
     translated,
 )
 from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
+from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
+from taskmgr_core.specs.resources import as_text
 from taskmgr_core.stores.metadata import MetadataStore
 
 if TYPE_CHECKING:
@@ -95,12 +99,12 @@ class CeleryQueue:
         except (QueueError, RedisError) as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
 
-    def alert(self, run_id: str) -> None:
-        """Ring for a run, and for every worker."""
+    def alert(self, about: str) -> None:
+        """Ring for a run or worker, and for every worker."""
         try:
-            self._bell.ring(run_id, everybody=True)
+            self._bell.ring(about, everybody=True)
         except RedisError as error:
-            _LOGGER.warning("run %s: workers could not be told: %s", run_id, error)
+            _LOGGER.warning("%s: workers could not be told: %s", about, error)
 
     def take(
         self,
@@ -108,10 +112,13 @@ class CeleryQueue:
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        units: Units = NO_UNITS,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         seen = self._bell.count()
-        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        claim = units.claimed(
+            lambda free: self._metadata.claim(worker, queues, time.time(), runs, free)
+        )
         if claim is None and timeout > 0:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS))
         return claim
@@ -125,26 +132,42 @@ class CeleryQueue:
         Raises:
             QueueError: the broker cannot be asked.
         """
-        lists = {(step.queue, step.priority) for step in steps}
+        keys = [_list_of(step) for step in steps]
         with translated(self.place):
-            oldest = {each: self._oldest(list_key(*each)) for each in lists}
+            oldest = {each: self._oldest(each) for each in set(keys)}
         return [
             step
-            for step in steps
-            if oldest[step.queue, step.priority] > step.ready_at + SENT_LATER_SECONDS
+            for step, key in zip(steps, keys, strict=True)
+            if oldest[key] > step.ready_at + SENT_LATER_SECONDS
         ]
 
-    def depth(self, queues: Collection[str]) -> int:
-        """How many messages wait in some queues.
+    def depths(self, queues: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """How many messages wait for the steps of each queue and needs.
 
         Raises:
             QueueError: the broker cannot be asked.
         """
+        wanted = list(queues)
+        counts = self._depths([broker_queue(*each) for each in wanted])
+        return dict(zip(wanted, counts, strict=True))
+
+    def depth(self, queues: Collection[str]) -> int:
+        """How many messages wait in some queues of the broker.
+
+        Raises:
+            QueueError: the broker cannot be asked.
+        """
+        return sum(self._depths(list(queues)))
+
+    def _depths(self, queues: Sequence[str]) -> list[int]:
         with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
             for queue in queues:
-                for priority in range(10):
+                for priority in range(PRIORITIES):
                     pipeline.llen(list_key(queue, priority))
-            return sum(pipeline.execute())
+            found = pipeline.execute()
+        return [
+            sum(found[place : place + PRIORITIES]) for place in range(0, len(found), PRIORITIES)
+        ]
 
     def changes(self, run_id: str | None = None) -> int:
         """How often it was rung for a run, or at all, since this was first asked."""
@@ -183,3 +206,8 @@ class CeleryQueue:
             return float(json.loads(found)["headers"][SENT_AT])
         except (ValueError, KeyError, TypeError):
             return 0.0  # not one of ours: it says nothing
+
+
+def _list_of(step: ReadyStep) -> str:
+    """The key of the list in which a step's message waits."""
+    return list_key(broker_queue(step.queue, as_text(step.resources)), step.priority)
