@@ -1,5 +1,6 @@
 """What workers are told, and how much is to do: as every metadata store has it."""
 
+import attrs
 from samples import NOW, beaten, claimed, created, finished, graph_step
 
 from taskmgr_core.specs import Failure, Orders, Outcome, Overview, Waiting, Worker
@@ -46,9 +47,9 @@ def test_order_reaches_the_named_worker_only(metadata: MetadataStore) -> None:
 
 def test_beat_keeps_all_that_a_worker_says(metadata: MetadataStore) -> None:
     """What it offers, how it scales, whether it drains and what it has answered is recorded."""
-    said = Worker(
-        "w1", "host", 1, 3, ("vision",), NOW, NOW, ("run/001",), False, {"gpu": 2}, (1, 8), True, "x"
-    )  # fmt: skip
+    said = attrs.evolve(
+        living(), resources={"gpu": 2}, autoscale=(1, 8), draining=True, answered="word"
+    )
     metadata.beat(said)
     assert metadata.workers() == [said]
 

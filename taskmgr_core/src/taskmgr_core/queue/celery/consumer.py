@@ -85,7 +85,8 @@ def register(application: Celery, name: str, perform: Perform) -> Task:
         def run(run_id: str, step_id: str) -> None:
             perform(str(run_id), str(step_id))
 
-        application.task(run, name=name, ignore_result=True, typing=False, lazy=False)
+        # Shared, it would be a task of every later application in this process, too.
+        application.task(run, name=name, ignore_result=True, typing=False, lazy=False, shared=False)
     return application.tasks[name]
 
 

@@ -7,7 +7,6 @@ consumer takes it, the thread that runs the step has it, its end gives it back.
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +40,15 @@ def held_units() -> Held:
     """What is held for the step of this thread."""
     arrival = _ARRIVAL.get()
     return NOTHING_HELD if arrival is None else arrival.units
+
+
+def _run(arrival: Arrival | None, target: Callable[..., Any], *arguments: Any) -> Any:
+    """Call something in a thread that runs the step of an arrived message."""
+    token = _ARRIVAL.set(arrival)
+    try:
+        return target(*arguments)
+    finally:
+        _ARRIVAL.reset(token)
 
 
 class Gate:
@@ -130,10 +138,9 @@ class SlotPool(TaskPool):  # type: ignore[misc]
     def on_apply(self, target: Callable[..., Any], *arguments: Any, **options: Any) -> ApplyResult:
         """Run a task in a free thread."""
         arrival = _ARRIVAL.get()
-        context = contextvars.copy_context()
         self.gate.take()
         try:
-            result = super().on_apply(partial(context.run, target), *arguments, **options)
+            result = super().on_apply(partial(_run, arrival, target), *arguments, **options)
         except BaseException:
             self.gate.give_back()
             raise
