@@ -172,6 +172,10 @@ def test_older_schema_is_brought_up_to_date(path: Path, metadata: SqliteMetadata
         connection.executescript(TO_SCHEMA_1)
     metadata.initialize()
     assert found() == expected
+    waiting = created(metadata, number=2)
+    assert [each.run for each in metadata.take_unclaimed(NOW + 60, lambda _: NOW + 99)] == [
+        waiting.id
+    ]
     assert metadata.run(run.id) == metadata.run(run.id[-8:])
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from redis.exceptions import RedisError
 
 from taskmgr_core.errors import QueueError, SettingsError
-from taskmgr_core.specs.resources import from_text
+from taskmgr_core.specs import ReadyStep
+from taskmgr_core.specs.resources import as_text, from_text
 
 PRIORITIES = 10
 SEPARATOR = ":"
@@ -50,6 +51,11 @@ def broker_queue(queue: str, needs: str) -> str:
         needs: resources as text; neither has a ``+`` at its begin.
     """
     return f"{queue}{RESOURCES}{needs}" if needs else queue
+
+
+def queue_of(step: ReadyStep) -> str:
+    """The broker's queue of a step."""
+    return broker_queue(step.queue, as_text(step.resources))
 
 
 def needs_of(broker_queue: str) -> dict[str, int]:

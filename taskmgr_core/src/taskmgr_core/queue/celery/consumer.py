@@ -127,6 +127,10 @@ class StepConsumer(Consumer):  # type: ignore[misc]
         self.strategies = Strategies(self, self.perform)
         super().update_strategies()
 
+    def call_soon_ack(self, acknowledge: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ARG002
+        """Nothing: a message is taken off its list when it is taken; the store knows the rest."""
+        return acknowledge
+
     def loop(self, _: Any, connection: Any, consumer: Any, *arguments: Any) -> None:  # noqa: ARG002
         """Take messages while slots are free, and the commands of others always."""
         handle = self.create_task_handler()

@@ -21,18 +21,17 @@ from taskmgr_core.queue.celery.address import (
     check_address,
     list_key,
     place_of,
+    queue_of,
     translated,
 )
 from taskmgr_core.queue.celery.bell import EVERYBODY, RedisBell
+from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.specs.resources import as_text
 from taskmgr_core.stores.metadata import MetadataStore
 
 if TYPE_CHECKING:
     from celery import Celery
-
-    from taskmgr_core.queue.celery.application import Sender
 
 LOOK_AGAIN_SECONDS = 1.0
 # A message is written after its step is recorded as ready; the clocks are of one machine.
@@ -70,7 +69,7 @@ class CeleryQueue:
 
     @cached_property
     def application(self) -> Celery:
-        """The Celery application; made when the first message is sent or awaited.
+        """The Celery application; made when a worker is.
 
         Celery is slow to import, and a program that only looks needs none of it.
         """
@@ -78,21 +77,14 @@ class CeleryQueue:
 
         return make_application(self._url)
 
-    @cached_property
-    def _sender(self) -> Sender:
-        from taskmgr_core.queue.celery.application import Sender
-
-        return Sender(self.application, self.place)
-
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Send the steps' messages, or ring for a run that has changed.
 
         What cannot be told is found in the store a little later.
         """
         try:
-            for step in steps:
-                self._sender.send(step)
             if steps:
+                self._send(steps)
                 self._bell.wake()  # a worker of this process serves its own runs
             else:
                 self._bell.ring(run_id)
@@ -197,6 +189,13 @@ class CeleryQueue:
         if "application" in vars(self):
             self.application.close()
 
+    def _send(self, steps: Collection[ReadyStep]) -> None:
+        """One message for each step, all in one round trip."""
+        with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
+            for step in steps:
+                pipeline.lpush(_list_of(step), message_of(step))
+            pipeline.execute()
+
     def _oldest(self, key: str) -> float:
         """When the message that comes next was sent; now, when there is none."""
         found = self._client.lindex(key, -1)
@@ -210,4 +209,4 @@ class CeleryQueue:
 
 def _list_of(step: ReadyStep) -> str:
     """The key of the list in which a step's message waits."""
-    return list_key(broker_queue(step.queue, as_text(step.resources)), step.priority)
+    return list_key(queue_of(step), step.priority)
