@@ -3,7 +3,7 @@
 import attrs
 from samples import NOW, beaten, claimed, created, finished, graph_step
 
-from taskmgr_core.specs import Failure, Orders, Outcome, Overview, Waiting, Worker
+from taskmgr_core.specs import Failure, Orders, Outcome, Overview, RunStatus, Waiting, Worker
 from taskmgr_core.stores.metadata import MetadataStore
 
 
@@ -62,7 +62,7 @@ def test_overview_counts_runs(metadata: MetadataStore) -> None:
     finished(metadata, claimed(metadata), now=NOW + 50)
     failed = Outcome("failed", failure=Failure("x", "y"))
     finished(metadata, claimed(metadata), failed, now=NOW + 60)
-    ended = {"succeeded": 1, "failed": 1, "cancelled": 0}
+    ended: dict[RunStatus, int] = {"succeeded": 1, "failed": 1, "cancelled": 0}
     assert metadata.overview(NOW + 50) == Overview(2, ended)
     assert metadata.overview(NOW) == Overview(2, {**ended, "succeeded": 2})
 

@@ -30,7 +30,9 @@ def test_text_that_is_none_is_needed_of_nobody(text: str) -> None:
 
 
 @given(NEEDS, st.lists(NEEDS, max_size=6))
-def test_units_are_held_by_one_at_a_time(offered: dict[str, int], wanted: list[dict[str, int]]) -> None:
+def test_units_are_held_by_one_at_a_time(
+    offered: dict[str, int], wanted: list[dict[str, int]]
+) -> None:
     """However they are taken, no unit is held twice, and all are free when all are given back."""
     units = Units(offered)
     held = [found for needs in wanted if (found := units.take(needs)) is not None]

@@ -2,7 +2,8 @@
 
 import enum
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import attrs
 import pytest
