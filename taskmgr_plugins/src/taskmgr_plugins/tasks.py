@@ -65,7 +65,7 @@ class Options:
     memory_mb: int = 2048
     retries: int = 0
     models: tuple[Model, ...] = ()
-    resources: Mapping[str, int] = attrs.field(factory=dict)
+    resources: Mapping[str, int] = _NO_RESOURCES
 
 
 class Task:
