@@ -36,7 +36,7 @@ def ended(workers: list[Work]) -> list[str]:
 
 
 def test_units_are_shared_out_and_nobody_else_takes_them(team: Team) -> None:
-    """Two workers with one unit run one such step at a time, one without runs none; others go on."""
+    """Two workers with a unit run one such step each, one without none; the others go on."""
     owners = [team.worker(2, resources=GPU) for _ in range(2)]
     without = team.worker(2)
     needy = team.submit(4, resources=GPU)

@@ -342,7 +342,7 @@ def test_enum_default_is_refused_with_its_value() -> None:
         ({"gpu": 0}, "resource gpu=0"),
         ({"gpu": 1.5}, "resource gpu=1.5"),
         ({"gpu": True}, "resource gpu=True"),
-        ({"gpu+x": 1}, "resource 'gpu+x'"),
+        ({"gpu-x": 1}, "resource 'gpu-x'"),
         (["gpu"], r"resources \['gpu'\]"),
         (None, "resources None"),
     ],

@@ -35,7 +35,7 @@ COMMANDS = (
     Entry("cancel", "runs", "Cancel a run.", RUNS),
     Entry("lineage", "lineage", "Show which value was made from which.", RUNS),
     Entry("worker", "worker", "Start workers, see which are alive, tell them to leave.", PLATFORM),
-    Entry("monitor", "monitor", "Watch workers, queues and runs.", PLATFORM),
+    Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),
     Entry("config", "config", "Show every setting and where it comes from.", PLATFORM),
