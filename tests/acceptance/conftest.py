@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from backends import EMBEDDED, SERVERS, VARIABLE, Backend, Embedded, OnServers
 from command_line import REPOSITORY, CommandLine
-from servers.fixtures import environment_of
 
+from server_fixtures import environment_of
 from servers import KINDS
 
 TALK = '''"""Tasks for the acceptance tests."""

@@ -1,6 +1,6 @@
 """Small runs, task versions and values for the contract tests."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
@@ -29,6 +29,7 @@ from taskmgr_core.specs import (
     input_port,
     output_port,
 )
+from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import MetadataStore, Progress
 
 # Where the tests' time begins; they say themselves what time it is.
@@ -54,6 +55,7 @@ def graph_step(
     queue: str = "default",
     priority: int = 5,
     task: str = "echo",
+    resources: Mapping[str, int] = NO_RESOURCES,
 ) -> GraphStep:
     """A step that takes the text of the steps before it, or the run's ``text``."""
     ports = [output_port(each, "said") for each in after] or ["text"]
@@ -69,6 +71,7 @@ def graph_step(
         inputs={f"text_{number}": Source(port) for number, port in enumerate(ports)},
         outputs=("said",),
         after=tuple(after),
+        resources=dict(resources),
     )
 
 
@@ -126,6 +129,7 @@ def first_step(run: Run, step: GraphStep, now: float) -> Step:
         priority=step.priority,
         status="pending" if step.after else "ready",
         ready_at=None if step.after else now,
+        resources=step.resources,
     )
 
 

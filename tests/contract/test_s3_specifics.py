@@ -29,7 +29,8 @@ from taskmgr_core.documents import digest_of
 from taskmgr_core.errors import ArtifactError, StoreUnavailableError
 from taskmgr_core.stores.s3 import S3Artifacts, S3Location, bucket
 from taskmgr_core.stores.s3.artifacts import etag_of
-from taskmgr_core.stores.s3.bucket import PART_BYTES, Bucket
+from taskmgr_core.stores.s3.bucket import Bucket
+from taskmgr_core.stores.s3.location import PART_BYTES
 
 CONTENT = b"content" * 1000
 DIGEST = digest_of(CONTENT)

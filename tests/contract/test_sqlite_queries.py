@@ -22,7 +22,7 @@ from samples import (
 )
 
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import LogLine, Outcome
+from taskmgr_core.specs import LogLine, Orders, Outcome
 from taskmgr_core.stores.metadata import Role, RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.tracing import trace
@@ -185,6 +185,11 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "trace": lambda metadata: trace(metadata, digest("file"), 5),
     "log": log,
     "beat": lambda metadata: beaten(metadata, "w1"),
+    "claim with resources": lambda metadata: metadata.claim("w1", (), NOW, free={"gpu": 1}),
+    "order": lambda metadata: metadata.order("w1", Orders("drain", "word")),
+    "orders": lambda metadata: metadata.orders("w1"),
+    "overview": lambda metadata: metadata.overview(NOW - 60),
+    "waiting": lambda metadata: metadata.waiting(NOW),
 }
 
 
@@ -249,6 +254,22 @@ def test_backlog_of_delayed_steps_is_found_by_its_time(observed: Observed) -> No
     before = waiting(observed)
     created(observed.metadata, *(graph_step(f"{n:04}") for n in range(1000)), number=2)
     assert waiting(observed) <= before + 20
+
+
+def test_backlog_of_needy_steps_costs_nothing(observed: Observed) -> None:
+    """Steps that nobody can take now are not looked through for one that can be taken."""
+    before = with_a_device(observed)
+    steps = (graph_step(f"{n:04}", priority=9, resources={"gpu": 4}) for n in range(1000))
+    created(observed.metadata, *steps, number=2)
+    assert with_a_device(observed) <= 1.2 * before + 200
+
+
+def with_a_device(observed: Observed) -> int:
+    """How many instructions it takes a worker with one device to claim what needs none."""
+    created(observed.metadata, number=3 + len(observed.metadata.runs(RunFilter(limit=100))))
+    observed.instructions = 0
+    assert observed.metadata.claim("w1", (), NOW, free={"gpu": 1}) is not None
+    return observed.instructions
 
 
 def looking(observed: Observed) -> int:

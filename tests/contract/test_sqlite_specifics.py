@@ -135,6 +135,24 @@ def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (newer,)
 
 
+# What takes a file of today back to the schema before the last one, and to the one before that.
+TO_SCHEMA_2 = """
+    DROP INDEX steps_due; DROP INDEX steps_due_in_queue; DROP INDEX runs_by_end;
+    ALTER TABLE steps DROP COLUMN resources;
+    ALTER TABLE workers DROP COLUMN leave; ALTER TABLE workers DROP COLUMN ping;
+    CREATE INDEX steps_due ON steps (priority DESC, ready_at) WHERE status = 'ready';
+    CREATE INDEX steps_due_in_queue ON steps (queue, priority DESC, ready_at)
+        WHERE status = 'ready';
+    PRAGMA user_version = 2;
+"""
+TO_SCHEMA_1 = f"""
+    {TO_SCHEMA_2}
+    DROP INDEX steps_unclaimed; ALTER TABLE steps DROP COLUMN look_at; DROP TABLE digest_runs;
+    CREATE TABLE value_digests (digest, run, port);
+    PRAGMA user_version = 1;
+"""
+
+
 def test_older_schema_is_brought_up_to_date(path: Path, metadata: SqliteMetadata) -> None:
     """What schema 1 recorded is found by its digest as if it had been recorded today."""
     metadata.initialize()
@@ -151,12 +169,7 @@ def test_older_schema_is_brought_up_to_date(path: Path, metadata: SqliteMetadata
     assert set().union(*expected) == {*sought}
     metadata.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE digest_runs")
-        connection.execute("CREATE TABLE value_digests (digest, run, port)")
-        connection.execute("DROP INDEX steps_unclaimed")
-        connection.execute("ALTER TABLE steps DROP COLUMN look_at")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
+        connection.executescript(TO_SCHEMA_1)
     metadata.initialize()
     assert found() == expected
     waiting = created(metadata, number=2)
@@ -398,6 +411,24 @@ def test_failed_operation_leaves_the_connection_usable(metadata: SqliteMetadata)
         created(metadata, graph_step("001"), graph_step("002"))
     finished(metadata, claimed(metadata))
     assert status_of(metadata, run) == {"001": "succeeded", "run": "succeeded"}
+
+
+@pytest.mark.parametrize("script", [TO_SCHEMA_1, TO_SCHEMA_2], ids=["1", "2"])
+def test_file_of_an_earlier_schema_is_brought_up(tmp_path: Path, script: str) -> None:
+    """A store that was made before a column was added goes on with all that it holds."""
+    path = tmp_path / "metadata.sqlite3"
+    store = SqliteMetadata(path)
+    store.initialize()
+    run = created(store)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(script)
+    connection.close()
+    store = SqliteMetadata(path)
+    store.initialize()
+    beaten(store, "w1")
+    assert finished(store, claimed(store)).run_status == "succeeded"
+    assert store.run(run.id).status == "succeeded"
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])

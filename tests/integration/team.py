@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import uuid_utils
 
 from taskmgr_core.specs import Graph, GraphStep, ReadyStep, Run, Step, as_ready
+from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import MetadataStore
 
 
-def recorded_run(metadata: MetadataStore, queue: str = "default", task: str = "echo") -> ReadyStep:
+def recorded_run(
+    metadata: MetadataStore,
+    queue: str = "default",
+    task: str = "echo",
+    resources: Mapping[str, int] = NO_RESOURCES,
+) -> ReadyStep:
     """Record a run of one step that is ready now; its step, announced to nobody."""
     now = time.time()
     graph_step = GraphStep(
@@ -25,9 +32,10 @@ def recorded_run(metadata: MetadataStore, queue: str = "default", task: str = "e
         inputs={},
         outputs=(),
         after=(),
+        resources=resources,
     )
     graph = Graph("echo", {}, (), {}, (graph_step,), {})
     run = Run(str(uuid_utils.uuid7()), "echo", "task", graph, "running", now)
-    step = Step(run.id, "001", task, "1.0", queue, 5, "ready", ready_at=now)
+    step = Step(run.id, "001", task, "1.0", queue, 5, "ready", ready_at=now, resources=resources)
     metadata.create_run(run, [step], [])
     return as_ready(step, now)

@@ -2,99 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import attrs
 import pytest
+from celery_team import Team, Work
 from redis import Redis
 from team import recorded_run
 from waiting import wait_until
 
 from servers import Server, Share
-from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
-from taskmgr_core.queue.celery.scaling import Scaling
-from taskmgr_core.specs import Claim, Outcome, ReadyStep
+from taskmgr_core.specs import ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
-
-
-@attrs.define(eq=False)
-class Work:
-    """A worker whose steps do nothing but wait at a gate."""
-
-    metadata: MetadataStore
-    feed: CeleryFeed
-    name: str = attrs.field(factory=lambda: f"w-{uuid.uuid4().hex[:6]}")
-    gate: threading.Event = attrs.field(factory=threading.Event)
-    begun: list[str] = attrs.field(factory=list)
-    ended: list[str] = attrs.field(factory=list)
-
-    def start(self) -> None:
-        """Begin to take."""
-        self.feed.start(self.name, self.run)
-
-    def run(self, claim: Claim) -> None:
-        """One step."""
-        self.begun.append(claim.step.run)
-        self.gate.wait(60)
-        self.metadata.finish(claim, Outcome("succeeded"), decide, time.time())
-        self.ended.append(claim.step.run)
-
-    def close(self) -> None:
-        """Leave."""
-        self.gate.set()
-        self.feed.stop()
-        self.feed.join(20)
-
-
-@attrs.define(eq=False)
-class Team:
-    """A store and a broker, and workers on them."""
-
-    url: str
-    metadata: MetadataStore
-    queue: CeleryQueue
-    workers: list[Work] = attrs.field(factory=list)
-    queues: list[CeleryQueue] = attrs.field(factory=list)
-
-    def worker(
-        self,
-        slots: int = 1,
-        queues: tuple[str, ...] = (),
-        maximum: int = 0,
-        tasks: tuple[str, ...] = (),
-    ) -> Work:
-        """A further worker, taking."""
-        queue = CeleryQueue(self.url, self.metadata)
-        self.queues.append(queue)
-        scaling = Scaling(slots, maximum or slots)
-        work = Work(self.metadata, CeleryFeed(queue, self.metadata, scaling, queues, tasks))
-        self.workers.append(work)
-        work.start()
-        return work
-
-    def submit(self, count: int = 1, queue: str = "default", task: str = "echo") -> list[str]:
-        """Record runs of one step and announce them."""
-        steps = [recorded_run(self.metadata, queue, task) for _ in range(count)]
-        for step in steps:
-            self.queue.announce(step.run, [step])
-        return [step.run for step in steps]
-
-    def close(self) -> None:
-        """Leave."""
-        for each in self.workers:
-            each.close()
-        for queue in self.queues:
-            queue.close()
-        self.queue.close()
-        self.metadata.close()
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])

@@ -34,6 +34,7 @@ from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     SUMMARY_ENTRY,
     Graph,
+    GraphStep,
     LogLine,
     PipelineSpec,
     Run,
@@ -45,6 +46,7 @@ from taskmgr_core.specs import (
     Worker,
     as_ready,
 )
+from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
@@ -90,6 +92,7 @@ class Client:
         make_worker: makes a worker of this process that serves the given runs.
         lost_after: seconds without a beat until a worker counts as lost.
         overrides: what operators say of tasks, for the runs that are submitted here.
+        own_resources: what the worker of this process offers.
     """
 
     metadata: MetadataStore
@@ -100,6 +103,7 @@ class Client:
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
+    own_resources: Mapping[str, int] = attrs.field(factory=dict)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
     _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -393,10 +397,22 @@ class Client:
         """Whether a worker's last beat is recent."""
         return worker.heartbeat >= time.time() - self.lost_after
 
+    def unserved(self, graph: Graph) -> list[GraphStep]:
+        """The steps that wait until somebody starts a worker which offers what they need.
+
+        No worker that is alive takes them, and none that this process could start.
+        """
+        return [
+            each for each in self._unserved(graph) if not fit(each.resources, self.own_resources)
+        ]
+
     def _ensure_worker(self, graph: Graph) -> None:
-        """Start a worker here when none that is alive serves the run's queues."""
+        """Start a worker here when it would serve a step that none alive serves."""
         with self._lock:
-            if self._worker is None and not self._served(graph):
+            if self._worker is not None:
+                return
+            left = self._unserved(graph)
+            if any(fit(each.resources, self.own_resources) for each in left):
                 self._worker = self.make_worker(lambda: tuple(self._waited_for))
                 self._worker.start()
 
@@ -409,10 +425,14 @@ class Client:
         if here and not known:
             self.queue.wake()  # it may have heard of the run when it was not to serve it
 
-    def _served(self, graph: Graph) -> bool:
-        """Whether workers that are alive serve all steps of a graph."""
-        workers = [each for each in self.workers() if self.alive(each) and not each.private]
-        return all(any(each.serves(step) for each in workers) for step in graph.steps)
+    def _unserved(self, graph: Graph) -> list[GraphStep]:
+        """The steps of a graph that no worker takes which is alive and stays."""
+        workers = [
+            each
+            for each in self.workers()
+            if self.alive(each) and not each.private and not each.draining
+        ]
+        return [step for step in graph.steps if not any(each.serves(step) for each in workers)]
 
     def _digest(self, text: str) -> str:
         path = self.reader.working / Path(text).expanduser()
@@ -442,6 +462,7 @@ def _first_steps(run: Run, now: float) -> list[Step]:
             priority=each.priority,
             status="ready" if each.id in ready else "pending",
             ready_at=now if each.id in ready else None,
+            resources=each.resources,
         )
         for each in run.graph.steps
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,9 @@ from taskmgr_core.addresses import without_secrets
 from taskmgr_core.aliases import completed
 from taskmgr_core.errors import SettingsError, nearest
 from taskmgr_core.overrides import Overrides, TaskOverride, read_overrides
+from taskmgr_core.specs.resources import offer_from
 
+MOST_SLOTS = 1000
 HOME_FOLDER = ".taskmgr"
 PREFIX = "TASKMGR_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -59,6 +62,38 @@ def _between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
     return lambda value: None if minimum <= value <= maximum else wrong
 
 
+def bounds_of(text: str) -> tuple[int, int] | None:
+    """The bounds in a text such as ``1,8``; None for an empty one.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    if not text.strip():
+        return None
+    found = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)
+    if found is None:
+        raise ValueError(f"{text!r}: allowed is MIN,MAX, as 1,8")
+    fewest, most = int(found[1]), int(found[2])
+    if not 1 <= fewest <= most <= MOST_SLOTS:
+        raise ValueError(f"{text!r}: allowed is 1 <= MIN <= MAX <= {MOST_SLOTS}")
+    return fewest, most
+
+
+def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
+    def wrong(text: str) -> str | None:
+        try:
+            read(text)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    return wrong
+
+
+_no_resources = _wrong(offer_from)
+_no_bounds = _wrong(bounds_of)
+
+
 @attrs.frozen
 class Settings:
     """Every setting of the platform. Sizes are in MB (1,000,000 bytes), times in seconds."""
@@ -87,6 +122,18 @@ class Settings:
     )
     slots: int = _setting(
         0, "Steps that a worker runs at once; 0 for the number of CPU cores.", _at_least(0)
+    )
+    autoscale: str = _setting(
+        "",
+        "Fewest and most steps that a worker runs at once, as 1,8: it opens slots while steps "
+        "wait and closes them when they stay idle. Default: as many as slots, always.",
+        _no_bounds,
+    )
+    resources: str = _setting(
+        "",
+        "Resources that a worker of this machine offers, as gpu=2,licence=1. Default: none, and "
+        "it takes no step that needs any.",
+        _no_resources,
     )
     warm_runners: int = _setting(
         8, "Idle runner processes that a worker keeps, models loaded.", _at_least(0)
@@ -131,6 +178,11 @@ class Settings:
     def database(self) -> Path:
         """The metadata database."""
         return self.home / "metadata.sqlite3"
+
+    @property
+    def slot_bounds(self) -> tuple[int, int]:
+        """The fewest and the most steps to run at once."""
+        return bounds_of(self.autoscale) or (self.slots_or_cores, self.slots_or_cores)
 
     @property
     def slots_or_cores(self) -> int:

@@ -238,6 +238,7 @@ def _claim(graph: Graph, documents: Mapping[str, Any]) -> Claim:
         status="running",
         attempt=1,
         started_at=time.time(),
+        resources=graph_step.resources,
     )
     values = {
         name: recorded(name, document, type_name(graph.schemas[name]), "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from taskmgr_core.client import Client
+from taskmgr_core.control import Control
 from taskmgr_core.environments import Environments
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
@@ -15,8 +16,12 @@ from taskmgr_core.publishing import Publisher
 from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
+from taskmgr_core.queue.scaling import Scaling
+from taskmgr_core.queue.units import Units
 from taskmgr_core.runners import RunnerLauncher
+from taskmgr_core.runners.devices import Devices
 from taskmgr_core.settings import Settings, load
+from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
@@ -96,7 +101,12 @@ class Platform:
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
             overrides=self.settings.tasks,
+            own_resources=offer_from(self.settings.resources),
         )
+
+    def control(self) -> Control:
+        """What tells workers."""
+        return Control(self.metadata, self.queue, self.settings.lost_after)
 
     def publisher(self) -> Publisher:
         """What publishes plugins."""
@@ -109,29 +119,46 @@ class Platform:
             folder=self.settings.home / "publishing",
         )
 
-    def launcher(self, slots: int) -> RunnerLauncher:
-        """What starts runners, the cores divided by the slots."""
+    def launcher(self, slots: int, resources: Mapping[str, int] = NO_RESOURCES) -> RunnerLauncher:
+        """What starts runners, the cores divided by the slots.
+
+        Raises:
+            SettingsError: more devices are offered than this process was given.
+        """
         threads = max(1, (os.cpu_count() or 1) // slots)
-        return RunnerLauncher(self.settings.home / "work", threads, self.settings.log_bytes)
+        devices = Devices.of(resources, os.environ)
+        return RunnerLauncher(
+            self.settings.home / "work", threads, self.settings.log_bytes, devices
+        )
 
     def worker(
         self,
-        slots: int,
+        slots: int | tuple[int, int],
         queues: Collection[str],
         runs: Callable[[], Collection[str]] | None = None,
         said: WorkerConfiguration | None = None,
+        resources: Mapping[str, int] | None = None,
     ) -> WorkerProcess:
         """A worker of this process, not yet started.
 
         Arguments:
-            slots: how many steps at once.
+            slots: how many steps at once; or the fewest and the most.
             queues: which queues it serves; empty for all.
             runs: asked for the runs that it serves; None for all.
             said: its name, its tasks and their timeouts.
+            resources: the units that it offers; None for those of the settings.
+
+        Raises:
+            SettingsError: more devices are offered than this process was given.
         """
         said = said or WorkerConfiguration()
+        fewest, most = (slots, slots) if isinstance(slots, int) else slots
+        units = Units(offer_from(self.settings.resources) if resources is None else resources)
         pool = RunnerPool(
-            self.environments, self.models, self.launcher(slots), self.settings.warm_runners
+            self.environments,
+            self.models,
+            self.launcher(most, units.offered),
+            self.settings.warm_runners,
         )
         executor = Executor(
             metadata=self.metadata,
@@ -151,7 +178,7 @@ class Platform:
         return WorkerProcess(
             self.metadata,
             self.queue,
-            self._feed(slots, queues, runs, said.active_tasks),
+            self._feed(Scaling(fewest, most), queues, runs, said.active_tasks, units),
             executor,
             queues,
             timing,
@@ -162,21 +189,21 @@ class Platform:
 
     def _feed(
         self,
-        slots: int,
+        scaling: Scaling,
         queues: Collection[str],
         runs: Callable[[], Collection[str]] | None,
         tasks: Collection[str],
+        units: Units,
     ) -> Feed:
         """Celery's messages for a worker of a team; a worker of one process takes by itself."""
         if runs is not None or not self.settings.broker_url:
-            return TakingFeed(self.queue, slots, queues, runs, tasks)
+            return TakingFeed(self.queue, self.metadata, scaling, queues, runs, tasks, units)
         from taskmgr_core.queue.celery.feed import CeleryFeed
         from taskmgr_core.queue.celery.queue import CeleryQueue
-        from taskmgr_core.queue.celery.scaling import Scaling
 
         if not isinstance(self.queue, CeleryQueue):
             raise TypeError(f"the queue is a {type(self.queue).__name__}")
-        return CeleryFeed(self.queue, self.metadata, Scaling(slots, slots), queues, tasks)
+        return CeleryFeed(self.queue, self.metadata, scaling, queues, tasks, units)
 
 
 # The clients of the servers are slow to import, and a laptop needs none of them.

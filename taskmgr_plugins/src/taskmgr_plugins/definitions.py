@@ -13,7 +13,7 @@ import attrs
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Box, Points
 from taskmgr_plugins.schemas import TYPE_KEY, Schema, class_fields, images_named, schema_of
-from taskmgr_plugins.tasks import MLTask, Options, options_of, queue_fault
+from taskmgr_plugins.tasks import MLTask, Options, options_of, queue_fault, resources_fault
 
 SINGLE_OUTPUT = "result"
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -72,6 +72,7 @@ class TaskDefinition:
         """The definition as JSON, as it is registered."""
         return {
             **attrs.asdict(self.options),
+            "resources": dict(self.options.resources),
             "description": self.description,
             "inputs": [each.document() for each in self.inputs],
             "outputs": [each.document() for each in self.outputs],
@@ -107,6 +108,8 @@ def _checked(options: Options) -> Options:
             f"task name {name!r}: allowed are lower-case letters, digits and _, a letter first"
         )
     if wrong := queue_fault(options.queue):
+        raise TaskDefinitionError(f"task {name}: {wrong}")
+    if wrong := resources_fault(options.resources):
         raise TaskDefinitionError(f"task {name}: {wrong}")
     _check_option(options, "priority", int, "a whole number from 0 to 9", lambda it: 0 <= it <= 9)
     _check_option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, ParamSpec, TypeVar, overload
 
 import attrs
@@ -18,6 +19,9 @@ OPTIONS_ATTRIBUTE = "__taskmgr_options__"
 
 _LONGEST_QUEUE_NAME = 64
 _QUEUE_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST_QUEUE_NAME - 1}}}\Z")
+_RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+_MOST_UNITS = 1000
+_NO_RESOURCES: Mapping[str, int] = MappingProxyType({})
 
 
 @attrs.frozen
@@ -50,6 +54,8 @@ class Options:
         memory_mb: megabytes of resident memory until an attempt is killed.
         retries: further attempts after one that failed.
         models: the weights it needs.
+        resources: units of what a worker has to offer and have free, as ``{"gpu": 1}``;
+            while a step runs they are its own.
     """
 
     name: str | None = None
@@ -59,6 +65,7 @@ class Options:
     memory_mb: int = 2048
     retries: int = 0
     models: tuple[Model, ...] = ()
+    resources: Mapping[str, int] = _NO_RESOURCES
 
 
 class Task:
@@ -75,6 +82,7 @@ class Task:
     memory_mb: ClassVar[int] = 2048
     retries: ClassVar[int] = 0
     models: ClassVar[tuple[Model, ...]] = ()
+    resources: ClassVar[Mapping[str, int]] = _NO_RESOURCES
 
     run: Callable[..., Any]
     _model_paths: Mapping[str, Path]
@@ -128,6 +136,7 @@ def task(
     memory_mb: int = 2048,
     retries: int = 0,
     models: tuple[Model, ...] = (),
+    resources: Mapping[str, int] = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -162,6 +171,25 @@ def queue_fault(name: object) -> str | None:
     )
 
 
+def resources_fault(resources: object) -> str | None:
+    """Why these cannot be the resources of a task or a worker; None when they can.
+
+    A resource's name becomes a part of names in brokers and of environment variables.
+    """
+    if not isinstance(resources, Mapping):
+        return f'resources {resources!r}: allowed is a mapping such as {{"gpu": 1}}'
+    for name, units in resources.items():
+        if not (isinstance(name, str) and _RESOURCE_NAME.match(name)):
+            return (
+                f"resource {name!r}: allowed are 1 to 32 lower-case letters, digits and '_', a "
+                "letter first"
+            )
+        whole = isinstance(units, int) and not isinstance(units, bool)
+        if not whole or not 1 <= units <= _MOST_UNITS:
+            return f"resource {name}={units!r}: allowed is a whole number from 1 to {_MOST_UNITS}"
+    return None
+
+
 def options_of(announced: Any) -> Options:
     """What a ``Task`` class or a ``@task`` function asks of the platform.
 
@@ -177,6 +205,7 @@ def options_of(announced: Any) -> Options:
             memory_mb=announced.memory_mb,
             retries=announced.retries,
             models=tuple(announced.models),
+            resources=announced.resources,
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):

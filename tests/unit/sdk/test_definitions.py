@@ -2,7 +2,8 @@
 
 import enum
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import attrs
 import pytest
@@ -331,3 +332,42 @@ def test_enum_default_is_refused_with_its_value() -> None:
 
     with pytest.raises(Refused, match=r"the default <Color\.RED: 'red'> is not a JSON value"):
         define(made)
+
+
+@pytest.mark.parametrize(
+    ("resources", "wrong"),
+    [
+        ({"GPU": 1}, "resource 'GPU'"),
+        ({"": 1}, "resource ''"),
+        ({"gpu": 0}, "resource gpu=0"),
+        ({"gpu": 1.5}, "resource gpu=1.5"),
+        ({"gpu": True}, "resource gpu=True"),
+        ({"gpu-x": 1}, "resource 'gpu-x'"),
+        (["gpu"], r"resources \['gpu'\]"),
+        (None, "resources None"),
+    ],
+)
+def test_resources_that_cannot_be_are_refused(resources: Any, wrong: str) -> None:
+    """Names are lower-case identifiers, units whole numbers from 1 on."""
+
+    @task(resources=resources)
+    def made() -> str: ...
+
+    with pytest.raises(Refused, match=f"task made: {wrong}: allowed"):
+        define(made)
+
+
+def test_resources_are_declared_by_class_and_function() -> None:
+    """Both ways of writing a task carry them into what is registered."""
+
+    class OnDevice(Task):
+        resources: ClassVar[Mapping[str, int]] = {"gpu": 2}
+
+        def run(self) -> str:
+            return ""
+
+    @task(resources={"licence": 1})
+    def licensed() -> str: ...
+
+    assert define(OnDevice).document()["resources"] == {"gpu": 2}
+    assert define(licensed).document()["resources"] == {"licence": 1}

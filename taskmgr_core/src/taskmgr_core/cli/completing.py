@@ -33,6 +33,13 @@ def run_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
     return _completed(ctx, incomplete, _runs)
 
 
+def worker_ids(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The ids of the workers."""
+    return _completed(ctx, incomplete, _workers)
+
+
 def fields(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """``field=`` for each input of what is to be run."""
     name = ctx.params.get("name") or ctx.params.get("task")
@@ -71,6 +78,11 @@ def _names(client: Client) -> Iterator[CompletionItem[str]]:
 def _tasks(client: Client) -> Iterator[CompletionItem[str]]:
     for version in client.tasks():
         yield CompletionItem(version.name, help=version.task.description)
+
+
+def _workers(client: Client) -> Iterator[CompletionItem[str]]:
+    for worker in client.workers():
+        yield CompletionItem(worker.id)
 
 
 def _runs(client: Client) -> Iterator[CompletionItem[str]]:

@@ -33,6 +33,7 @@ _LOOKS = {
     "warn": ("!", "!", "yellow"),
     "fault": ("✗", "x", "red"),
     "alive": ("●", "*", "green"),
+    "draining": ("↷", ">", "yellow"),
     "lost": ("✗", "x", "red"),
 }
 

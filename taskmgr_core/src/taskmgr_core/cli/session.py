@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from taskmgr_core.cli.screen import Screen
     from taskmgr_core.client import Client
+    from taskmgr_core.control import Control
     from taskmgr_core.environments import Environments
+    from taskmgr_core.monitoring import Picture
     from taskmgr_core.settings import Settings
     from taskmgr_core.wiring import Platform
 
@@ -62,6 +66,37 @@ class Session:
         from taskmgr_core.wiring import Platform
 
         return Platform(self.settings())
+
+    @contextlib.contextmanager
+    def control(self) -> Iterator[Control]:
+        """What tells workers.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        platform = self.platform()
+        try:
+            yield platform.control()
+        finally:
+            platform.queue.close()
+            platform.metadata.close()
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[Callable[[], Picture]]:
+        """What looks at the whole platform, again and again.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        from taskmgr_core.monitoring import take
+
+        platform = self.platform()
+        lost_after = platform.settings.lost_after
+        try:
+            yield lambda: take(platform.metadata, platform.queue, lost_after)
+        finally:
+            platform.queue.close()
+            platform.metadata.close()
 
     def environments(self) -> Environments:
         """The virtualenvs alone: what removes them has to work where the database has no room.

@@ -51,6 +51,7 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "priority": task.priority,
         "memory_mb": task.memory_mb,
         "retries": task.retries,
+        "resources": dict(task.resources),
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }
@@ -103,6 +104,7 @@ def _graph_step_view(step: GraphStep) -> dict[str, Any]:
         "task": step.task,
         "version": step.version,
         "queue": step.queue,
+        "resources": dict(step.resources),
         "after": list(step.after),
         "inputs": {
             input_port(step.id, field): source.port or {"value": source.constant}
@@ -171,6 +173,7 @@ def step_view(step: Step) -> dict[str, Any]:
         "task": step.task,
         "version": step.version,
         "queue": step.queue,
+        "resources": dict(step.resources),
         "status": step.status,
         "attempts": step.attempt,
         "lost": step.lost,
@@ -280,14 +283,23 @@ def _lineage_value(value: FieldValue) -> dict[str, Any]:
     return {name: part for name, part in value_view(value).items() if name != "value"}
 
 
+def worker_status(worker: Worker, alive: bool) -> str:
+    """How a worker is."""
+    if not alive:
+        return "lost"
+    return "draining" if worker.draining else "alive"
+
+
 def worker_view(worker: Worker, alive: bool) -> dict[str, Any]:
     """A worker."""
     return {
         "id": worker.id,
         "host": worker.host,
         "pid": worker.pid,
-        "status": "alive" if alive else "lost",
+        "status": worker_status(worker, alive),
         "slots": worker.slots,
+        "autoscale": list(worker.autoscale) if worker.autoscale else None,
+        "resources": dict(worker.resources),
         "queues": list(worker.queues),
         "tasks": list(worker.tasks),
         "running": list(worker.running),

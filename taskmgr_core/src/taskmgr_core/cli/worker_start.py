@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from taskmgr_core.errors import ConflictError, nearest
 from taskmgr_core.logs import LogFormat, Logging
 from taskmgr_core.report.formats import counted
 from taskmgr_core.settings import Settings
+from taskmgr_core.specs.resources import as_text
 from taskmgr_core.worker.configuration import WorkerConfiguration
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class WorkerStart:
         format: plain or json.
         log_folder: for its logs; None for none, or for a daemon the home's.
         pidfile: for its process's id; None for none, or for a daemon one in the home.
+        bounds: the fewest and the most slots; None for a fixed number, or the setting.
+        resources: what it offers; None for the setting.
     """
 
     settings: Settings
@@ -53,6 +56,8 @@ class WorkerStart:
     format: LogFormat
     log_folder: Path | None
     pidfile: Path | None
+    bounds: tuple[int, int] | None = None
+    resources: Mapping[str, int] | None = None
 
     @property
     def name(self) -> str:
@@ -117,24 +122,26 @@ class WorkerStart:
         return let_go
 
     def _serve(self, platform: Platform, started: Callable[[], None]) -> None:
-        wanted = self.said.max_concurrent_tasks or self.settings.slots_or_cores
+        fixed = self.said.max_concurrent_tasks
+        slots = self.bounds or ((fixed, fixed) if fixed else self.settings.slot_bounds)
         queues = self.said.queues
-        worker = platform.worker(wanted, queues, said=self.said)
+        worker = platform.worker(slots, queues, said=self.said, resources=self.resources)
         stops = _Stops()
         stops.listen()
         try:
             self._check_name(platform)
             worker.start()
             _LOGGER.info(
-                "worker %s: %s, %s, home %s",
+                "worker %s: %s, %s%s, home %s",
                 worker.id,
-                counted(wanted, "slot"),
+                _slots(*slots),
                 f"queues {', '.join(queues)}" if queues else "every queue",
+                f", offers {as_text(worker.offered)}" if worker.offered else "",
                 self.settings.home,
             )
             self._check_tasks(platform)
             started()
-            while not stops.count and worker.trouble is None:
+            while not (stops.count or worker.told.leave or worker.trouble):
                 time.sleep(LOOK_SECONDS)
             _leave(worker, stops)
             if worker.trouble is not None:
@@ -171,14 +178,19 @@ def _nothing() -> None:
     """A worker of a terminal needs no letting go."""
 
 
+def _slots(fewest: int, most: int) -> str:
+    return counted(most, "slot") if fewest == most else f"{fewest} to {most} slots"
+
+
 def _leave(worker: WorkerProcess, stops: _Stops) -> None:
-    if worker.trouble is None:
+    if worker.trouble is None and worker.told.leave != "now":
         _LOGGER.info("finishing what runs; once more and it is given back")
+    asked = 1 if stops.count else 0  # the next signal gives back, also when told from afar
     leaving = threading.Thread(target=worker.stop, name="leaving", daemon=True)
     leaving.start()
     given_back = False
     while leaving.is_alive():
-        if stops.count > 1 and not given_back:
+        if not given_back and (stops.count > asked or worker.told.leave == "now"):
             given_back = True
             _LOGGER.info("giving back what runs")
             worker.stop(grace=0)

@@ -392,4 +392,5 @@ def _graph_step(
         inputs=dict(sources),
         outputs=tuple(field.name for field in task.outputs),
         after=after,
+        resources=dict(task.resources),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from taskmgr_core.errors import PublishError
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import TaskSpec
-from taskmgr_plugins.tasks import queue_fault
+from taskmgr_plugins.tasks import queue_fault, resources_fault
 
 
 def check_declarations(tasks: Iterable[TaskSpec]) -> None:
@@ -34,6 +34,8 @@ def check_declarations(tasks: Iterable[TaskSpec]) -> None:
 
 def _problems(task: TaskSpec, validator: Validator) -> Iterator[str]:
     if fault := queue_fault(task.queue):
+        yield f"declares a {fault}"
+    if fault := resources_fault(task.resources):
         yield f"declares a {fault}"
     for field in task.inputs:
         if not field.required:

@@ -6,9 +6,10 @@ message that is lost, doubled or late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 
 
@@ -18,8 +19,13 @@ class Queue(Protocol):
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Say that steps have become ready, or (with none) that a run has changed."""
 
-    def alert(self, run_id: str) -> None:
-        """Say that whoever runs a step of a run has to look whether it may go on."""
+    def alert(self, about: str) -> None:
+        """Say that workers have to look at once.
+
+        Arguments:
+            about: the id of a run whose steps may have to stop, or of a worker that is
+                told something, or has answered.
+        """
 
     def take(
         self,
@@ -28,6 +34,7 @@ class Queue(Protocol):
         timeout: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        units: Units = NO_UNITS,
     ) -> Claim | None:
         """Claim a step that is due; with none, wait for one and return, to be asked again.
 
@@ -37,6 +44,8 @@ class Queue(Protocol):
             timeout: seconds to wait at most.
             runs: only steps of these runs; None for all.
             tasks: only steps of these tasks; empty for all.
+            units: what the worker offers; the claim holds those that its step needs, and
+                they are to be given back.
 
         Returns:
             The claim; None when the time is over, ``wake`` was called, or something
@@ -45,6 +54,16 @@ class Queue(Protocol):
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
         """Those of some unclaimed steps whose messages are certainly not on their way."""
+
+    def depths(self, queues: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], int] | None:
+        """How many messages wait for the steps of each queue and needs, as text.
+
+        Returns:
+            None where there are no messages.
+
+        Raises:
+            QueueError: the broker cannot be asked.
+        """
 
     def changes(self, run_id: str | None = None) -> int:
         """A number that grows with every change that this process has heard of.
@@ -77,6 +96,14 @@ class Feed(Protocol):
     def slots(self) -> int:
         """How many steps it runs at once, as it is now."""
 
+    @property
+    def autoscale(self) -> tuple[int, int] | None:
+        """The fewest and the most slots; None for a fixed number."""
+
+    @property
+    def units(self) -> Units:
+        """What it offers."""
+
     def start(self, worker: str, run: Callable[[Claim], None]) -> None:
         """Begin to claim.
 
@@ -86,7 +113,7 @@ class Feed(Protocol):
         """
 
     def tend(self) -> None:
-        """Put right what has stopped by itself; called about once a second."""
+        """Put right what has stopped by itself, scale; called about once a second."""
 
     def stop(self) -> None:
         """Claim nothing more; returns at once."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Sequence
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.scaling import Scaling
+from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -36,7 +38,7 @@ class EmbeddedQueue:
         """Ring; the listeners ask the store what it was."""
         self._bell.ring()
 
-    def alert(self, run_id: str) -> None:  # noqa: ARG002
+    def alert(self, about: str) -> None:  # noqa: ARG002
         """Ring."""
         self._bell.ring()
 
@@ -47,11 +49,14 @@ class EmbeddedQueue:
         timeout: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        units: Units = NO_UNITS,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
         seen = self._bell.count
-        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
+        claim = units.claimed(
+            lambda free: self._metadata.claim(worker, queues, time.time(), runs, tasks, free)
+        )
         if claim is not None or timeout <= 0:
             return claim
         due = self._metadata.next_due(queues, time.time())
@@ -62,6 +67,10 @@ class EmbeddedQueue:
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
         """None: there are no messages, takers look into the store."""
         return []
+
+    def depths(self, queues: Collection[tuple[str, str]]) -> None:  # noqa: ARG002
+        """None: there are no messages."""
+        return
 
     def changes(self, run_id: str | None = None) -> int:  # noqa: ARG002
         """How often the bell has rung since this process first asked."""
@@ -90,44 +99,84 @@ class TakingFeed:
 
     Arguments:
         queue: where they take from.
-        slots: how many threads.
+        metadata: asked for what waits, where the slots are scaled.
+        scaling: how many threads.
         queues: the queues that are served; empty for all.
         runs: asked before each claim for the runs that are served; None for all.
         tasks: the tasks that are served; empty for all.
+        units: what is offered.
     """
 
     def __init__(
         self,
         queue: Queue,
-        slots: int,
+        metadata: MetadataStore,
+        scaling: Scaling,
         queues: Collection[str],
         runs: Callable[[], Collection[str]] | None = None,
         tasks: Collection[str] = (),
+        units: Units = NO_UNITS,
     ) -> None:
         self._queue = queue
-        self._slots = slots
+        self._metadata = metadata
+        self._scaling = scaling
+        self._slots = scaling.minimum
         self._queues = tuple(queues)
         self._runs = runs
         self._tasks = tuple(tasks)
+        self._units = units
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[int, threading.Thread] = {}
+        self._busy = 0
+        self._lock = threading.Lock()
+        self._worker = ""
+        self._run: Callable[[Claim], None] = lambda _: None
 
     @property
     def slots(self) -> int:
         """How many threads."""
         return self._slots
 
+    @property
+    def autoscale(self) -> tuple[int, int] | None:
+        """The fewest and the most threads."""
+        return self._scaling.bounds
+
+    @property
+    def units(self) -> Units:
+        """What is offered."""
+        return self._units
+
     def start(self, worker: str, run: Callable[[Claim], None]) -> None:
         """Start the threads."""
-        for number in range(self._slots):
-            thread = threading.Thread(
-                target=self._serve, args=(worker, run), name=f"slot-{number}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
+        self._worker, self._run = worker, run
+        self._fill()
 
     def tend(self) -> None:
-        """Nothing: a thread ends with its worker only."""
+        """Scale: a thread beyond the slots ends when it has nothing to run."""
+        if self._scaling.bounds is None or self._stopping.is_set():
+            return
+        self._slots = self._scaling.slots(self._slots, self._busy, self._waiting())
+        self._fill()
+
+    def _waiting(self) -> int:
+        """How many due steps this worker could take now."""
+        found = self._metadata.waiting(time.time())
+        return sum(
+            each.ready
+            for each in found
+            if (not self._queues or each.queue in self._queues) and self._units.fit(each.resources)
+        )
+
+    def _fill(self) -> None:
+        for number in range(self._slots):
+            known = self._threads.get(number)
+            if known is None or not known.is_alive():
+                thread = threading.Thread(
+                    target=self._serve, args=(number,), name=f"slot-{number}", daemon=True
+                )
+                thread.start()
+                self._threads[number] = thread
 
     def stop(self) -> None:
         """Let the threads end after what they run."""
@@ -137,17 +186,20 @@ class TakingFeed:
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the threads."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in self._threads:
+        threads = list(self._threads.values())
+        for thread in threads:
             thread.join(None if deadline is None else max(deadline - time.monotonic(), 0))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
-    def _serve(self, worker: str, run: Callable[[Claim], None]) -> None:
-        while not self._stopping.is_set():
+    def _serve(self, number: int) -> None:
+        while not self._stopping.is_set() and number < self._slots:
             try:
                 runs = None if self._runs is None else self._runs()
-                claim = self._queue.take(worker, self._queues, TAKE_SECONDS, runs, self._tasks)
+                claim = self._queue.take(
+                    self._worker, self._queues, TAKE_SECONDS, runs, self._tasks, self._units
+                )
                 if claim is not None:
-                    run(claim)
+                    self._carry_out(claim)
             except StoreGoneError as error:
                 _LOGGER.warning("nothing more can be claimed: %s", error)
                 return  # the worker that beats gives up for the same reason
@@ -158,3 +210,15 @@ class TakingFeed:
                 # A slot that ends would leave a worker that beats and does nothing.
                 _LOGGER.exception("a slot met a bug of taskmgr and goes on")
                 self._stopping.wait(TRY_AGAIN_SECONDS)
+
+    def _carry_out(self, claim: Claim) -> None:
+        with self._lock:
+            self._busy += 1
+        try:
+            self._run(claim)
+        finally:
+            with self._lock:
+                self._busy -= 1
+            if claim.units:
+                self._units.give_back(claim.units)
+                self._queue.wake()  # a slot may wait for them

@@ -14,6 +14,7 @@ import attrs
 from taskmgr_core.errors import RunnerError
 from taskmgr_core.output import LIMIT_BYTES
 from taskmgr_core.runners import processes
+from taskmgr_core.runners.devices import NO_UNITS, Devices, Numbers
 from taskmgr_core.runners.folders import WorkFolder, sweep
 from taskmgr_core.runners.handle import Runner
 
@@ -43,13 +44,17 @@ class RunnerLauncher:
         folder: under which each runner gets its working folder.
         threads: how many threads OpenCV, BLAS and OpenMP may use in each.
         log_bytes: how much of the output of one attempt is passed on.
+        devices: what the units are that runners hold.
     """
 
     folder: Path
     threads: int = 1
     log_bytes: int = LIMIT_BYTES
+    devices: Devices = attrs.field(factory=Devices)
 
-    def start(self, environment: Interpreter, distribution: str) -> Runner:
+    def start(
+        self, environment: Interpreter, distribution: str, units: Numbers = NO_UNITS
+    ) -> Runner:
         """Start a runner of a plugin and wait until it answers.
 
         The folders that killed workers left behind are removed first.
@@ -57,6 +62,7 @@ class RunnerLauncher:
         Arguments:
             environment: the virtualenv that holds the plugin.
             distribution: the plugin's distribution.
+            units: what it holds: resource -> numbers of units.
 
         Raises:
             RunnerProtocolError: it is of another taskmgr.
@@ -65,7 +71,7 @@ class RunnerLauncher:
         sweep(self.folder)
         with contextlib.ExitStack() as undo:
             try:
-                runner = self._started(environment.python, distribution, undo)
+                runner = self._started(environment.python, distribution, units, undo)
             except OSError as error:
                 raise RunnerError(
                     f"no runner can be started with {environment.python} in {self.folder}: {error}",
@@ -75,7 +81,9 @@ class RunnerLauncher:
         runner.wait_until_ready(distribution)
         return runner
 
-    def _started(self, python: Path, distribution: str, undo: contextlib.ExitStack) -> Runner:
+    def _started(
+        self, python: Path, distribution: str, units: Numbers, undo: contextlib.ExitStack
+    ) -> Runner:
         """A runner; what there is of it when this raises is undone by the stack."""
         folder = WorkFolder.create(self.folder, "runner-")
         undo.callback(folder.remove)
@@ -86,7 +94,7 @@ class RunnerLauncher:
             passed = (their_in, their_out, their_lifeline)
             process = subprocess.Popen(
                 _command(python, distribution, folder.path, passed),
-                env=self._environment(folder.path),
+                env={**self._environment(folder.path), **self.devices.variables(units)},
                 cwd=folder.path,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

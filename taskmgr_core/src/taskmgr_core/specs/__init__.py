@@ -33,7 +33,17 @@ from taskmgr_core.specs.tasks import (
     TaskVersion,
 )
 from taskmgr_core.specs.values import Edge, FieldValue
-from taskmgr_core.specs.work import Claim, Hold, Outcome, ReadyStep, Worker, as_ready
+from taskmgr_core.specs.work import (
+    Claim,
+    Hold,
+    Orders,
+    Outcome,
+    Overview,
+    ReadyStep,
+    Waiting,
+    Worker,
+    as_ready,
+)
 
 __all__ = [
     "FINAL_RUN_STATUSES",
@@ -50,7 +60,9 @@ __all__ = [
     "Hold",
     "LogLine",
     "ModelSpec",
+    "Orders",
     "Outcome",
+    "Overview",
     "PipelineSpec",
     "ReadyStep",
     "Release",
@@ -66,6 +78,7 @@ __all__ = [
     "StoredFile",
     "TaskSpec",
     "TaskVersion",
+    "Waiting",
     "Worker",
     "as_ready",
     "input_port",

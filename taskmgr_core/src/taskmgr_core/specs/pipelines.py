@@ -89,7 +89,7 @@ class GraphStep:
         id: the step's id.
         task: the task's name.
         version: the exact version it runs.
-        queue, priority, timeout, memory_mb, retries: as the task declares them.
+        queue, priority, timeout, memory_mb, retries, resources: as the task declares them.
         inputs: field name -> where its value comes from; fields left to their
             default are absent.
         outputs: the names of the output fields.
@@ -107,6 +107,7 @@ class GraphStep:
     inputs: Mapping[str, Source]
     outputs: tuple[str, ...]
     after: tuple[str, ...]
+    resources: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen

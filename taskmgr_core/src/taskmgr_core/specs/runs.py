@@ -61,6 +61,7 @@ class Step:
             compute, outputs, total.
         failure: why it failed.
         failures: why earlier attempts failed.
+        resources: units that a worker has to have free.
     """
 
     run: str
@@ -80,6 +81,7 @@ class Step:
     seconds: Mapping[str, float] = attrs.field(factory=dict)
     failure: Failure | None = None
     failures: tuple[Failure, ...] = ()
+    resources: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen

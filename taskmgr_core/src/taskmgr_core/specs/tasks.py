@@ -44,6 +44,7 @@ class TaskSpec:
         priority: 0 to 9, higher first.
         memory_mb: megabytes of resident memory for one attempt.
         retries: further attempts after one that failed.
+        resources: units that a worker has to have free.
     """
 
     name: str
@@ -56,6 +57,7 @@ class TaskSpec:
     memory_mb: int = 2048
     retries: int = 0
     models: tuple[ModelSpec, ...] = ()
+    resources: Mapping[str, int] = attrs.field(factory=dict)
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

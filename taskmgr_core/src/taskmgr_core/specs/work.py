@@ -8,7 +8,8 @@ from typing import Literal
 import attrs
 
 from taskmgr_core.specs.pipelines import GraphStep
-from taskmgr_core.specs.runs import Failure, Step
+from taskmgr_core.specs.resources import fit
+from taskmgr_core.specs.runs import Failure, RunStatus, Step
 from taskmgr_core.specs.values import Edge, FieldValue
 
 
@@ -29,6 +30,7 @@ class ReadyStep:
     Attributes:
         priority: 0 to 9, higher first.
         ready_at: UTC seconds since when it has been due, or from when it will be.
+        resources: units that a worker has to have free.
     """
 
     run: str
@@ -37,6 +39,7 @@ class ReadyStep:
     queue: str
     priority: int
     ready_at: float
+    resources: Mapping[str, int] = attrs.field(factory=dict)
 
 
 def as_ready(step: Step, ready_at: float) -> ReadyStep:
@@ -46,7 +49,9 @@ def as_ready(step: Step, ready_at: float) -> ReadyStep:
         step: the step.
         ready_at: UTC seconds since when it has been due.
     """
-    return ReadyStep(step.run, step.id, step.task, step.queue, step.priority, ready_at)
+    return ReadyStep(
+        step.run, step.id, step.task, step.queue, step.priority, ready_at, step.resources
+    )
 
 
 @attrs.frozen
@@ -57,11 +62,13 @@ class Claim:
         step: the step as claimed; its ``attempt`` and ``worker`` are the token.
         graph_step: what to run.
         values: source port id -> its recorded value, for every input that is no constant.
+        units: the units that the worker keeps for it: resource -> their numbers.
     """
 
     step: Step
     graph_step: GraphStep
     values: Mapping[str, FieldValue]
+    units: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -95,6 +102,10 @@ class Worker:
         running: ``run/step`` of what it runs now.
         private: whether it serves only the runs that its own process waits for.
         tasks: the tasks that it serves; empty for all.
+        resources: the units that it offers.
+        autoscale: the fewest and the most slots that it may open; None for a fixed number.
+        draining: whether it claims nothing more and leaves when nothing runs.
+        answered: the ``ping`` that it has answered last.
     """
 
     id: str
@@ -107,9 +118,60 @@ class Worker:
     running: tuple[str, ...] = ()
     private: bool = False
     tasks: tuple[str, ...] = ()
+    resources: Mapping[str, int] = attrs.field(factory=dict)
+    autoscale: tuple[int, int] | None = None
+    draining: bool = False
+    answered: str = ""
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""
-        return (not self.queues or step.queue in self.queues) and (
-            not self.tasks or step.task in self.tasks
+        return (
+            (not self.queues or step.queue in self.queues)
+            and (not self.tasks or step.task in self.tasks)
+            and fit(step.resources, self.resources)
         )
+
+
+@attrs.frozen
+class Orders:
+    """What a worker is told to do; it learns of it with each beat.
+
+    Attributes:
+        leave: ``drain``: claim nothing more, finish what runs, leave; ``now``: give back
+            what runs and leave; empty: go on.
+        ping: what it has to repeat as its ``answered``; empty for nothing.
+    """
+
+    leave: Literal["", "drain", "now"] = ""
+    ping: str = ""
+
+
+@attrs.frozen
+class Waiting:
+    """Ready steps of one queue that need the same resources.
+
+    Attributes:
+        ready: how many of them are due.
+        delayed: how many are not due yet.
+        oldest: UTC seconds since when the one that has waited longest is due; None
+            where none is due.
+    """
+
+    queue: str
+    resources: Mapping[str, int]
+    ready: int
+    delayed: int
+    oldest: float | None
+
+
+@attrs.frozen
+class Overview:
+    """The load of the platform at one moment; counts end at ``COUNTED``.
+
+    Attributes:
+        running: how many runs have not ended.
+        ended: each final status -> how many runs ended with it since the asked moment.
+    """
+
+    running: int
+    ended: Mapping[RunStatus, int]

@@ -24,7 +24,9 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    Orders,
     Outcome,
+    Overview,
     PipelineSpec,
     ReadyStep,
     Run,
@@ -32,11 +34,15 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
     TaskVersion,
+    Waiting,
     Worker,
 )
+from taskmgr_core.specs.resources import NO_RESOURCES
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
 UNCLAIMED_SECONDS = 5.0
+# What is counted for a screen is counted up to here: of more nobody needs to know how many.
+COUNTED = 10_000
 
 
 def first_look(now: float, not_before: float = 0.0) -> float:
@@ -209,6 +215,7 @@ class MetadataStore(Protocol):
         now: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        free: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
@@ -218,13 +225,22 @@ class MetadataStore(Protocol):
             now: UTC seconds.
             runs: only steps of these runs; None for all.
             tasks: only steps of these tasks; empty for all.
+            free: the units of resources that it has free; a step that needs others is
+                left out, and holds up none.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.
         """
 
     def claim_step(
-        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+        self,
+        run_id: str,
+        step_id: str,
+        worker: str,
+        now: float,
+        *,
+        again: bool = False,
+        needs: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim one step that somebody was told of.
 
@@ -235,9 +251,10 @@ class MetadataStore(Protocol):
             now: UTC seconds.
             again: whether the answer to the same claim may have been lost; then an
                 attempt that the worker holds already is given, too.
+            needs: the resources that the worker holds for it, exactly those of the step.
 
         Returns:
-            The claim; None when it is not due, or not ready any more.
+            The claim; None when it is not due, not ready any more, or needs others.
         """
 
     def take_unclaimed(
@@ -338,8 +355,22 @@ class MetadataStore(Protocol):
 
     # workers
 
-    def beat(self, worker: Worker) -> None:
-        """Record that a worker lives."""
+    def beat(self, worker: Worker) -> Orders:
+        """Record that a worker lives: one write.
+
+        Returns:
+            What it is told to do.
+        """
+
+    def order(self, worker_id: str, orders: Orders) -> bool:
+        """Tell a worker what to do; whether it is known.
+
+        What is left empty stays as it was, and a worker that is to leave now is not told
+        any more to take its time.
+        """
+
+    def orders(self, worker_id: str) -> Orders:
+        """What a worker is told to do; nothing for one that is not known."""
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""
@@ -349,6 +380,22 @@ class MetadataStore(Protocol):
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that this worker holds; what it runs besides was taken from it."""
+
+    # load
+
+    def overview(self, since: float) -> Overview:
+        """How much is to do and was done lately. Each count ends at ``COUNTED``.
+
+        Arguments:
+            since: UTC seconds from which on ended runs count.
+        """
+
+    def waiting(self, now: float) -> tuple[Waiting, ...]:
+        """What waits, by queue and needs, ordered by them; up to ``COUNTED`` steps.
+
+        Arguments:
+            now: UTC seconds.
+        """
 
     # logs
 

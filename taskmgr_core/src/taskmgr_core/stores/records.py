@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import DamagedRecordError, Problem
+from taskmgr_core.specs.resources import from_text, is_text
 
 PUBLISH_AGAIN = "publish the same again, that puts it right"
 SUBMIT_AGAIN = "submit the run again"
@@ -47,6 +48,17 @@ def stored_json(text: str | bytes, what: str, cure: str) -> Any:
         return _parsed(text)
     except InvalidDocumentError as error:
         raise _damaged(what, error, cure) from error
+
+
+def needs_from(text: object, what: str) -> dict[str, int]:
+    """The recorded resources of a step.
+
+    Raises:
+        DamagedRecordError: they cannot be read.
+    """
+    if not is_text(text):
+        raise DamagedRecordError(what, f"resources {text!r} cannot be read", SUBMIT_AGAIN)
+    return from_text(str(text))
 
 
 def intact(records: Iterable[R], read: Callable[[R], T]) -> list[T]:

@@ -154,7 +154,7 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
-        with self._lease(version, cancelled) as lease:
+        with self._lease(version, cancelled, claim.units) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             output = lease.runner.output(on_lines)
             try:
@@ -172,16 +172,21 @@ class Executor:
         return outputs, {**lease.seconds, **answer["seconds"]} | lease.seconds
 
     @contextlib.contextmanager
-    def _lease(self, version: TaskVersion, cancelled: Callable[[], bool]) -> Iterator[Lease]:
+    def _lease(
+        self,
+        version: TaskVersion,
+        cancelled: Callable[[], bool],
+        units: Mapping[str, tuple[int, ...]],
+    ) -> Iterator[Lease]:
         """A runner; where none is to be had, the version may be another since we looked."""
         with contextlib.ExitStack() as stack:
             try:
-                lease = stack.enter_context(self.pool.lease(version, cancelled))
+                lease = stack.enter_context(self.pool.lease(version, cancelled, units))
             except (EnvironmentBuildError, RunnerProtocolError):
                 renewed = self._versions.another(version)
                 if renewed is None:
                     raise
-                lease = stack.enter_context(self.pool.lease(renewed, cancelled))
+                lease = stack.enter_context(self.pool.lease(renewed, cancelled, units))
             yield lease
 
     def _outputs(

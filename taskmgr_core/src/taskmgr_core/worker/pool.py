@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import attrs
 
@@ -21,7 +22,17 @@ IDLE_SECONDS = 900.0
 LOOK_SECONDS = 1.0
 
 _NOT_FOR_WANT_OF_FILES = frozenset({"cancelled", "disk-full", "memory", "timeout"})
-_Key = tuple[str, str]
+_Units = Mapping[str, tuple[int, ...]]
+_NO_UNITS: _Units = MappingProxyType({})
+
+
+@attrs.frozen
+class _Key:
+    """What makes two runners the same: made from, task, and the units they see."""
+
+    made_from: str
+    task: str
+    units: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @attrs.define(eq=False)
@@ -117,17 +128,23 @@ class RunnerPool:
         self._keeper: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def lease(self, version: TaskVersion, cancelled: Callable[[], bool] = never) -> Iterator[Lease]:
+    def lease(
+        self,
+        version: TaskVersion,
+        cancelled: Callable[[], bool] = never,
+        units: _Units = _NO_UNITS,
+    ) -> Iterator[Lease]:
         """Lend a runner for one attempt; one that died is not taken back.
 
         Arguments:
             version: the task.
             cancelled: asked some times a second; true ends building its virtualenv.
+            units: those that are held for it, which it alone sees.
 
         Raises:
             EnvironmentBuildError, ArtifactError, RunnerError: it cannot be had.
         """
-        key = (_made_from(version.release), version.name)
+        key = _Key(_made_from(version.release), version.name, tuple(sorted(units.items())))
         seconds: dict[str, float] = {}
         warm = self._warm(key) or self._started(key, version, seconds, cancelled)
 
@@ -151,6 +168,14 @@ class RunnerPool:
             keeper.join()
         for warm in idle:
             _end(warm)
+
+    def keep(self, most: int) -> None:
+        """End the longest idle runners beyond so many."""
+        with self._lock:
+            surplus = self._idle[: max(len(self._idle) - most, 0)]
+            self._idle = self._idle[len(surplus) :]
+        for each in surplus:
+            _end(each)
 
     def _warm(self, key: _Key) -> _Warm | None:
         dead: list[_Warm] = []
@@ -216,7 +241,9 @@ class RunnerPool:
             hold.enter_context(environment.hold())
             models = self._models.paths(version.release.models)
             built = time.perf_counter()
-            runner = self._launcher.start(environment, version.release.distribution)
+            runner = self._launcher.start(
+                environment, version.release.distribution, dict(key.units)
+            )
         except BaseException:
             hold.close()
             raise

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import attrs
@@ -17,7 +18,7 @@ import uuid_utils
 from taskmgr_core.errors import StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
-from taskmgr_core.specs import Claim, Outcome, ReadyStep, Worker, as_ready
+from taskmgr_core.specs import Claim, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
@@ -28,6 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 LOOKS_UNTIL_LOST = 6
 STALLED_SECONDS = 15.0
 TEND_SECONDS = 1.0
+ORDERS_SECONDS = 0.2
 RECORD_AGAIN_SECONDS = 1.0
 UNCLAIMED = 50
 MAXIMUM_LOOK_SECONDS = 60.0
@@ -94,6 +96,7 @@ class WorkerProcess:
         tasks: Collection[str] = (),
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
+        self.told = Orders()  # what it was told to do; once to leave, then stop it
         self.id = f"{name or socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
         self._queue = queue
@@ -110,7 +113,15 @@ class WorkerProcess:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._running: dict[tuple[str, str, int], _Running] = {}
+        self._draining = False
+        self._open_slots = 0
+        self._answered = ""
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+
+    @property
+    def offered(self) -> Mapping[str, int]:
+        """The units of resources that it offers."""
+        return self._feed.units.offered
 
     def start(self) -> None:
         """Beat once, then begin to claim.
@@ -129,6 +140,7 @@ class WorkerProcess:
             grace: seconds after which running steps are given back, to be run
                 again by another worker; None to wait for them.
         """
+        self._draining = True
         self._feed.stop()
         self._feed.join(grace)
         self._giving_back.set()
@@ -220,23 +232,29 @@ class WorkerProcess:
     def _supervise(self) -> None:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend"), 0.0)
+        due["orders"] = math.inf  # they come with each beat; in between only when it rings
+        last_orders = 0.0
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
+            "orders": (math.inf, self._look_for_orders),
             "holds": (self._timing.holds, self._check_holds),
             "unclaimed": (TEND_SECONDS, self._announce_unclaimed),
-            "tend": (TEND_SECONDS, self._feed.tend),
+            "tend": (TEND_SECONDS, self._tend),
         }
         while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
             for name, (seconds, action) in every.items():
                 if now >= due[name]:
                     due[name] = now + seconds
+                    last_orders = now if name in ("orders", "beat") else last_orders
                     self._try(name, action)
             waits = [when for name, when in due.items() if name != "holds" or self._running]
             heard = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
             if heard != seen:
                 seen, due["holds"] = heard, 0.0
+                # Where every step rings for every worker, each must not read for each of them.
+                due["orders"] = min(due["orders"], last_orders + ORDERS_SECONDS)
 
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
@@ -252,7 +270,7 @@ class WorkerProcess:
     def _beat(self) -> None:
         with self._lock:
             running = tuple(f"{run}/{step}" for run, step, _ in self._running)
-        self._metadata.beat(
+        orders = self._metadata.beat(
             Worker(
                 id=self.id,
                 host=socket.gethostname(),
@@ -264,8 +282,37 @@ class WorkerProcess:
                 running=running,
                 private=self._private,
                 tasks=self._tasks,
+                resources=dict(self.offered),
+                autoscale=self._feed.autoscale,
+                draining=self._draining,
+                answered=self._answered,
             )
         )
+        self._obey(orders)
+
+    def _look_for_orders(self) -> None:
+        self._obey(self._metadata.orders(self.id))
+
+    def _obey(self, orders: Orders) -> None:
+        """Do what is told, and let those see it who wait for it."""
+        if self._private:  # it serves a program of its own, which alone may end it
+            orders = attrs.evolve(orders, leave="")
+        if (orders.leave, orders.ping) == (self.told.leave, self._answered):
+            return
+        self.told, self._answered = orders, orders.ping
+        if orders.leave:
+            _LOGGER.info("told to leave%s", " now" if orders.leave == "now" else "")
+            self._draining = True
+            self._feed.stop()
+        self._beat()
+        self._queue.alert(self.id)
+
+    def _tend(self) -> None:
+        """Look after the feed; runners of slots that it has closed are not kept warm."""
+        self._feed.tend()
+        before, self._open_slots = self._open_slots, self._feed.slots
+        if self._open_slots < before:
+            self._executor.pool.keep(self._open_slots)
 
     def _recover(self) -> None:
         """Take back the steps of workers that have fallen silent, never our own."""

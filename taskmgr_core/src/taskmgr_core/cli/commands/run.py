@@ -25,7 +25,7 @@ from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
 from taskmgr_core.client import Client, RunTimeoutError
-from taskmgr_core.specs import Run
+from taskmgr_core.specs import GraphStep, Run
 
 
 @click.command(
@@ -108,7 +108,19 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     what = pipeline_or_name(name, client.metadata.version)
     graph = client.graph(what, version)
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working)
-    return client.submit(what, given, version, graph)
+    run_id = client.submit(what, given, version, graph)
+    for step in client.unserved(graph):
+        click.echo(_waits_for_resources(step), err=True)
+    return run_id
+
+
+def _waits_for_resources(step: GraphStep) -> str:
+    wanted = ",".join(f"{name}={units}" for name, units in sorted(step.resources.items()))
+    return (
+        f"step {step.id} ({step.task}) waits: it needs {wanted} in queue {step.queue}, and no "
+        f"worker that is alive offers that; start one with: taskmgr worker start --resources "
+        f"{wanted} (or set TASKMGR_RESOURCES={wanted}, and this machine does it itself)"
+    )
 
 
 def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = None) -> int | None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import attrs
 import click
 
+from taskmgr_core.cli.commands.worker_control import CONTROL_COMMANDS
 from taskmgr_core.cli.groups import Group
-from taskmgr_core.cli.options import json_option
-from taskmgr_core.cli.screen import ago, plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import worker_view
 from taskmgr_core.cli.worker_start import WorkerStart
 from taskmgr_core.logs import FORMATS, LogFormat
-from taskmgr_core.settings import LOG_LEVELS
-from taskmgr_core.specs import Worker
+from taskmgr_core.settings import LOG_LEVELS, bounds_of
+from taskmgr_core.specs.resources import offer_from
 from taskmgr_core.worker.configuration import (
     MOST_STEPS,
     WorkerConfiguration,
@@ -24,14 +24,16 @@ from taskmgr_core.worker.configuration import (
 )
 from taskmgr_plugins.tasks import queue_fault
 
+T = TypeVar("T")
+
 
 @click.group(
     "worker",
     cls=Group,
-    examples=["taskmgr worker start", "taskmgr worker status"],
+    examples=["taskmgr worker start", "taskmgr worker list", "taskmgr worker stop --all"],
 )
 def worker_command() -> None:
-    """Start a worker, or see which are alive."""
+    """Start workers, see which are alive, tell them to leave."""
 
 
 @worker_command.command(
@@ -40,6 +42,7 @@ def worker_command() -> None:
         "taskmgr worker start",
         "taskmgr worker start --queues vision,text --slots 4",
         "taskmgr worker start --config worker.toml --daemon --log-format json",
+        "taskmgr worker start --resources gpu=2 --autoscale 1,8",
     ],
 )
 @click.option(
@@ -54,6 +57,16 @@ def worker_command() -> None:
     "slots",
     type=click.IntRange(1, MOST_STEPS),
     help="Steps that it runs at once; by default the setting slots.",
+)
+@click.option(
+    "--autoscale",
+    metavar="MIN,MAX",
+    help="Instead of --slots: it opens slots while steps wait, and closes idle ones.",
+)
+@click.option(
+    "--resources",
+    metavar="NAME=UNITS,...",
+    help="What it offers to steps that need it, as gpu=2; by default the setting resources.",
 )
 @click.option(
     "--config",
@@ -98,6 +111,8 @@ def start_command(
     session: Session,
     queues: str,
     slots: int | None,
+    autoscale: str | None,
+    resources: str | None,
     file: Path | None,
     worker_id: str | None,
     loglevel: str | None,
@@ -106,12 +121,14 @@ def start_command(
     daemon: bool,
     pidfile: Path | None,
 ) -> None:
-    """Run steps until it is told to leave.
+    """Run steps until it is told to leave, by a signal or by `taskmgr worker stop`.
 
     Ctrl-C and SIGTERM: it claims nothing more, finishes what runs, and leaves.
     The second time it gives back what runs, for another worker to take. When
     the home is removed or replaced under it, it ends with exit code 3.
     """
+    if slots and autoscale:
+        raise click.UsageError("--slots and --autoscale say the same; give one of them")
     given = WorkerConfiguration(
         worker_id=_checked_id(worker_id),
         max_concurrent_tasks=slots or 0,
@@ -125,6 +142,8 @@ def start_command(
         format=log_format,
         log_folder=None if log_folder is None else log_folder.absolute(),
         pidfile=None if pidfile is None else pidfile.absolute(),
+        bounds=_read("--autoscale", bounds_of, autoscale),
+        resources=_read("--resources", offer_from, resources),
     )
     start.run(session.platform, daemon=daemon)
 
@@ -154,47 +173,19 @@ def _queue_names(given: str) -> tuple[str, ...]:
     return names
 
 
-@worker_command.command(
-    "status", examples=["taskmgr worker status", "taskmgr worker status --json"]
-)
-@json_option
-@click.pass_obj
-def status_command(session: Session, as_json: bool) -> None:
-    """List the workers that have not said that they left.
+def _read(option: str, read: Callable[[str], T], given: str | None) -> T | None:
+    """What an option says.
 
-    One is lost when it has not been heard of for a while; what it ran is run
-    again by the others.
+    Raises:
+        click.BadParameter: with what is wrong.
     """
-    with session.client() as client:
-        found = [(each, client.alive(each)) for each in client.workers()]
-    if as_json:
-        session.screen.json({"workers": [worker_view(each, alive) for each, alive in found]})
-        return
-    if not found:
-        session.screen.line("no workers; `taskmgr run` works without, it does the work itself")
-        return
-    shown = table(
-        "worker", "status", "slots", "queues", "running", "beat", "up",
-        right=("slots", "beat", "up"), whole=("worker", "status", "beat", "up"),
-    )  # fmt: skip
-    for each, alive in found:
-        shown.add_row(
-            plain(each.id),
-            session.screen.status("alive" if alive else "lost"),
-            str(each.slots),
-            plain(_serves(each)),
-            plain("\n".join(_step(name) for name in each.running)),
-            ago(each.heartbeat),
-            ago(each.started_at),
-        )
-    session.screen.print(shown)
+    if given is None:
+        return None
+    try:
+        return read(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
-def _step(running: str) -> str:
-    run, _, step = running.partition("/")
-    return f"{run[-8:]} {step}"
-
-
-def _serves(worker: Worker) -> str:
-    queues = ", ".join(worker.queues) or "all"
-    return f"{queues}: {', '.join(worker.tasks)}" if worker.tasks else queues
+for _each in CONTROL_COMMANDS:
+    worker_command.add_command(_each)

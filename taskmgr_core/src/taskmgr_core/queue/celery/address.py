@@ -8,11 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError, SettingsError, nearest
+from taskmgr_core.specs import ReadyStep
+from taskmgr_core.specs.resources import as_text, from_text
 
 PRIORITIES = 10
 # The transport's own. With another one Flower and `celery inspect`, which are told of none,
 # could not read what workers write, nor workers what those write.
 SEPARATOR = "\x06\x16"
+RESOURCES = "+"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
 PASSES = "passes"
@@ -54,6 +57,26 @@ def check_address(url: str) -> None:
 def broker_priority(priority: int) -> int:
     """Our priorities count up to the most urgent, the transport's down."""
     return PRIORITIES - 1 - priority
+
+
+def broker_queue(queue: str, needs: str) -> str:
+    """The broker's queue of steps with the same needs: others do not wait behind them.
+
+    Arguments:
+        queue: the task's.
+        needs: resources as text; neither has a ``+`` at its begin.
+    """
+    return f"{queue}{RESOURCES}{needs}" if needs else queue
+
+
+def queue_of(step: ReadyStep) -> str:
+    """The broker's queue of a step."""
+    return broker_queue(step.queue, as_text(step.resources))
+
+
+def needs_of(broker_queue: str) -> dict[str, int]:
+    """The resources that steps of a broker's queue need."""
+    return from_text(broker_queue.partition(RESOURCES)[2])
 
 
 def list_key(queue: str, priority: int) -> str:

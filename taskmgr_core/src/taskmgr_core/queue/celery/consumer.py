@@ -1,8 +1,9 @@
 """Celery's consumer for tasks that nobody has registered: plugins come and go as they are told of.
 
-Two things differ from Celery's own. A name that is not known becomes a task the first
-time that a message has it. And a message is taken only when a slot is free: what Redis
-still holds, any other worker can take.
+Three things differ from Celery's own. A name that is not known becomes a task the first
+time that a message has it. A message is taken only when a slot is free: what Redis still
+holds, any other worker can take. And queues of steps that need resources are asked only
+while these are free.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ from celery.app.trace import build_tracer
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 
+from taskmgr_core.queue.celery.address import SENT_AT, needs_of
 from taskmgr_core.queue.celery.slots import Gate
+from taskmgr_core.queue.units import Units
 
 POLL_SECONDS = 1.0
 BUSY_SECONDS = 0.05
 GLANCE_SECONDS = 0.001
+# How long Redis is asked to wait at most: where a queue is left out, because what it needs
+# is not free, not much longer than until it may be.
+ASK_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 0.1
 
 _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 
@@ -78,8 +85,34 @@ def register(application: Celery, name: str, perform: Perform) -> Task:
         def run(run_id: str, step_id: str) -> None:
             perform(str(run_id), str(step_id))
 
+        # Shared, it would be a task of every later application in this process, too.
         application.task(run, name=name, ignore_result=True, typing=False, lazy=False, shared=False)
     return application.tasks[name]
+
+
+@attrs.frozen
+class OpenQueues:
+    """The order in which a channel asks its queues, without those whose needs are not free.
+
+    Attributes:
+        order: the channel's own.
+        units: what is offered.
+    """
+
+    order: Any
+    units: Units
+
+    def consume(self, count: int) -> list[str]:
+        """The queues that the next message may be from."""
+        return [each for each in self.order.consume(count) if self.units.fit(needs_of(each))]
+
+    def update(self, queues: Any) -> None:
+        """There are other queues."""
+        self.order.update(queues)
+
+    def rotate(self, last_used: Any) -> None:
+        """A message came from a queue."""
+        self.order.rotate(last_used)
 
 
 class StepConsumer(Consumer):  # type: ignore[misc]
@@ -108,29 +141,50 @@ class StepConsumer(Consumer):  # type: ignore[misc]
             if self.pulse.stopping:  # asked for before, and nobody else will get it
                 (run_id, step_id), *_ = message.payload
                 self.pass_on(run_id, step_id)
-            else:
+                return
+            held = self.gate.units.take(needs_of(message.delivery_info["routing_key"]))
+            if held is None:
+                self._send_back(message)
+                return
+            with self.gate.arriving(held):
                 handle(message)
 
+        channel = consumer.channel
         consumer.on_message = received
         consumer.no_ack = True
-        consumer.channel.qos.can_consume = self.gate.free
+        channel.qos.can_consume = self.gate.free
+        # It is asked, anew for each request, which queues the next message may be from.
+        channel._queue_cycle = OpenQueues(channel._queue_cycle, self.gate.units)
         consumer.consume()
         self.on_ready()
         self.pulse.connected = True
         try:
             while self.connection:
-                self._turn(connection)
+                self._turn(connection, channel)
         finally:
             self.pulse.connected = False
 
-    def _turn(self, connection: Any) -> None:
+    def _send_back(self, message: Any) -> None:
+        """Send a message again that has come although what its step needs is not free."""
+        self.app.send_task(
+            message.headers["task"],
+            args=message.decode()[0],
+            queue=message.delivery_info["routing_key"],
+            priority=message.properties.get("priority"),
+            headers={SENT_AT: message.headers.get(SENT_AT, time.time())},
+            ignore_result=True,
+        )
+
+    def _turn(self, connection: Any, channel: Any) -> None:
         self.pulse.turned_at = time.monotonic()
         if self.pulse.stopping:
             raise WorkerShutdown(0)
         self.perform_pending_operations()
-        free = self.gate.wait_free(BUSY_SECONDS)
+        free, short = self.gate.wait_free(BUSY_SECONDS), self.gate.units.short
+        channel.brpop_timeout = ASK_AGAIN_SECONDS if short else ASK_SECONDS
+        patience = ASK_AGAIN_SECONDS if short else POLL_SECONDS
         try:
-            connection.drain_events(timeout=POLL_SECONDS if free else GLANCE_SECONDS)
+            connection.drain_events(timeout=patience if free else GLANCE_SECONDS)
         except TimeoutError:
             return
 

@@ -7,21 +7,27 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+import attrs
 from celery.worker.worker import WorkController
 
 from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.queue.celery.address import broker_queue, needs_of
 from taskmgr_core.queue.celery.consumer import Pulse, register, step_consumer
 from taskmgr_core.queue.celery.others import OthersSteps
 from taskmgr_core.queue.celery.queue import CeleryQueue
-from taskmgr_core.queue.celery.scaling import Scaling
-from taskmgr_core.queue.celery.slots import Gate, slot_pool
+from taskmgr_core.queue.celery.slots import Gate, held_units, slot_pool
+from taskmgr_core.queue.scaling import Scaling
+from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, as_ready
+from taskmgr_core.specs.resources import as_text, fit, subsets
 from taskmgr_core.stores.metadata import MetadataStore
 
 SILENT_SECONDS = 10.0
 UNHEARD_SECONDS = 5.0
 TRY_AGAIN_SECONDS = 0.5
 MAXIMUM_TRY_AGAIN_SECONDS = 5.0
+# Of an offer with more combinations than this only those that a published task needs are served.
+MOST_NEEDS = 32
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,6 +41,7 @@ class CeleryFeed:
         scaling: how many slots.
         queues: the queues that are served; empty for all that published tasks name.
         tasks: the tasks that are served; empty for all.
+        units: what is offered.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class CeleryFeed:
         scaling: Scaling,
         queues: Collection[str],
         tasks: Collection[str] = (),
+        units: Units = NO_UNITS,
     ) -> None:
         self._queue = queue
         self._metadata = metadata
@@ -51,7 +59,7 @@ class CeleryFeed:
         self._wanted = tuple(queues)
         self._others = OthersSteps(queue, tasks)
         self._served: set[str] = set()
-        self._gate = Gate(scaling.minimum)
+        self._gate = Gate(scaling.minimum, units)
         self._pulse = Pulse()
         self._stopping = threading.Event()
         self._worker = ""
@@ -64,6 +72,16 @@ class CeleryFeed:
     def slots(self) -> int:
         """How many slots are open now."""
         return self._gate.slots
+
+    @property
+    def autoscale(self) -> tuple[int, int] | None:
+        """The fewest and the most slots."""
+        return self._scaling.bounds
+
+    @property
+    def units(self) -> Units:
+        """What is offered."""
+        return self._gate.units
 
     def start(self, worker: str, run: Callable[[Claim], None]) -> None:
         """Begin to take messages.
@@ -86,7 +104,7 @@ class CeleryFeed:
             _LOGGER.warning("the consumer receives nothing although messages wait; restarting it")
             self._end_consumer()
             self._consume()
-        elif not self._wanted:
+        else:
             self._serve_new_queues()
         self._gate.resize(self._scaling.slots(self._gate.slots, self._gate.busy, waiting))
 
@@ -109,7 +127,7 @@ class CeleryFeed:
 
     def _consume(self) -> None:
         self._pulse = Pulse()
-        self._served = set(self._wanted or self._published_queues())
+        self._served = self._broker_queues()
         self._controller = self._queue.application.WorkController(
             hostname=f"taskmgr@{self._worker}",
             pool_cls=slot_pool(self._gate),
@@ -147,9 +165,10 @@ class CeleryFeed:
         return self._depth_at[0]
 
     def _waiting(self) -> int:
-        """How many messages wait for us."""
+        """How many messages wait for us: what they need is free."""
+        units = self._gate.units
         try:
-            waiting = self._queue.depth(self._served)
+            waiting = self._queue.depth([q for q in self._served if units.fit(needs_of(q))])
         except TaskmgrError as error:
             _LOGGER.warning("%s", error)
             waiting = 0
@@ -157,12 +176,22 @@ class CeleryFeed:
         self._depth_at = (began, waiting)
         return waiting
 
-    def _published_queues(self) -> set[str]:
-        return {each.task.queue for each in self._metadata.latest_versions()} or {"default"}
+    def _broker_queues(self) -> set[str]:
+        """The broker's queues that are served: each one without needs, and with what fits."""
+        offered = self._gate.units.offered
+        every = list(subsets(offered, MOST_NEEDS) or ())
+        look = not self._wanted or (offered and not every)
+        tasks = [each.task for each in self._metadata.latest_versions()] if look else []
+        names = set(self._wanted) or {task.queue for task in tasks} or {"default"}
+        needs = [*every, *(task.resources for task in tasks if fit(task.resources, offered))]
+        texts = {"", *map(as_text, needs)}
+        return {broker_queue(name, text) for name in names for text in texts}
 
     def _serve_new_queues(self) -> None:
+        if self._wanted and not self._gate.units.offered:
+            return
         consumer = self._controller.consumer if self._controller is not None else None
-        for name in sorted(self._published_queues() - self._served):
+        for name in sorted(self._broker_queues() - self._served):
             if consumer is not None:
                 consumer.call_soon(consumer.add_task_queue, name)
                 self._served.add(name)
@@ -171,14 +200,15 @@ class CeleryFeed:
         """Claim the step of a message and run it; wait while the store is away."""
         if self._others.take(run_id, step_id):
             return
-        pause, again = TRY_AGAIN_SECONDS, False
+        pause, again, units = TRY_AGAIN_SECONDS, False, held_units()
+        needs = {name: len(numbers) for name, numbers in units.items()}
         while True:
             if self._stopping.is_set():
                 self._pass_on(run_id, step_id)
                 return
             try:
                 claim = self._metadata.claim_step(
-                    run_id, step_id, self._worker, time.time(), again=again
+                    run_id, step_id, self._worker, time.time(), again=again, needs=needs
                 )
             except StoreError as error:
                 _LOGGER.warning("run %s step %s cannot be claimed: %s", run_id, step_id, error)
@@ -188,7 +218,7 @@ class CeleryFeed:
                 pause = min(2 * pause, MAXIMUM_TRY_AGAIN_SECONDS)
                 continue
             if claim is not None:
-                self._run(claim)
+                self._run(attrs.evolve(claim, units=units))
             return
 
     def _pass_on(self, run_id: str, step_id: str) -> None:

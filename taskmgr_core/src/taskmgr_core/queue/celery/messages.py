@@ -19,7 +19,7 @@ import time
 import uuid
 from typing import Any
 
-from taskmgr_core.queue.celery.address import PASSES, SENT_AT, broker_priority
+from taskmgr_core.queue.celery.address import PASSES, SENT_AT, broker_priority, queue_of
 from taskmgr_core.specs import ReadyStep
 
 _PERSISTENT = 2
@@ -45,7 +45,7 @@ def message_of(step: ReadyStep, passes: int = 0) -> str:
             "correlation_id": name,
             "reply_to": "",
             "delivery_mode": _PERSISTENT,
-            "delivery_info": {"exchange": "", "routing_key": step.queue},
+            "delivery_info": {"exchange": "", "routing_key": queue_of(step)},
             "priority": broker_priority(step.priority),
             "body_encoding": "base64",
             "delivery_tag": str(uuid.uuid4()),

@@ -15,14 +15,18 @@ from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     EVERYBODY,
+    PRIORITIES,
     SENT_AT,
     TAKERS,
+    broker_queue,
     check_address,
     list_key,
+    queue_of,
     translated,
     verified,
 )
 from taskmgr_core.queue.celery.messages import message_of
+from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -118,13 +122,13 @@ class CeleryQueue:
         """
         self._send([step], passes)
 
-    def alert(self, run_id: str) -> None:
-        """Ring for a run, and for every worker."""
+    def alert(self, about: str) -> None:
+        """Ring for a run or worker, and for every worker."""
         try:
             with translated(self.place):
-                self._bell.ring(run_id, everybody=True)
+                self._bell.ring(about, everybody=True)
         except QueueError as error:
-            _LOGGER.warning("run %s: workers could not be told: %s", run_id, error)
+            _LOGGER.warning("%s: workers could not be told: %s", about, error)
 
     def take(
         self,
@@ -133,10 +137,13 @@ class CeleryQueue:
         timeout: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        units: Units = NO_UNITS,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         seen = self._bell.count(TAKERS)
-        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
+        claim = units.claimed(
+            lambda free: self._metadata.claim(worker, queues, time.time(), runs, tasks, free)
+        )
         if claim is None and timeout > 0:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)
         return claim
@@ -150,26 +157,42 @@ class CeleryQueue:
         Raises:
             QueueError: the broker cannot be asked.
         """
-        lists = {(step.queue, step.priority) for step in steps}
+        keys = [_list_of(step) for step in steps]
         with translated(self.place):
-            oldest = {each: self._oldest(list_key(*each)) for each in lists}
+            oldest = {each: self._oldest(each) for each in set(keys)}
         return [
             step
-            for step in steps
-            if oldest[step.queue, step.priority] > step.ready_at + SENT_LATER_SECONDS
+            for step, key in zip(steps, keys, strict=True)
+            if oldest[key] > step.ready_at + SENT_LATER_SECONDS
         ]
 
-    def depth(self, queues: Collection[str]) -> int:
-        """How many messages wait in some queues.
+    def depths(self, queues: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """How many messages wait for the steps of each queue and needs.
 
         Raises:
             QueueError: the broker cannot be asked.
         """
+        wanted = list(queues)
+        counts = self._depths([broker_queue(*each) for each in wanted])
+        return dict(zip(wanted, counts, strict=True))
+
+    def depth(self, queues: Collection[str]) -> int:
+        """How many messages wait in some queues of the broker.
+
+        Raises:
+            QueueError: the broker cannot be asked.
+        """
+        return sum(self._depths(list(queues)))
+
+    def _depths(self, queues: Sequence[str]) -> list[int]:
         with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
             for queue in queues:
-                for priority in range(10):
+                for priority in range(PRIORITIES):
                     pipeline.llen(list_key(queue, priority))
-            return sum(pipeline.execute())
+            found = pipeline.execute()
+        return [
+            sum(found[place : place + PRIORITIES]) for place in range(0, len(found), PRIORITIES)
+        ]
 
     def changes(self, run_id: str | None = None) -> int:
         """How often it was rung for a run, or at all, since this was first asked."""
@@ -204,7 +227,7 @@ class CeleryQueue:
         """One message for each step, all in one round trip."""
         with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
             for step in steps:
-                pipeline.lpush(list_key(step.queue, step.priority), message_of(step, passes))
+                pipeline.lpush(_list_of(step), message_of(step, passes))
             pipeline.execute()
 
     def _oldest(self, key: str) -> float:
@@ -216,3 +239,8 @@ class CeleryQueue:
             return float(json.loads(found)["headers"][SENT_AT])
         except (ValueError, KeyError, TypeError):
             return 0.0  # not one of ours: it says nothing
+
+
+def _list_of(step: ReadyStep) -> str:
+    """The key of the list in which a step's message waits."""
+    return list_key(queue_of(step), step.priority)

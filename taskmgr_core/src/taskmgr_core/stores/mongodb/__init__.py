@@ -12,7 +12,9 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    Orders,
     Outcome,
+    Overview,
     PipelineSpec,
     ReadyStep,
     Run,
@@ -20,8 +22,10 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
     TaskVersion,
+    Waiting,
     Worker,
 )
+from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Progress, Role, RunFilter
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -155,17 +159,25 @@ class MongoMetadata:
         now: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        free: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim the next step that is due."""
         with self._database.translated():
-            return self._claims.claim(worker, queues, now, runs, tasks)
+            return self._claims.claim(worker, queues, now, runs, tasks, free)
 
     def claim_step(
-        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+        self,
+        run_id: str,
+        step_id: str,
+        worker: str,
+        now: float,
+        *,
+        again: bool = False,
+        needs: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim one step."""
         with self._database.translated():
-            claim = self._claims.claim_step(run_id, step_id, worker, now)
+            claim = self._claims.claim_step(run_id, step_id, worker, now, needs)
             if claim is None and again:
                 claim = self._claims.held(run_id, step_id, worker)
             return claim
@@ -241,10 +253,30 @@ class MongoMetadata:
         with self._database.translated():
             return self._lineage.next_runs(digests, roles, beyond, older=older)
 
-    def beat(self, worker: Worker) -> None:
-        """Record that a worker lives."""
+    def beat(self, worker: Worker) -> Orders:
+        """Record that a worker lives; what it is told to do."""
         with self._database.translated():
-            self._workers.beat(worker)
+            return self._workers.beat(worker)
+
+    def order(self, worker_id: str, orders: Orders) -> bool:
+        """Tell a worker what to do."""
+        with self._database.translated():
+            return self._workers.order(worker_id, orders)
+
+    def orders(self, worker_id: str) -> Orders:
+        """What a worker is told to do."""
+        with self._database.translated():
+            return self._workers.orders(worker_id)
+
+    def overview(self, since: float) -> Overview:
+        """How much is to do and was done lately."""
+        with self._database.translated():
+            return self._runs.overview(since)
+
+    def waiting(self, now: float) -> tuple[Waiting, ...]:
+        """What waits, by queue and needs."""
+        with self._database.translated():
+            return self._claims.waiting(now)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,9 +14,10 @@ from pymongo import ReturnDocument
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, Failure, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.specs import Claim, Failure, Hold, Outcome, ReadyStep, Step, Waiting
+from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text
 from taskmgr_core.stores.loss import loss_of
-from taskmgr_core.stores.metadata import Progress, first_look
+from taskmgr_core.stores.metadata import COUNTED, Progress, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.runs import Runs
@@ -54,11 +56,24 @@ class Claims:
     runs: Runs
     _seen: _Seen = attrs.field(factory=_Seen, init=False, repr=False)
 
-    def claim_step(self, run_id: str, step_id: str, worker: str, now: float) -> Claim | None:
+    def claim_step(
+        self,
+        run_id: str,
+        step_id: str,
+        worker: str,
+        now: float,
+        needs: Mapping[str, int] = NO_RESOURCES,
+    ) -> Claim | None:
         """See ``MetadataStore.claim_step``: one conditional update."""
         state = f"state.{step_id}"
         document = self.database.runs.find_one_and_update(
-            {"_id": run_id, f"{state}.status": "ready", f"{state}.not_before": {"$lte": now}},
+            {
+                "_id": run_id,
+                f"{state}.status": "ready",
+                f"{state}.not_before": {"$lte": now},
+                # Runs that were recorded before there were resources have none.
+                f"{state}.resources": as_text(needs) or {"$in": ["", None]},
+            },
             {
                 "$set": {
                     f"{state}.status": "running",
@@ -96,20 +111,23 @@ class Claims:
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None,
-        tasks: Collection[str] = (),
+        tasks: Collection[str],
+        free: Mapping[str, int],
     ) -> Claim | None:
         """See ``MetadataStore.claim``.
 
         It looks through all runs with ready steps: for a worker of a few runs of its
         own, and where there is no broker. Workers with one are told of each step.
         """
-        due = (
-            (-ready.priority, ready.ready_at, ready.run, ready.id)
+        due = [
+            ready
             for ready, not_before in self._ready(queues, runs)
-            if not_before <= now and (not tasks or ready.task in tasks)
-        )
-        for _, _, run_id, step_id in sorted(due):
-            claim = self.claim_step(run_id, step_id, worker, now)
+            if not_before <= now
+            and (not tasks or ready.task in tasks)
+            and fit(ready.resources, free)
+        ]
+        for each in sorted(due, key=lambda ready: (-ready.priority, ready.ready_at, ready.run)):
+            claim = self.claim_step(each.run, each.id, worker, now, each.resources)
             if claim is not None:
                 return claim
         return None
@@ -118,6 +136,23 @@ class Claims:
         """See ``MetadataStore.next_due``."""
         waits = [not_before - now for _, not_before in self._ready(queues, None)]
         return min((wait for wait in waits if wait > 0), default=None)
+
+    def waiting(self, now: float) -> tuple[Waiting, ...]:
+        """See ``MetadataStore.waiting``."""
+        groups: dict[tuple[str, str], list[float]] = {}
+        for ready, _ in itertools.islice(self._ready((), None), COUNTED):
+            key = (ready.queue, as_text(ready.resources))
+            groups.setdefault(key, []).append(ready.ready_at)
+        return tuple(
+            Waiting(
+                queue=queue,
+                resources=from_text(needs),
+                ready=sum(each <= now for each in moments),
+                delayed=sum(each > now for each in moments),
+                oldest=min((each for each in moments if each <= now), default=None),
+            )
+            for (queue, needs), moments in sorted(groups.items())
+        )
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """See ``MetadataStore.finish``.

@@ -39,6 +39,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "runs": (
         IndexModel([("short", ASCENDING)], name="by_short"),
         IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
+        IndexModel([("status", ASCENDING), ("finished_at", ASCENDING)], name="by_end"),
         IndexModel([("name", ASCENDING), ("_id", DESCENDING)], name="by_name"),
         IndexModel(
             [("name", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)],

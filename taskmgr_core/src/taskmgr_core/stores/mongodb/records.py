@@ -8,7 +8,7 @@ so that no transaction over several documents is needed::
     graph           the compiled graph, as JSON text
     order, after    the steps in order; step -> the steps it waits for
     plan.<step>     the step of the graph, as JSON text
-    state.<step>    task, version, queue, priority, status, attempt, worker, ...
+    state.<step>    task, version, queue, priority, resources, status, attempt, worker, ...
     values.<port>   the recorded value
     edges           [source, target] pairs
     digests         of all values and of the files inside them, each with its role
@@ -44,9 +44,10 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
 )
+from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Role, first_look, roles_of
 from taskmgr_core.stores.mongodb.database import Document
-from taskmgr_core.stores.records import SUBMIT_AGAIN, stored, stored_json
+from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, stored, stored_json
 
 SHORT = 8
 
@@ -56,7 +57,7 @@ WORKING = {"graph": 0, "edges": 0, "digests": 0}
 LISTED = {"graph": 0, "edges": 0, "digests": 0, "plan": 0, "values": 0}
 
 _STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name not in ("run", "id"))
-_TEXTS = ("seconds", "failure", "failures")
+_TEXTS = ("seconds", "failure", "failures", "resources")
 
 
 def new_run(run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> Document:
@@ -141,6 +142,7 @@ def step_from(document: Document, step_id: str) -> Step:
         seconds=stored(state["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=failure_from(state["failure"], what),
         failures=stored(state["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
+        resources=needs_from(state.get("resources", ""), what),
         **plain,
     )
 
@@ -197,6 +199,7 @@ def ready_step(document: Document, step_id: str) -> ReadyStep:
         state["queue"],
         state["priority"],
         state["ready_at"],
+        from_text(state.get("resources", "")),
     )
 
 
@@ -326,6 +329,7 @@ def run_failure(document: Document) -> str | None:
 def _new_state(step: Step) -> Document:
     state = {name: getattr(step, name) for name in _STEP_FIELDS if name not in _TEXTS}
     state |= {"seconds": "{}", "failure": None, "failures": "[]"}
+    state["resources"] = as_text(step.resources)
     state["look_at"] = None if step.ready_at is None else first_look(step.ready_at)
     return state
 

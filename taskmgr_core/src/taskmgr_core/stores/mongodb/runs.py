@@ -11,8 +11,16 @@ from pymongo import DESCENDING, ReturnDocument
 
 from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import Command, Decide, EndRun, MoveStep
-from taskmgr_core.specs import ReadyStep, Run, RunStatus, RunSummary, Step
-from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
+from taskmgr_core.specs import (
+    FINAL_RUN_STATUSES,
+    Overview,
+    ReadyStep,
+    Run,
+    RunStatus,
+    RunSummary,
+    Step,
+)
+from taskmgr_core.stores.metadata import COUNTED, Progress, RunFilter, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 
@@ -111,6 +119,17 @@ class Runs:
             if again is None:
                 raise unknown(document["_id"])
             document = again
+
+    def overview(self, since: float) -> Overview:
+        """See ``MetadataStore.overview``."""
+        ended = {
+            status: self._count({"status": status, "finished_at": {"$gte": since}})
+            for status in sorted(FINAL_RUN_STATUSES)
+        }
+        return Overview(self._count({"status": "running"}), ended)
+
+    def _count(self, query: Document) -> int:
+        return self.database.runs.count_documents(query, limit=COUNTED)
 
     def damaged(self) -> Iterator[DamagedRecordError]:
         """What cannot be read of the runs, one document in memory at a time."""

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 import attrs
-from pymongo import DESCENDING
+from pymongo import DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from taskmgr_core import documents
-from taskmgr_core.specs import LogLine, Worker
+from taskmgr_core.specs import LogLine, Orders, Worker
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.records import intact, stored
 
@@ -21,6 +21,7 @@ FORGET_SECONDS = 3600.0
 # A line's number is its batch's place in the log times this, and its place in the batch.
 BATCH_LINES = 10_000
 REMEMBERED = 1000
+_ORDERS = {"leave": 1, "ping": 1}
 
 
 @attrs.frozen
@@ -33,17 +34,42 @@ class Workers:
 
     database: Database
 
-    def beat(self, worker: Worker) -> None:
+    def beat(self, worker: Worker) -> Orders:
         """See ``MetadataStore.beat``; the server forgets who was silent for an hour."""
-        self.database.workers.replace_one(
-            {"_id": worker.id},
-            {
-                "heartbeat": worker.heartbeat,
-                "seen_at": datetime.fromtimestamp(worker.heartbeat, UTC),
-                "document": documents.dumps(worker),
-            },
-            upsert=True,
+        fields = {
+            "heartbeat": worker.heartbeat,
+            "seen_at": datetime.fromtimestamp(worker.heartbeat, UTC),
+            "document": documents.dumps(worker),
+        }
+        return _orders(
+            self.database.workers.find_one_and_update(
+                {"_id": worker.id},
+                {"$set": fields},
+                projection=_ORDERS,
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
         )
+
+    def order(self, worker_id: str, orders: Orders) -> bool:
+        """See ``MetadataStore.order``."""
+        fields = {"ping": orders.ping} if orders.ping else {}
+        if orders.leave == "now":
+            fields["leave"] = "now"
+        if fields:
+            done = self.database.workers.update_one({"_id": worker_id}, {"$set": fields})
+            if not done.matched_count:
+                return False
+        if orders.leave == "drain":
+            # A later word to leave now stands above an earlier one to take the time.
+            self.database.workers.update_one(
+                {"_id": worker_id, "leave": {"$ne": "now"}}, {"$set": {"leave": "drain"}}
+            )
+        return self.database.workers.find_one({"_id": worker_id}, {"_id": 1}) is not None
+
+    def orders(self, worker_id: str) -> Orders:
+        """See ``MetadataStore.orders``."""
+        return _orders(self.database.workers.find_one({"_id": worker_id}, _ORDERS))
 
     def remove(self, worker_id: str) -> None:
         """See ``MetadataStore.remove_worker``."""
@@ -57,6 +83,10 @@ class Workers:
             [each for each in found if each["heartbeat"] >= latest - FORGET_SECONDS],
             lambda each: stored(each["document"], Worker, f"the stored worker {each['_id']}", ""),
         )
+
+
+def _orders(found: Document | None) -> Orders:
+    return Orders() if found is None else Orders(found.get("leave", ""), found.get("ping", ""))
 
 
 @attrs.define

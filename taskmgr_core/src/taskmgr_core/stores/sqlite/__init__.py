@@ -13,7 +13,9 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    Orders,
     Outcome,
+    Overview,
     PipelineSpec,
     ReadyStep,
     Run,
@@ -21,10 +23,12 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
     TaskVersion,
+    Waiting,
     Worker,
 )
+from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Progress, Role, RunFilter
-from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, runs, workers
+from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, load, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
 
@@ -137,20 +141,28 @@ class SqliteMetadata:
         now: float,
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
+        free: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
         with self._database.reading() as connection:
-            if not claims.anything_due(connection, queues, now, runs, tasks):
+            if not claims.anything_due(connection, queues, now, runs, tasks, free):
                 return None
         with self._database.quick() as connection:
-            return claims.claim(connection, worker, queues, now, runs, tasks)
+            return claims.claim(connection, worker, queues, now, runs, tasks, free)
 
     def claim_step(
-        self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False
+        self,
+        run_id: str,
+        step_id: str,
+        worker: str,
+        now: float,
+        *,
+        again: bool = False,
+        needs: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim one step."""
         with self._database.quick() as connection:
-            claim = claims.claim_step(connection, run_id, step_id, worker, now)
+            claim = claims.claim_step(connection, run_id, step_id, worker, now, needs)
             if claim is None and again:
                 claim = claims.held(connection, run_id, step_id, worker)
             return claim
@@ -232,10 +244,30 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return lineage.next_runs(connection, digests, roles, beyond, older)
 
-    def beat(self, worker: Worker) -> None:
-        """Record that a worker lives."""
+    def beat(self, worker: Worker) -> Orders:
+        """Record that a worker lives; what it is told to do."""
         with self._database.quick() as connection:
-            workers.beat(connection, worker)
+            return workers.beat(connection, worker)
+
+    def order(self, worker_id: str, orders: Orders) -> bool:
+        """Tell a worker what to do."""
+        with self._database.quick() as connection:
+            return workers.order(connection, worker_id, orders)
+
+    def orders(self, worker_id: str) -> Orders:
+        """What a worker is told to do."""
+        with self._database.reading() as connection:
+            return workers.orders(connection, worker_id)
+
+    def overview(self, since: float) -> Overview:
+        """How much is to do and was done lately."""
+        with self._database.reading() as connection:
+            return load.overview(connection, since)
+
+    def waiting(self, now: float) -> tuple[Waiting, ...]:
+        """What waits, by queue and needs."""
+        with self._database.reading() as connection:
+            return load.waiting(connection, now)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

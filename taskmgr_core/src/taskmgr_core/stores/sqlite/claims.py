@@ -12,6 +12,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
@@ -19,6 +20,16 @@ from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
+# Each kind of needs once, by one look into the index each, however many steps have it.
+_KINDS = """
+WITH RECURSIVE kinds (needs) AS (
+    SELECT min(resources) FROM steps WHERE status = 'ready'
+    UNION ALL
+    SELECT (SELECT min(resources) FROM steps WHERE status = 'ready' AND resources > needs)
+    FROM kinds WHERE needs IS NOT NULL
+)
+SELECT needs FROM kinds WHERE needs IS NOT NULL
+"""
 
 
 def claim(
@@ -28,9 +39,10 @@ def claim(
     now: float,
     of_runs: Collection[str] | None = None,
     tasks: Collection[str] = (),
+    free: Mapping[str, int] = NO_RESOURCES,
 ) -> Claim | None:
     """See ``MetadataStore.claim``."""
-    while (row := _next(connection, queues, now, of_runs, tasks)) is not None:
+    while (row := _next(connection, queues, now, of_runs, tasks, free)) is not None:
         try:
             return _claimed(connection, row, worker, now)
         except DamagedRecordError as error:
@@ -44,16 +56,25 @@ def anything_due(
     now: float,
     of_runs: Collection[str] | None = None,
     tasks: Collection[str] = (),
+    free: Mapping[str, int] = NO_RESOURCES,
 ) -> bool:
     """Whether ``claim`` would find something, asked without writing."""
-    return _next(connection, queues, now, of_runs, tasks) is not None
+    return _next(connection, queues, now, of_runs, tasks, free) is not None
 
 
 def claim_step(
-    connection: sqlite3.Connection, run_id: str, step_id: str, worker: str, now: float
+    connection: sqlite3.Connection,
+    run_id: str,
+    step_id: str,
+    worker: str,
+    now: float,
+    needs: Mapping[str, int] = NO_RESOURCES,
 ) -> Claim | None:
     """See ``MetadataStore.claim_step``."""
-    row = connection.execute(f"{_DUE} AND run = ? AND id = ?", (now, run_id, step_id)).fetchone()
+    row = connection.execute(
+        f"{_DUE} AND run = ? AND id = ? AND resources = ?",
+        (now, run_id, step_id, as_text(needs)),
+    ).fetchone()
     if row is None:
         return None
     try:
@@ -221,14 +242,17 @@ def _next(
     now: float,
     of_runs: Collection[str] | None,
     tasks: Collection[str],
+    free: Mapping[str, int],
 ) -> sqlite3.Row | None:
     # One look at each run's or queue's index; a backlog elsewhere costs nothing.
+    kinds = _kinds(connection, free)
     if of_runs is not None:
-        found = [_first(connection, now, tasks, "run", run) for run in of_runs]
+        looks: list[tuple[Literal["run", "queue", ""], str]] = [("run", run) for run in of_runs]
     elif queues:
-        found = [_first(connection, now, tasks, "queue", queue) for queue in queues]
+        looks = [("queue", name) for name in queues]
     else:
-        return _first(connection, now, tasks)
+        looks = [("", "")]
+    found = [_first(connection, now, kind, tasks, *look) for look in looks for kind in kinds]
     return min(
         (row for row in found if row is not None and (not queues or row["queue"] in queues)),
         key=lambda row: (-row["priority"], row["ready_at"]),
@@ -236,17 +260,25 @@ def _next(
     )
 
 
+def _kinds(connection: sqlite3.Connection, free: Mapping[str, int]) -> list[str]:
+    """The needs, as text, of ready steps that fit what is free; damaged ones are to be found."""
+    found = [row["needs"] for row in connection.execute(_KINDS)]
+    return [needs for needs in found if not is_text(needs) or fit(from_text(needs), free)]
+
+
 def _first(
     connection: sqlite3.Connection,
     now: float,
+    needs: str,
     tasks: Collection[str],
-    column: Literal["run", "queue", ""] = "",
-    value: str = "",
+    column: Literal["run", "queue", ""],
+    value: str,
 ) -> sqlite3.Row | None:
     where = f" AND {column} = ?" if column else ""
     served = f" AND task IN ({', '.join('?' * len(tasks))})" if tasks else ""
     row: sqlite3.Row | None = connection.execute(
-        f"{_DUE}{where}{served}{_IN_ORDER}", (now, *([value] if column else []), *tasks)
+        f"{_DUE} AND resources = ?{where}{served}{_IN_ORDER}",
+        (now, needs, *([value] if column else []), *tasks),
     ).fetchone()
     return row
 

@@ -20,8 +20,9 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
 )
+from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
-from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
+from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, stored
 from taskmgr_core.stores.sqlite import lineage
 
 SHORT = 8
@@ -50,7 +51,7 @@ def create(
     graph_steps = {each.id: each for each in run.graph.steps}
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
-        " status, ready_at, look_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " status, ready_at, look_at, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -65,6 +66,7 @@ def create(
                 step.status,
                 step.ready_at,
                 None if step.ready_at is None else first_look(step.ready_at),
+                as_text(step.resources),
             )
             for position, step in enumerate(steps)
         ],
@@ -141,7 +143,7 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
     if row is None:
         raise NotFoundError(_unknown(run_id))
     found = connection.execute(
-        "SELECT run, id, status, after, task, queue, priority FROM steps WHERE run = ?"
+        "SELECT run, id, status, after, task, queue, priority, resources FROM steps WHERE run = ?"
         " ORDER BY position",
         (run_id,),
     ).fetchall()
@@ -201,12 +203,21 @@ def step_from(row: sqlite3.Row) -> Step:
         seconds=stored(row["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=_failure(row["failure"], what),
         failures=stored(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
+        resources=needs_from(row["resources"], what),
     )
 
 
 def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
     """A row of ``steps`` as a queue has to know it."""
-    return ReadyStep(row["run"], row["id"], row["task"], row["queue"], row["priority"], ready_at)
+    return ReadyStep(
+        row["run"],
+        row["id"],
+        row["task"],
+        row["queue"],
+        row["priority"],
+        ready_at,
+        from_text(row["resources"]),
+    )
 
 
 def step_name(row: sqlite3.Row) -> str:

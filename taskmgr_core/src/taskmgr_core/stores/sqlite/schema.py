@@ -1,9 +1,18 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 2
+VERSION = 3
 
 # What brings a file of this version up to the next one, before what is new is made and after.
-_BEFORE = {1: "ALTER TABLE steps ADD COLUMN look_at REAL;"}
+_BEFORE = {
+    1: "ALTER TABLE steps ADD COLUMN look_at REAL;",
+    2: """
+ALTER TABLE steps ADD COLUMN resources TEXT NOT NULL DEFAULT '';
+ALTER TABLE workers ADD COLUMN leave TEXT NOT NULL DEFAULT '';
+ALTER TABLE workers ADD COLUMN ping TEXT NOT NULL DEFAULT '';
+DROP INDEX IF EXISTS steps_due;
+DROP INDEX IF EXISTS steps_due_in_queue;
+""",
+}
 _AFTER = {
     1: """
 INSERT OR IGNORE INTO digest_runs (digest, role, run)
@@ -13,7 +22,8 @@ INSERT OR IGNORE INTO digest_runs (digest, role, run)
     SELECT json_each.value, iif(producer = '', 'given file', 'made file'), run
     FROM field_values, json_each(artifacts) WHERE source = '';
 DROP TABLE IF EXISTS value_digests;
-"""
+""",
+    2: "",
 }
 
 STATEMENTS = """
@@ -43,6 +53,7 @@ CREATE TABLE IF NOT EXISTS runs (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_short ON runs (short);
 CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
+CREATE INDEX IF NOT EXISTS runs_by_end ON runs (status, finished_at);
 CREATE INDEX IF NOT EXISTS runs_by_name ON runs (name, id);
 CREATE INDEX IF NOT EXISTS runs_by_name_and_status ON runs (name, status, id);
 CREATE TABLE IF NOT EXISTS steps (
@@ -67,11 +78,13 @@ CREATE TABLE IF NOT EXISTS steps (
     seconds TEXT NOT NULL DEFAULT '{}',
     failure TEXT,
     failures TEXT NOT NULL DEFAULT '[]',
+    resources TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS steps_due ON steps (priority DESC, ready_at) WHERE status = 'ready';
-CREATE INDEX IF NOT EXISTS steps_due_in_queue ON steps (queue, priority DESC, ready_at)
+CREATE INDEX IF NOT EXISTS steps_due ON steps (resources, priority DESC, ready_at)
     WHERE status = 'ready';
+CREATE INDEX IF NOT EXISTS steps_due_in_queue
+    ON steps (queue, resources, priority DESC, ready_at) WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_delayed ON steps (not_before, queue)
     WHERE status = 'ready' AND not_before > 0;
 CREATE INDEX IF NOT EXISTS steps_due_of_run ON steps (run, priority DESC, ready_at)
@@ -105,7 +118,9 @@ CREATE TABLE IF NOT EXISTS edges (
 CREATE TABLE IF NOT EXISTS workers (
     id TEXT PRIMARY KEY,
     heartbeat REAL NOT NULL,
-    document TEXT NOT NULL
+    document TEXT NOT NULL,
+    leave TEXT NOT NULL DEFAULT '',
+    ping TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (
     number INTEGER PRIMARY KEY,

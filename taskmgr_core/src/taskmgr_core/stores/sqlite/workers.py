@@ -6,22 +6,42 @@ import sqlite3
 from collections.abc import Sequence
 
 from taskmgr_core import documents
-from taskmgr_core.specs import LogLine, Worker
+from taskmgr_core.specs import LogLine, Orders, Worker
 from taskmgr_core.stores.records import intact, stored
 
 FORGET_SECONDS = 3600.0
 
 
-def beat(connection: sqlite3.Connection, worker: Worker) -> None:
+def beat(connection: sqlite3.Connection, worker: Worker) -> Orders:
     """See ``MetadataStore.beat``; workers silent for an hour are forgotten."""
-    connection.execute(
+    row = connection.execute(
         "INSERT INTO workers (id, heartbeat, document) VALUES (?, ?, ?) ON CONFLICT (id)"
-        " DO UPDATE SET heartbeat = excluded.heartbeat, document = excluded.document",
+        " DO UPDATE SET heartbeat = excluded.heartbeat, document = excluded.document"
+        " RETURNING leave, ping",
         (worker.id, worker.heartbeat, documents.dumps(worker)),
-    )
+    ).fetchone()
     connection.execute(
         "DELETE FROM workers WHERE heartbeat < ?", (worker.heartbeat - FORGET_SECONDS,)
     )
+    return Orders(row["leave"], row["ping"])
+
+
+def order(connection: sqlite3.Connection, worker_id: str, orders: Orders) -> bool:
+    """See ``MetadataStore.order``."""
+    changed = connection.execute(
+        "UPDATE workers SET leave = iif(? = '' OR leave = 'now', leave, ?),"
+        " ping = iif(? = '', ping, ?) WHERE id = ?",
+        (orders.leave, orders.leave, orders.ping, orders.ping, worker_id),
+    ).rowcount
+    return changed == 1
+
+
+def orders(connection: sqlite3.Connection, worker_id: str) -> Orders:
+    """See ``MetadataStore.orders``."""
+    row = connection.execute(
+        "SELECT leave, ping FROM workers WHERE id = ?", (worker_id,)
+    ).fetchone()
+    return Orders() if row is None else Orders(row["leave"], row["ping"])
 
 
 def remove(connection: sqlite3.Connection, worker_id: str) -> None:

@@ -25,6 +25,11 @@ class Scaling:
     clock: Callable[[], float] = time.monotonic
     _needed_at: float = attrs.field(default=0.0, init=False)
 
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """The fewest and the most; None for a fixed number."""
+        return None if self.minimum == self.maximum else (self.minimum, self.maximum)
+
     def slots(self, slots: int, busy: int, waiting: int) -> int:
         """How many slots there should be now.
 
