@@ -1,6 +1,6 @@
 """Run the benchmarks, print a table, write ``build/bench.json``.
 
-``python -m benchmarks [overhead] [startup]``: all of them when none is named.
+``python -m benchmarks [overhead] [startup] [team] [pictures]``: all of them when none is named.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, startup
+from benchmarks import overhead, pictures, startup, team
 from benchmarks.figures import table, write
 
 RESULTS = Path("build") / "bench.json"
@@ -16,7 +16,12 @@ RESULTS = Path("build") / "bench.json"
 
 def main() -> int:
     """Measure what is named on the command line; 1 when a figure misses its limit."""
-    known = {"overhead": overhead.measure, "startup": startup.measure}
+    known = {
+        "overhead": overhead.measure,
+        "startup": startup.measure,
+        "team": team.measure,
+        "pictures": pictures.measure,
+    }
     names = sys.argv[1:] or list(known)
     if unknown := [name for name in names if name not in known]:
         print(f"unknown benchmark {unknown[0]!r}; there are: {', '.join(known)}", file=sys.stderr)

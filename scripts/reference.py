@@ -13,13 +13,16 @@ from typing import Any
 
 import attrs
 
+from taskmgr_core.aliases import ALIASES
+from taskmgr_core.overrides import Overrides
 from taskmgr_core.settings import HOME_FOLDER, PREFIX, Settings
 
 INTRODUCTION = """# Settings
 
 A setting is taken from its environment variable, else from the file `config.toml` in the home, else
-it has its default. `taskmgr config` shows each with its value and where that came from. This page
-is written from the table of settings by `scripts/reference.py`, and a test keeps it current.
+from a [variable of the servers' images](#variables-of-the-servers-images), else it has its default.
+`taskmgr config` shows each with its value and where that came from. This page is written from the
+table of settings by `scripts/reference.py`, and a test keeps it current.
 
 Times are seconds, sizes MB of 1,000,000 bytes where the name ends in `_mb`, else bytes.
 """
@@ -70,11 +73,48 @@ Each worker and client reads the settings when it starts. `heartbeat`, `lost_aft
 `lost_attempts` should be the same for all workers of a home.
 """
 
+SERVERS = """## Variables of the servers' images
+
+They stand in for an address that is not set: a server counts as set when its `_HOST`, or
+`MINIO_ENDPOINT`, is. An address without a password gets the password, if it is of the same user: so
+`config.toml` can have the address and the environment the secret. Any character may be in them;
+in an address `/ : @ ? # %` are written as `%2F %3A %40 %3F %23 %25`.
+"""
+
+TASKS = """
+`taskmgr config` names the variables that are in a value. It shows no password and no key: they are
+`***` there, as in every error, log line and report.
+
+## Queue, priority and timeout of tasks
+
+What the plugin says of its task can be said otherwise, in `config.toml`:
+
+```toml
+[tasks.face_detection]
+queue = "gpu"
+priority = 8
+timeout = 300
+```
+
+It holds for runs that are submitted from then on, by clients that read this file: a step is sent
+to its queue before any worker hears of it. The variable `TASKMGR_TASKS` has the same as JSON. A
+timeout can also be one worker's own, see
+[Run on servers](../how-to/run-on-servers.md#a-file-for-each-worker).
+"""
+
 
 def settings_page() -> str:
     """The page."""
     rows = "\n".join(_rows())
-    return f"{INTRODUCTION}\n{rows}\n{EXAMPLE}"
+    aliases = "\n".join(_alias_rows())
+    return f"{INTRODUCTION}\n{rows}\n{EXAMPLE}\n{SERVERS}\n{aliases}\n{TASKS}"
+
+
+def _alias_rows() -> Iterator[str]:
+    yield "| variable | part of | meaning |"
+    yield "| --- | --- | --- |"
+    for each in ALIASES:
+        yield f"| `{each.variable}` | `{each.setting}` | {each.help} |"
 
 
 def _rows() -> Iterator[str]:
@@ -86,7 +126,9 @@ def _rows() -> Iterator[str]:
 
 
 def _shown(default: Any) -> str:
-    return "see below" if isinstance(default, Path) else f"`{default}`"
+    if isinstance(default, Path):
+        return "see below"
+    return "" if default in ("", Overrides()) else f"`{default}`"
 
 
 if __name__ == "__main__":

@@ -109,9 +109,7 @@ class CommandLine:
                 process.communicate()
 
     @contextlib.contextmanager
-    def worker(
-        self, *options: str, log: Path | None = None
-    ) -> Iterator[subprocess.Popen[str]]:
+    def worker(self, *options: str, log: Path | None = None) -> Iterator[subprocess.Popen[str]]:
         """A worker in another process, alive."""
         with self.started("worker", "start", *options, log=log) as process:
             wait_until(lambda: self.alive_workers(process.pid), "the worker is alive")

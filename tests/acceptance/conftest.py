@@ -13,8 +13,8 @@ import pytest
 from backends import EMBEDDED, SERVERS, VARIABLE, Backend, Embedded, OnServers
 from command_line import REPOSITORY, CommandLine
 
+from server_fixtures import environment_of
 from servers import KINDS
-from servers.fixtures import environment_of
 
 TALK = '''"""Tasks for the acceptance tests."""
 

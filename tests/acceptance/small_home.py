@@ -40,9 +40,7 @@ BEGINNING = """
 """
 
 
-def on_a_small_disk(
-    published: CommandLine, folder: Path, script: str, megabytes: int = 24
-) -> str:
+def on_a_small_disk(published: CommandLine, folder: Path, script: str, megabytes: int = 24) -> str:
     """What a script prints whose home is a copy on a small disk; skipped where there is none."""
     unshare = shutil.which("unshare")
     if unshare is None:

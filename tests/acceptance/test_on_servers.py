@@ -20,6 +20,7 @@ import attrs
 import psutil
 import pytest
 from command_line import REPOSITORY, CommandLine, wait_until
+from small_home import on_a_small_disk
 
 from servers.ports import HOST, free_ports
 
@@ -44,6 +45,21 @@ def test_damaged_copy_of_an_artifact_is_fetched_anew(projects: Path, empty: Comm
     wheel.write_bytes(b"damaged")
     assert "intact" in empty("doctor").out
     assert wheel.read_bytes() == whole
+
+
+def test_home_that_cannot_be_written_fails_the_step(published: CommandLine, tmp_path: Path) -> None:
+    """What is recorded is on servers; the step that needs the home fails and says the cure."""
+    said = on_a_small_disk(
+        published,
+        tmp_path,
+        """
+        write_protect()
+        print(taskmgr("run", "add", "left=1", code=1).err)
+        """,
+    )
+    assert "failed in step 001" in said
+    assert "the permissions, or set TASKMGR_HOME to another folder" in said
+    assert "bug" not in said
 
 
 # the demonstration
@@ -106,9 +122,7 @@ def test_interrupted_demonstration_leaves_nothing_behind(
     demonstration: Demonstration, empty: CommandLine
 ) -> None:
     """Ctrl-C while the workers start, on servers that are given: all that it started ends."""
-    given = attrs.evolve(
-        demonstration, environment={**demonstration.environment, **empty.settings}
-    )
+    given = attrs.evolve(demonstration, environment={**demonstration.environment, **empty.settings})
     with given.started() as process:
         assert process.stderr is not None
         assert any("ready after" in line for line in iter(process.stderr.readline, ""))

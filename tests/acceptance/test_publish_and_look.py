@@ -213,6 +213,7 @@ def test_doctor_finds_a_damaged_virtualenv(alone: CommandLine) -> None:
     assert alone.json("run", "words", "text=one two")["result"]["count"] == 2
 
 
+@pytest.mark.embedded("a damaged copy of what is in a bucket is fetched anew")
 def test_doctor_finds_a_damaged_artifact(projects: Path, empty: CommandLine) -> None:
     """All is well at first; a published wheel that is damaged is a fault, with what to do."""
     empty("publish", projects / "talk")

@@ -196,3 +196,10 @@ def test_waiting_command_ends_when_its_home_goes(alone: CommandLine) -> None:
     assert waiting.returncode == 3
     assert "the home, was removed, moved or replaced" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("queues", ["a b", "vision,größe", "x" * 65])
+def test_queue_that_cannot_be_is_not_waited_for(alone: CommandLine, queues: str) -> None:
+    """A worker for a queue that no task can have is refused, with what is allowed."""
+    told = alone("worker", "start", "--queues", queues, code=2).err
+    assert "allowed are 1 to 64 ASCII letters, digits, '_', '-' and '.'" in told

@@ -69,6 +69,24 @@ def test_claims_come_by_priority_then_by_wait(metadata: MetadataStore) -> None:
     assert order == [run_id(number) for number in (4, 1, 2, 0, 3)]
 
 
+def test_claims_are_of_the_served_tasks(metadata: MetadataStore) -> None:
+    """A worker of some tasks gets their steps only, of whatever queue or run it asks for."""
+    for number, task in enumerate(["words", "faces", "words", "faces"]):
+        queue = "gpu" if number > 1 else "default"
+        created(metadata, graph_step(task=task, queue=queue, priority=number), number=number)
+    assert metadata.claim("w1", (), NOW, tasks=["other"]) is None
+    assert metadata.claim("w1", ["gpu"], NOW, [run_id(2)], ["faces"]) is None
+    for number, queues, runs, tasks in [
+        (2, ["gpu"], None, ["words"]),
+        (3, (), None, ["faces", "other"]),
+        (1, (), [run_id(0), run_id(1)], ["faces"]),
+        (0, (), None, ()),
+    ]:
+        claim = metadata.claim("w1", queues, NOW, runs, tasks)
+        assert claim is not None
+        assert claim.step.run == run_id(number)
+
+
 def test_claims_are_taken_from_the_served_queues(metadata: MetadataStore) -> None:
     """A worker gets the steps of its queues only; one that serves all gets any."""
     for number, queue in enumerate(["gpu", "default", "slow"]):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import attrs
 import minio.time
@@ -393,7 +393,7 @@ def test_silent_server_is_given_up(
 )
 @pytest.mark.parametrize("region", ["", "us-east-1"])
 def test_wrong_keys_are_refused(
-    location: S3Location, tmp_path: Path, change: dict[str, str], region: str
+    location: S3Location, tmp_path: Path, change: dict[str, Any], region: str
 ) -> None:
     """A wrong key or secret is final, says what to check, and shows neither."""
     wrong = attrs.evolve(location, region=region, **change)
@@ -428,4 +428,4 @@ def test_store_does_not_show_its_keys(location: S3Location, tmp_path: Path) -> N
     shown = repr(S3Artifacts(location, tmp_path)) + repr(location) + location.name
     assert location.access_key not in shown
     assert location.secret_key not in shown
-    assert urlsplit(f"//{location.host}").hostname in shown
+    assert location.host in shown

@@ -10,12 +10,12 @@ from taskmgr_core.specs import Graph, GraphStep, ReadyStep, Run, Step, as_ready
 from taskmgr_core.stores.metadata import MetadataStore
 
 
-def recorded_run(metadata: MetadataStore, queue: str = "default") -> ReadyStep:
+def recorded_run(metadata: MetadataStore, queue: str = "default", task: str = "echo") -> ReadyStep:
     """Record a run of one step that is ready now; its step, announced to nobody."""
     now = time.time()
     graph_step = GraphStep(
         id="001",
-        task="echo",
+        task=task,
         version="1.0",
         queue=queue,
         priority=5,
@@ -28,6 +28,6 @@ def recorded_run(metadata: MetadataStore, queue: str = "default") -> ReadyStep:
     )
     graph = Graph("echo", {}, (), {}, (graph_step,), {})
     run = Run(str(uuid_utils.uuid7()), "echo", "task", graph, "running", now)
-    step = Step(run.id, "001", "echo", "1.0", queue, 5, "ready", ready_at=now)
+    step = Step(run.id, "001", task, "1.0", queue, 5, "ready", ready_at=now)
     metadata.create_run(run, [step], [])
     return as_ready(step, now)

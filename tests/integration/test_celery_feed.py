@@ -19,7 +19,7 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.scaling import Scaling
-from taskmgr_core.specs import Claim, Outcome
+from taskmgr_core.specs import Claim, Outcome, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
@@ -64,19 +64,25 @@ class Team:
     workers: list[Work] = attrs.field(factory=list)
     queues: list[CeleryQueue] = attrs.field(factory=list)
 
-    def worker(self, slots: int = 1, queues: tuple[str, ...] = (), maximum: int = 0) -> Work:
+    def worker(
+        self,
+        slots: int = 1,
+        queues: tuple[str, ...] = (),
+        maximum: int = 0,
+        tasks: tuple[str, ...] = (),
+    ) -> Work:
         """A further worker, taking."""
         queue = CeleryQueue(self.url, self.metadata)
         self.queues.append(queue)
         scaling = Scaling(slots, maximum or slots)
-        work = Work(self.metadata, CeleryFeed(queue, self.metadata, scaling, queues))
+        work = Work(self.metadata, CeleryFeed(queue, self.metadata, scaling, queues, tasks))
         self.workers.append(work)
         work.start()
         return work
 
-    def submit(self, count: int = 1, queue: str = "default") -> list[str]:
+    def submit(self, count: int = 1, queue: str = "default", task: str = "echo") -> list[str]:
         """Record runs of one step and announce them."""
-        steps = [recorded_run(self.metadata, queue) for _ in range(count)]
+        steps = [recorded_run(self.metadata, queue, task) for _ in range(count)]
         for step in steps:
             self.queue.announce(step.run, [step])
         return [step.run for step in steps]
@@ -158,6 +164,51 @@ def test_workers_serve_their_queues_only(team: Team) -> None:
     wait_until(lambda: taken in narrow.ended, "its own queue is served")
     assert left not in narrow.begun
     assert team.queue.depth(["nlp"]) == 1
+
+
+@in_a_file
+def test_message_of_a_task_that_is_not_served_goes_to_others(team: Team) -> None:
+    """On one queue, workers of different tasks each get their own; nothing is lost on the way."""
+    faces, words = team.worker(2, tasks=("faces",)), team.worker(2, tasks=("words",))
+    for each in (faces, words):
+        each.gate.set()
+    runs = {task: team.submit(10, task=task) for task in ("words", "faces")}
+
+    def ended() -> bool:
+        for each in (faces, words):
+            each.feed.tend()
+        return len(faces.ended) + len(words.ended) == 20
+
+    wait_until(ended, "all have ended")
+    assert sorted(faces.begun) == sorted(runs["faces"])
+    assert sorted(words.begun) == sorted(runs["words"])
+
+
+@in_a_file
+def test_message_that_nobody_serves_waits_and_does_not_circle(team: Team) -> None:
+    """With no worker of its task a message is sent on once a second at most, and not lost."""
+    faces = team.worker(2, tasks=("faces",))
+    faces.gate.set()
+    (run,) = team.submit(task="words")
+    passed: list[int] = []
+    others = faces.feed._others
+    send_on = others.queue.send_on
+
+    def counted(step: ReadyStep, passes: int) -> None:
+        passed.append(passes)
+        send_on(step, passes)
+
+    others.queue.send_on = counted  # type: ignore[method-assign]
+    ends = time.monotonic() + 2.5
+    while time.monotonic() < ends:
+        faces.feed.tend()
+        time.sleep(1)
+    assert len(passed) <= 5
+    faces.feed.stop()
+    assert faces.feed.join(20)
+    words = team.worker(1, tasks=("words",))
+    words.gate.set()
+    wait_until(lambda: words.ended == [run], "a worker of the task has it")
 
 
 @in_a_file

@@ -8,8 +8,10 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import shared_task
 from redis import Redis
 
 from servers import Server, Share
@@ -66,8 +68,39 @@ def test_message_has_ids_only(queue: CeleryQueue, redis_server: Share) -> None:
     message = json.loads(found)
     assert message["content-type"] == "application/json"
     assert message["headers"]["task"] == "face_detection"
-    (arguments, keywords, _) = json.loads(base64.b64decode(message["body"]))
+    arguments, keywords, _ = arguments_of(message)
     assert (arguments, keywords) == ([RUN, "001"], {})
+
+
+def test_message_is_what_celery_would_write(queue: CeleryQueue, redis_server: Share) -> None:
+    """Our message has the fields of one that Celery sends itself, and the same in them."""
+    ready = step(priority=7)
+    queue.announce(RUN, [ready])
+    queue.application.send_task(
+        ready.task, args=(RUN, "001"), queue="vision", priority=2, ignore_result=True
+    )
+    with Redis.from_url(redis_server.url) as client:
+        theirs, ours = (json.loads(each) for each in client.lrange(list_key("vision", 7), 0, -1))
+    own = ("id", "root_id", "correlation_id", "reply_to", "delivery_tag", "sent_at", "exchange")
+    assert {**plain(ours, own), "body": arguments_of(ours)} == {
+        **plain(theirs, own),
+        "body": arguments_of(theirs),
+    }
+
+
+def plain(message: object, without: tuple[str, ...]) -> dict[str, Any]:
+    """A message without what differs from one to the next."""
+    assert isinstance(message, dict)
+    return {
+        name: plain(value, without) if isinstance(value, dict) else value
+        for name, value in message.items()
+        if name not in without
+    }
+
+
+def arguments_of(message: dict[str, Any]) -> Any:
+    """What is in a message's body."""
+    return json.loads(base64.b64decode(message["body"]))
 
 
 def test_most_urgent_message_comes_first(queue: CeleryQueue) -> None:
@@ -89,6 +122,16 @@ def test_depth_counts_every_priority(queue: CeleryQueue) -> None:
     assert queue.depth(["vision"]) == 3
     assert queue.depth(["vision", "nlp"]) == 4
     assert queue.depth(["none"]) == 0
+
+
+def test_shared_tasks_of_others_are_not_ours(queue: CeleryQueue) -> None:
+    """A task that a library of this process shares with every application is left out."""
+
+    def theirs() -> None:
+        """Somebody else's."""
+
+    shared_task(theirs, name="face_detection")
+    assert not [each for each in queue.application.tasks if not each.startswith("celery.")]
 
 
 # what is lost

@@ -261,14 +261,14 @@ SUITE = """
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Tests of somebody who uses the fixtures."""
     pytester.makepyfile(SUITE)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'tests'}")
     monkeypatch.delenv("CI", raising=False)
     return pytester
 
 
 def outcome(suite: pytest.Pytester) -> pytest.RunResult:
     """Run them in a process of their own."""
-    return suite.runpytest_subprocess("-p", "servers.fixtures", "-p", "no:cacheprovider", "-rs")
+    return suite.runpytest_subprocess("-p", "server_fixtures", "-p", "no:cacheprovider", "-rs")
 
 
 def test_given_server_is_used_and_left_alone(
@@ -307,6 +307,15 @@ def test_absent_server_is_told(
     else:
         result.assert_outcomes(skipped=2)
         result.stdout.fnmatch_lines(["2 tests were NOT RUN: there is no Redis here: *"])
+
+
+def test_fixtures_load_nothing_before_a_server_is_asked_for() -> None:
+    """Where the clients of the servers are not installed, other tests still run."""
+    code = "import sys, server_fixtures; print({'redis', 'pymongo', 'minio'} & set(sys.modules))"
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "tests", capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "set()\n"
 
 
 def test_account_of_a_folder_is_private(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from taskmgr_core.inputs import InputReader
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import MoveStep, RunState, decide
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
+from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.publishing import Published, Publisher
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
@@ -88,6 +89,7 @@ class Client:
         publisher: publishes plugins.
         make_worker: makes a worker of this process that serves the given runs.
         lost_after: seconds without a beat until a worker counts as lost.
+        overrides: what operators say of tasks, for the runs that are submitted here.
     """
 
     metadata: MetadataStore
@@ -97,6 +99,7 @@ class Client:
     publisher: Publisher
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
+    overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
     _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -208,7 +211,7 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        graph = graph or self.graph(what, version)
+        graph = overridden(graph or self.graph(what, version), self.overrides)
         documents = self.reader.read(graph, inputs)
         is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
         now = time.time()
@@ -407,12 +410,9 @@ class Client:
             self.queue.wake()  # it may have heard of the run when it was not to serve it
 
     def _served(self, graph: Graph) -> bool:
-        """Whether workers that are alive serve all queues of a graph."""
+        """Whether workers that are alive serve all steps of a graph."""
         workers = [each for each in self.workers() if self.alive(each) and not each.private]
-        served = [set(each.queues) for each in workers]
-        return all(
-            any(not queues or step.queue in queues for queues in served) for step in graph.steps
-        )
+        return all(any(each.serves(step) for each in workers) for step in graph.steps)
 
     def _digest(self, text: str) -> str:
         path = self.reader.working / Path(text).expanduser()

@@ -30,11 +30,13 @@ __all__ = [
     "RunnerError",
     "RunnerProtocolError",
     "SettingsError",
+    "StoreAwayError",
     "StoreError",
     "StoreGoneError",
     "StoreUnavailableError",
     "TaskmgrError",
     "advice_for",
+    "is_away",
     "is_disk_full",
     "nearest",
     "with_advice",
@@ -99,6 +101,19 @@ class StoreError(TaskmgrError):
 
 class QueueError(TaskmgrError):
     """The broker cannot be reached; what is ready stays recorded in the metadata store."""
+
+
+class StoreAwayError(StoreError):
+    """The metadata store's server does not answer: what is asked of it may go well later."""
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether a server that does not answer, and may later, is what an error goes back to."""
+    while error is not None:
+        if isinstance(error, StoreUnavailableError | StoreAwayError):
+            return True
+        error = error.__cause__
+    return False
 
 
 class StoreGoneError(StoreError):

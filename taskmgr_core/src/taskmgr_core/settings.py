@@ -1,12 +1,13 @@
 """One table of settings: name, default, help, environment variable.
 
 A value comes from the environment (``TASKMGR_<NAME>``), else from the
-configuration file, else from the table. The environment is read once, by
-``load``.
+configuration file, else from an alias (see ``aliases``), else from the table.
+The environment is read once, by ``load``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tomllib
@@ -17,14 +18,35 @@ from typing import Any
 import attrs
 import platformdirs
 
+from taskmgr_core.addresses import without_secrets
+from taskmgr_core.aliases import completed
 from taskmgr_core.errors import SettingsError, nearest
+from taskmgr_core.overrides import Overrides, TaskOverride, read_overrides
 
 HOME_FOLDER = ".taskmgr"
 PREFIX = "TASKMGR_"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_OTHER_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
 
 
-def _setting(default: Any, text: str, check: Callable[[Any], str | None] = lambda _: None) -> Any:
-    return attrs.field(default=default, metadata={"help": text, "check": check})
+def _setting(
+    default: Any,
+    text: str,
+    check: Callable[[Any], str | None] = lambda _: None,
+    show: Callable[[Any], str] = str,
+) -> Any:
+    metadata = {"help": text, "check": check, "show": show}
+    return attrs.field(default=default, metadata=metadata, repr=show)
+
+
+def _address(text: str) -> Any:
+    """A setting that may have a password in it, which is never shown."""
+    return _setting("", text, show=without_secrets)
+
+
+def _one_of(*allowed: str) -> Callable[[Any], str | None]:
+    wrong = f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}"
+    return lambda value: None if value in allowed else wrong
 
 
 def _at_least(minimum: float) -> Callable[[Any], str | None]:
@@ -46,18 +68,15 @@ class Settings:
         "Folder of everything that taskmgr keeps. Default: the nearest .taskmgr in this folder or "
         "one above it, else the user's data folder.",
     )
-    metadata_url: str = _setting(
-        "",
+    metadata_url: str = _address(
         "MongoDB server of a team, as mongodb://user:password@host:27017/taskmgr. "
         "Default: a SQLite file in home.",
     )
-    artifacts_url: str = _setting(
-        "",
+    artifacts_url: str = _address(
         "MinIO or another S3 server, as s3+http://key:secret@host:9000/bucket (s3+https for "
         "TLS). Default: a folder in home, which then is only a cache.",
     )
-    broker_url: str = _setting(
-        "",
+    broker_url: str = _address(
         "Redis server that tells workers what is ready, as redis://:password@host:6379/0 "
         "(rediss for TLS). Default: workers of this machine look into the SQLite file.",
     )
@@ -94,11 +113,29 @@ class Settings:
     environments_mb: int = _setting(
         20_000, "Size that `taskmgr env gc` brings the virtualenvs down to.", _at_least(0)
     )
+    log_level: str = _setting(
+        "info",
+        "What a worker tells: debug, info, warning or error.",
+        _one_of(*LOG_LEVELS),
+    )
+    log_file_mb: int = _setting(
+        10, "Size at which a worker begins another file in its log folder.", _at_least(1)
+    )
+    log_files: int = _setting(5, "Full files of each log that are kept.", _at_least(0))
+    tasks: Mapping[str, TaskOverride] = _setting(
+        Overrides(),
+        "Queue, priority and timeout of tasks, where they are not to be what the plugin says.",
+    )
 
     @property
     def database(self) -> Path:
         """The metadata database."""
         return self.home / "metadata.sqlite3"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there may be metadata: where not, looking for it would make a database."""
+        return bool(self.metadata_url) or self.database.is_file()
 
     @property
     def slots_or_cores(self) -> int:
@@ -114,15 +151,18 @@ class Source:
         name: the setting's name, and its key in the configuration file.
         variable: its environment variable.
         value: as it is in force.
-        origin: ``environment``, the configuration file's path, or ``default``.
+        origin: ``environment``, the configuration file's path, or ``default``; with the
+            aliases that are in it.
         help: what it means.
+        shown: the value as it may be shown, without passwords.
     """
 
     name: str
     variable: str
-    value: Any
+    value: Any = attrs.field(repr=False)
     origin: str
     help: str
+    shown: str
 
 
 def load(environ: Mapping[str, str], working: Path, home: Path | None = None) -> Settings:
@@ -152,7 +192,6 @@ def explain(environ: Mapping[str, str], working: Path, home: Path | None = None)
 
 
 def _home(environ: Mapping[str, str], working: Path, home: Path | None) -> Source:
-    field = attrs.fields(Settings).home
     variable = PREFIX + "HOME"
     if home is not None:
         value, origin = home.absolute(), "command line"
@@ -160,7 +199,12 @@ def _home(environ: Mapping[str, str], working: Path, home: Path | None) -> Sourc
         value, origin = (working / _expanded(environ[variable])).absolute(), "environment"
     else:
         value, origin = _nearest_home(working) or _user_home(), "default"
-    return Source("home", variable, value, origin, field.metadata["help"])
+    return _source("home", variable, value, origin)
+
+
+def _source(name: str, variable: str, value: Any, origin: str) -> Source:
+    metadata = attrs.fields_dict(Settings)[name].metadata
+    return Source(name, variable, value, origin, metadata["help"], metadata["show"](value))
 
 
 def _expanded(text: str) -> Path:
@@ -186,20 +230,32 @@ def _others(environ: Mapping[str, str], file: Path) -> list[Source]:
     for name in configured:
         if name not in fields:
             raise SettingsError(f"{file}: unknown setting {name!r}; {nearest(name, fields)}")
-    found = []
-    for name, field in fields.items():
-        variable = PREFIX + name.upper()
-        if environ.get(variable):
-            value, origin = _parsed(environ[variable], field, variable), "environment"
-        elif name in configured:
-            value, origin = _typed(configured[name], field, f"{file}: {name}"), str(file)
-        else:
-            value, origin = field.default, "default"
-        place = variable if origin == "environment" else f"{file}: {name}"
-        if (wrong := field.metadata["check"](value)) is not None:
-            raise SettingsError(f"{place}: {value!r} is not allowed; {wrong}")
-        found.append(Source(name, variable, value, origin, field.metadata["help"]))
-    return found
+    return [_found(field, environ, configured, file) for field in fields.values()]
+
+
+def _found(
+    field: attrs.Attribute[Any],
+    environ: Mapping[str, str],
+    configured: Mapping[str, Any],
+    file: Path,
+) -> Source:
+    name, variable = field.name, PREFIX + field.name.upper()
+    if environ.get(variable):
+        place, origin = variable, "environment"
+        value = _parsed(environ[variable], field, place)
+    elif name in configured:
+        place, origin = f"{file}: {name}", str(file)
+        value = _typed(configured[name], field, place)
+    else:
+        place, origin, value = "", "default", field.default
+    more = completed(name, value if place else "", environ) if isinstance(value, str) else None
+    if more is not None and more.variables:
+        added = ", ".join(more.variables)
+        value = _OTHER_LEVELS.get(more.value, more.value)
+        place, origin = place or added, f"{origin}, {added}" if place else f"environment: {added}"
+    if (wrong := field.metadata["check"](value)) is not None:
+        raise SettingsError(f"{place}: {value!r} is not allowed; {wrong}")
+    return _source(name, variable, value, origin)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -216,6 +272,11 @@ def _read(file: Path) -> dict[str, Any]:
 def _parsed(text: str, field: attrs.Attribute[Any], place: str) -> Any:
     """A setting from an environment variable's text."""
     kind: type = type(field.default)
+    if kind is Overrides:
+        try:
+            return read_overrides(json.loads(text), place)
+        except ValueError as error:
+            raise SettingsError(f"{place}: not JSON: {error}") from error
     try:
         return kind(text)
     except ValueError:
@@ -225,6 +286,8 @@ def _parsed(text: str, field: attrs.Attribute[Any], place: str) -> Any:
 def _typed(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
     """A setting from the configuration file."""
     kind = type(field.default)
+    if kind is Overrides:
+        return read_overrides(value, place)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or isinstance(value, bool):

@@ -59,6 +59,10 @@ class Scratch:
         """Create what is not there yet."""
         self.own.initialize()
 
+    def server_version(self) -> str:
+        """There is no server."""
+        return ""
+
     def put_file(self, path: Path, name: str = "") -> StoredFile:
         """Store a file's content."""
         return self.own.put_file(path, name)

@@ -22,6 +22,7 @@ from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.uv import Uv
+from taskmgr_core.worker.configuration import WorkerConfiguration
 from taskmgr_core.worker.executor import Executor
 from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_core.worker.worker import Timing, WorkerProcess
@@ -60,14 +61,14 @@ class Platform:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         home = settings.home
-        self.metadata = _metadata(settings)
-        self.artifacts = _artifacts(settings)
+        self.metadata = metadata_of(settings)
+        self.artifacts = artifacts_of(settings)
         # A file and a folder are made by whoever comes first; servers are prepared once.
         if not settings.metadata_url:
             self.metadata.initialize()
         if not settings.artifacts_url:
             self.artifacts.initialize()
-        self.queue = _queue(settings, self.metadata)
+        self.queue = queue_of(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
@@ -94,6 +95,7 @@ class Platform:
             publisher=self.publisher(),
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
+            overrides=self.settings.tasks,
         )
 
     def publisher(self) -> Publisher:
@@ -117,6 +119,7 @@ class Platform:
         slots: int,
         queues: Collection[str],
         runs: Callable[[], Collection[str]] | None = None,
+        said: WorkerConfiguration | None = None,
     ) -> WorkerProcess:
         """A worker of this process, not yet started.
 
@@ -124,7 +127,9 @@ class Platform:
             slots: how many steps at once.
             queues: which queues it serves; empty for all.
             runs: asked for the runs that it serves; None for all.
+            said: its name, its tasks and their timeouts.
         """
+        said = said or WorkerConfiguration()
         pool = RunnerPool(
             self.environments, self.models, self.launcher(slots), self.settings.warm_runners
         )
@@ -135,6 +140,7 @@ class Platform:
             validator=self.validator,
             inline_bytes=self.settings.inline_bytes,
             retry_delay=self.settings.retry_delay,
+            timeouts=said.timeouts,
         )
         timing = Timing(
             self.settings.heartbeat,
@@ -145,32 +151,39 @@ class Platform:
         return WorkerProcess(
             self.metadata,
             self.queue,
-            self._feed(slots, queues, runs),
+            self._feed(slots, queues, runs, said.active_tasks),
             executor,
             queues,
             timing,
             private=runs is not None,
+            name=said.worker_id,
+            tasks=said.active_tasks,
         )
 
     def _feed(
-        self, slots: int, queues: Collection[str], runs: Callable[[], Collection[str]] | None
+        self,
+        slots: int,
+        queues: Collection[str],
+        runs: Callable[[], Collection[str]] | None,
+        tasks: Collection[str],
     ) -> Feed:
         """Celery's messages for a worker of a team; a worker of one process takes by itself."""
         if runs is not None or not self.settings.broker_url:
-            return TakingFeed(self.queue, slots, queues, runs)
+            return TakingFeed(self.queue, slots, queues, runs, tasks)
         from taskmgr_core.queue.celery.feed import CeleryFeed
         from taskmgr_core.queue.celery.queue import CeleryQueue
         from taskmgr_core.queue.celery.scaling import Scaling
 
         if not isinstance(self.queue, CeleryQueue):
             raise TypeError(f"the queue is a {type(self.queue).__name__}")
-        return CeleryFeed(self.queue, self.metadata, Scaling(slots, slots), queues)
+        return CeleryFeed(self.queue, self.metadata, Scaling(slots, slots), queues, tasks)
 
 
 # The clients of the servers are slow to import, and a laptop needs none of them.
 
 
-def _metadata(settings: Settings) -> MetadataStore:
+def metadata_of(settings: Settings) -> MetadataStore:
+    """The metadata store, not yet connected."""
     if not settings.metadata_url:
         return SqliteMetadata(settings.database)
     from taskmgr_core.stores.mongodb import MongoMetadata
@@ -178,16 +191,24 @@ def _metadata(settings: Settings) -> MetadataStore:
     return MongoMetadata(settings.metadata_url, settings.history_days * 86_400)
 
 
-def _artifacts(settings: Settings) -> ArtifactStore:
+def artifacts_of(settings: Settings, patience: float | None = None) -> ArtifactStore:
+    """The artifact store, not yet connected.
+
+    Arguments:
+        settings: as loaded.
+        patience: how long to go on while a server is away, in seconds; None for its default.
+    """
     folder = settings.home / "artifacts"
     if not settings.artifacts_url:
         return DirectoryArtifacts(folder)
     from taskmgr_core.stores.s3 import S3Artifacts, S3Location
 
-    return S3Artifacts(S3Location.from_url(settings.artifacts_url), folder)
+    location = S3Location.from_url(settings.artifacts_url)
+    return S3Artifacts(location, folder, **({} if patience is None else {"patience": patience}))
 
 
-def _queue(settings: Settings, metadata: MetadataStore) -> Queue:
+def queue_of(settings: Settings, metadata: MetadataStore) -> Queue:
+    """The queue, not yet connected."""
     if not settings.broker_url:
         return EmbeddedQueue(metadata, Bell(settings.home / "bells"))
     from taskmgr_core.queue.celery.queue import CeleryQueue

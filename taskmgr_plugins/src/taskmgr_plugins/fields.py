@@ -76,7 +76,7 @@ def base_name(name: str) -> str:
     Raises:
         InvalidValueError: that is no name of a file.
     """
-    last = name.replace("\\", "/").rpartition("/")[2]
+    last = name.rpartition("/")[2]
     if last in ("", ".", "..") or "\0" in last:
         raise InvalidValueError(f"{name!r} is no name of a file; give one as 'picture.png'")
     return last

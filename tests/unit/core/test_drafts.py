@@ -20,10 +20,8 @@ from taskmgr_core.specs import PipelineSpec
 
 def problems_of(document: Any) -> dict[str, str]:
     """What is said of a pipeline file: place -> message."""
-    with pytest.raises((InvalidDocumentError, InvalidPipelineError)) as caught:
-        compile_pipeline(
-            parse_pipeline(json.dumps(document), ".json", versions=face_tasks()), face_tasks()
-        )
+    with pytest.raises(InvalidDocumentError) as caught:
+        parse_pipeline(json.dumps(document), ".json", versions=face_tasks())
     return {each.place: each.message for each in caught.value.problems}
 
 
@@ -131,7 +129,9 @@ JSON = st.recursive(
 def test_any_damage_leaves_what_can_be_read(data: st.DataObject) -> None:
     """Whatever stands in some place: the rest is read, and every problem has a place in a hole."""
     document: Any = face_document()
-    parent, key, found = None, None, document
+    parent: Any = None
+    key: Any = None
+    found = document
     while isinstance(found, dict | list) and found and data.draw(st.booleans() | st.just(True)):
         parent = found
         key = data.draw(

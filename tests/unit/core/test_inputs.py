@@ -142,7 +142,7 @@ def test_name_of_a_file_is_only_a_name(reader: InputReader, folder: Path, name: 
     """Whatever a file in memory is called, its content is stored and nothing written elsewhere."""
     before = sorted(folder.parent.rglob("*"))
     document = read(reader, File, File(b"content", name))
-    last = name.replace("\\", "/").split("/")[-1]
+    last = name.split("/")[-1]
     assert document == stored(b"content", last, "application/octet-stream")
     added = set(folder.parent.rglob("*")).difference(before)
     assert {each.name for each in added} <= {digest_of(b"content")[7:], digest_of(b"content")[7:9]}

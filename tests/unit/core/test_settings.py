@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from taskmgr_core.errors import SettingsError
 from taskmgr_core.settings import Settings, Source, explain, load
 
-NUMBERS = [each.name for each in attrs.fields(Settings) if each.name != "home"]
+NUMBERS = [each.name for each in attrs.fields(Settings) if isinstance(each.default, int | float)]
 SMALLEST = {
+    "history_days": 0.0,
     "slots": 0,
     "warm_runners": 0,
     "heartbeat": 0.05,
@@ -27,6 +28,8 @@ SMALLEST = {
     "log_bytes": 0,
     "image_megapixels": 1,
     "environments_mb": 0,
+    "log_file_mb": 1,
+    "log_files": 0,
 }
 
 Configure = Callable[[str], Path]

@@ -59,6 +59,7 @@ def test_full_disk_is_told_and_may_be_tried_again(
     answer = runner.call(task, text="x")
     assert (answer["type"], answer["retryable"]) == ("DiskFullError", True)
     assert answer["message"].startswith("the disk is full: ")
+    assert "wrong value" not in answer["message"]
     assert str(runner.folder.parent) in answer["message"]
 
 

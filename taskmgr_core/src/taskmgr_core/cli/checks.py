@@ -13,7 +13,9 @@ from typing import Literal
 
 import attrs
 
+from taskmgr_core import health
 from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.probes import probes
 from taskmgr_core.report.formats import counted, size
 from taskmgr_core.settings import Settings
 from taskmgr_core.specs import Release
@@ -23,6 +25,7 @@ State = Literal["ok", "warn", "fault"]
 
 LITTLE_ROOM = 2_000_000_000
 NO_ROOM = 200_000_000
+SERVICES_SECONDS = 20.0
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -67,6 +70,15 @@ def check_home(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", "warn", f"{size(free)} free", advice)
     else:
         yield Finding("disk", "ok", f"{size(free)} free")
+
+
+def check_services(settings: Settings) -> Iterator[Finding]:
+    """Whether the servers answer."""
+    for each in health.check(probes(settings), SERVICES_SECONDS):
+        what = " ".join(filter(None, [each.kind, each.version, f"at {each.address}"]))
+        answered = "" if each.latency_ms is None else f" answers in {each.latency_ms:g} ms"
+        said = f": {each.message}" if each.message else ""
+        yield Finding(each.service, each.state, f"{what}{answered}{said}", each.advice)
 
 
 def check_platform(platform: Platform) -> Iterator[Finding]:

@@ -289,6 +289,7 @@ def worker_view(worker: Worker, alive: bool) -> dict[str, Any]:
         "status": "alive" if alive else "lost",
         "slots": worker.slots,
         "queues": list(worker.queues),
+        "tasks": list(worker.tasks),
         "running": list(worker.running),
         "started_at": moment(worker.started_at),
         "heartbeat": moment(worker.heartbeat),

@@ -27,6 +27,7 @@ class Queue(Protocol):
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim a step that is due; with none, wait for one and return, to be asked again.
 
@@ -35,6 +36,7 @@ class Queue(Protocol):
             queues: the queues that it serves; empty for all.
             timeout: seconds to wait at most.
             runs: only steps of these runs; None for all.
+            tasks: only steps of these tasks; empty for all.
 
         Returns:
             The claim; None when the time is over, ``wake`` was called, or something
@@ -56,6 +58,13 @@ class Queue(Protocol):
 
     def wake(self) -> None:
         """End every wait in this process, for stopping."""
+
+    def server_version(self) -> str:
+        """The broker's version, asked of it; empty where there is none.
+
+        Raises:
+            QueueError: it does not answer.
+        """
 
     def close(self) -> None:
         """Stop listening."""

@@ -46,11 +46,12 @@ class EmbeddedQueue:
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
         seen = self._bell.count
-        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
         if claim is not None or timeout <= 0:
             return claim
         due = self._metadata.next_due(queues, time.time())
@@ -75,6 +76,10 @@ class EmbeddedQueue:
         """Ring."""
         self._bell.ring()
 
+    def server_version(self) -> str:
+        """There is no broker."""
+        return ""
+
     def close(self) -> None:
         """Stop listening."""
         self._bell.close()
@@ -88,6 +93,7 @@ class TakingFeed:
         slots: how many threads.
         queues: the queues that are served; empty for all.
         runs: asked before each claim for the runs that are served; None for all.
+        tasks: the tasks that are served; empty for all.
     """
 
     def __init__(
@@ -96,11 +102,13 @@ class TakingFeed:
         slots: int,
         queues: Collection[str],
         runs: Callable[[], Collection[str]] | None = None,
+        tasks: Collection[str] = (),
     ) -> None:
         self._queue = queue
         self._slots = slots
         self._queues = tuple(queues)
         self._runs = runs
+        self._tasks = tuple(tasks)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -137,7 +145,7 @@ class TakingFeed:
         while not self._stopping.is_set():
             try:
                 runs = None if self._runs is None else self._runs()
-                claim = self._queue.take(worker, self._queues, TAKE_SECONDS, runs)
+                claim = self._queue.take(worker, self._queues, TAKE_SECONDS, runs, self._tasks)
                 if claim is not None:
                     run(claim)
             except StoreGoneError as error:

@@ -94,6 +94,7 @@ class Worker:
         heartbeat: UTC seconds of its last beat.
         running: ``run/step`` of what it runs now.
         private: whether it serves only the runs that its own process waits for.
+        tasks: the tasks that it serves; empty for all.
     """
 
     id: str
@@ -105,3 +106,10 @@ class Worker:
     heartbeat: float
     running: tuple[str, ...] = ()
     private: bool = False
+    tasks: tuple[str, ...] = ()
+
+    def serves(self, step: GraphStep) -> bool:
+        """Whether a step may be run by it."""
+        return (not self.queues or step.queue in self.queues) and (
+            not self.tasks or step.task in self.tasks
+        )

@@ -15,6 +15,13 @@ class ArtifactStore(Protocol):
     def initialize(self) -> None:
         """Create what is not there yet. Safe to call again."""
 
+    def server_version(self) -> str:
+        """What the server calls itself, asked of it; empty where there is none.
+
+        Raises:
+            ArtifactError: it does not answer, or has nowhere to put anything.
+        """
+
     def put_file(self, path: Path, name: str = "") -> StoredFile:
         """Store a file's content. Durable when it returns.
 

@@ -14,7 +14,7 @@ from typing import IO
 
 import attrs
 
-from taskmgr_core.errors import ArtifactError, with_advice
+from taskmgr_core.errors import MAKE_WRITABLE, ArtifactError, with_advice
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.digests import hexadecimal, is_digest
 
@@ -50,6 +50,12 @@ class DirectoryArtifacts:
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _LEFT_OVER_SECONDS:
                     path.unlink()
+
+    def server_version(self) -> str:
+        """No server: empty, if the folder can be written."""
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise ArtifactError(f"the folder {self.folder} cannot be written; {MAKE_WRITABLE}")
+        return ""
 
     def put_file(self, path: Path, name: str = "") -> StoredFile:
         """Store a copy of a file's content.

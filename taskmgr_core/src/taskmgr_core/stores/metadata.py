@@ -105,6 +105,13 @@ class MetadataStore(Protocol):
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""
 
+    def server_version(self) -> str:
+        """The version of what keeps the records, asked of it.
+
+        Raises:
+            StoreError: it does not answer.
+        """
+
     def close(self) -> None:
         """Release connections; nothing recorded is lost."""
 
@@ -201,6 +208,7 @@ class MetadataStore(Protocol):
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
@@ -209,6 +217,7 @@ class MetadataStore(Protocol):
             queues: the queues it serves; empty for all.
             now: UTC seconds.
             runs: only steps of these runs; None for all.
+            tasks: only steps of these tasks; empty for all.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.

@@ -19,6 +19,7 @@ from taskmgr_core.errors import (
     RunnerError,
     RunnerProtocolError,
     TaskmgrError,
+    is_away,
     is_disk_full,
 )
 from taskmgr_core.lineage import step_edges
@@ -42,6 +43,9 @@ from taskmgr_core.worker.pool import Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
 
 MAXIMUM_RETRY_DELAY = 300.0
+AWAY_SECONDS = 1.0
+MAXIMUM_AWAY_SECONDS = 10.0
+LOOK_SECONDS = 0.1
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -57,6 +61,7 @@ class Executor:
         validator: checks outputs against their schemas.
         inline_bytes: larger values are put aside as files.
         retry_delay: seconds before the first retry, doubled each time.
+        timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
     """
 
     metadata: MetadataStore
@@ -65,6 +70,7 @@ class Executor:
     validator: Validator
     inline_bytes: int
     retry_delay: float
+    timeouts: Mapping[str, float] = attrs.field(factory=dict)
     _versions: KnownVersions = attrs.field(
         default=attrs.Factory(lambda self: KnownVersions(self.metadata), takes_self=True),
         init=False,
@@ -79,6 +85,17 @@ class Executor:
             cancelled: asked a few times a second; true ends it.
             on_lines: gets what the task writes: the first of it as it comes, the last at the end.
         """
+        pause = AWAY_SECONDS
+        while True:
+            try:
+                return self._execute(claim, cancelled, on_lines)
+            except _AwayError as error:
+                what = f"run {claim.step.run} step {claim.step.id}"
+                _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
+                wait_unless(cancelled, pause)
+                pause = min(2 * pause, MAXIMUM_AWAY_SECONDS)
+
+    def _execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
@@ -86,7 +103,10 @@ class Executor:
             inputs = self._inputs(claim, version)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
-            reason = _reason_of(error)
+            if is_away(error) and not cancelled():
+                # No fault of the step's, and nothing of it is recorded: it is no attempt.
+                raise _AwayError(str(error)) from error
+            reason = RunnerError("cancelled", "cancelled") if is_away(error) else _reason_of(error)
             if reason is not None:
                 return self._failed(claim, reason, inputs, time.perf_counter() - started)
             _LOGGER.exception("run %s step %s met a bug of taskmgr", claim.step.run, claim.step.id)
@@ -133,7 +153,7 @@ class Executor:
             str(found["$artifact"]): str(self.artifacts.local_path(str(found["$artifact"])))
             for found in references(documents)
         }
-        limits = Limits(step.timeout, step.memory_mb, cancelled)
+        limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
         with self._lease(version, cancelled) as lease:
             frame = call_frame(step.task, lease.models, documents, paths)
             output = lease.runner.output(on_lines)
@@ -209,6 +229,22 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+class _AwayError(Exception):
+    """A store does not answer; its message is the store's."""
+
+
+def wait_unless(stopped: Callable[[], bool], seconds: float) -> None:
+    """Wait, and look a few times a second whether to go on waiting.
+
+    Arguments:
+        stopped: true ends the wait.
+        seconds: how long at most.
+    """
+    deadline = time.monotonic() + seconds
+    while not stopped() and time.monotonic() < deadline:
+        time.sleep(min(LOOK_SECONDS, seconds))
 
 
 def _reason_of(error: Exception) -> RunnerError | None:

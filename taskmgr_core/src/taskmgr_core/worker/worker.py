@@ -76,6 +76,8 @@ class WorkerProcess:
         queues: which queues it serves; empty for all.
         timing: of heartbeats and recovery.
         private: whether it serves only the runs that its own process waits for.
+        name: what its id begins with; by default this machine's name.
+        tasks: the tasks that it serves; empty for all.
     """
 
     def __init__(
@@ -88,9 +90,11 @@ class WorkerProcess:
         timing: Timing,
         *,
         private: bool = False,
+        name: str = "",
+        tasks: Collection[str] = (),
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
-        self.id = f"{socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
+        self.id = f"{name or socket.gethostname()}-{os.getpid()}-{str(uuid_utils.uuid7())[-6:]}"
         self._metadata = metadata
         self._queue = queue
         self._feed = feed
@@ -98,6 +102,7 @@ class WorkerProcess:
         self._queues = tuple(queues)
         self._timing = timing
         self._private = private
+        self._tasks = tuple(tasks)
         self._watch = BeatWatch(timing.lost_after)
         self._started_at = time.time()
         self._look_for_stalled = 0.0
@@ -258,6 +263,7 @@ class WorkerProcess:
                 heartbeat=time.time(),
                 running=running,
                 private=self._private,
+                tasks=self._tasks,
             )
         )
 

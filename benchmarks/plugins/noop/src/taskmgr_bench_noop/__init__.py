@@ -1,4 +1,4 @@
-"""A task that does nothing."""
+"""Tasks that do nothing."""
 
 from taskmgr_plugins import hookimpl, task
 
@@ -9,7 +9,13 @@ def noop(number: int = 0) -> int:
     return number
 
 
+@task
+def gather(left: int, right: int) -> int:
+    """Take two numbers."""
+    return left + right
+
+
 @hookimpl
 def taskmgr_tasks() -> list[object]:
-    """Announce the task."""
-    return [noop]
+    """Announce the tasks."""
+    return [noop, gather]

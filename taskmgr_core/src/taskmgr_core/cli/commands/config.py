@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import attrs
 import click
 
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.settings import explain
+from taskmgr_core.settings import Source, explain
 
 
 @click.command(
@@ -25,7 +27,9 @@ def config_command(session: Session, as_json: bool) -> None:
     """Show every setting and where it comes from.
 
     A setting is taken from its environment variable, else from config.toml in
-    the home, else it has its default.
+    the home, else it has its default. Variables such as MONGODB_HOST and
+    REDIS_PASSWORD stand in for an address that is not set. Passwords and keys
+    are never shown.
     """
     found = explain(os.environ, Path.cwd(), session.home)
     if as_json:
@@ -34,7 +38,7 @@ def config_command(session: Session, as_json: bool) -> None:
                 "settings": [
                     {
                         "name": each.name,
-                        "value": str(each.value) if isinstance(each.value, Path) else each.value,
+                        "value": _for_json(each),
                         "origin": each.origin,
                         "variable": each.variable,
                         "help": each.help,
@@ -49,9 +53,16 @@ def config_command(session: Session, as_json: bool) -> None:
         style = "" if each.origin == "default" else "bold"
         shown.add_row(
             plain(each.name, style),
-            plain(str(each.value), style),
+            plain(each.shown, style),
             plain(each.origin, "dim" if each.origin == "default" else ""),
             plain(each.variable, "dim"),
             plain(each.help),
         )
     session.screen.print(shown)
+
+
+def _for_json(source: Source) -> Any:
+    """The value; as a text where it is no number, without passwords."""
+    if isinstance(source.value, dict):
+        return {name: attrs.asdict(each) for name, each in source.value.items()}
+    return source.value if isinstance(source.value, int | float) else source.shown

@@ -8,7 +8,7 @@ import attrs
 import click
 from rich.text import Text
 
-from taskmgr_core.cli.checks import Finding, check_home, check_platform
+from taskmgr_core.cli.checks import Finding, check_home, check_platform, check_services
 from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.options import json_option
@@ -26,7 +26,8 @@ def doctor_command(session: Session, as_json: bool) -> int:
     Looks at the settings, the home and its room, the database and every record
     in it, the files of the published tasks, the virtualenvs, uv and what it gets
     of pip's settings, the Pythons of this machine, and the workers. All files of
-    the virtualenvs are read. The exit code is 1 when there is a fault.
+    the virtualenvs are read. On servers each is asked first, and nothing else is
+    looked at while one is away. The exit code is 1 when there is a fault.
     """
     findings = list(_findings(session))
     if as_json:
@@ -47,6 +48,12 @@ def _findings(session: Session) -> Iterator[Finding]:
     yield from home
     if home[0].state == "fault":
         return
+    if settings.metadata_url or settings.artifacts_url or settings.broker_url:
+        services = list(check_services(settings))
+        yield from services
+        # What is not there cannot be looked at; each look would wait for it anew.
+        if any(each.state == "fault" and each.check != "workers" for each in services):
+            return
     try:
         platform = session.platform()
     except TaskmgrError as error:

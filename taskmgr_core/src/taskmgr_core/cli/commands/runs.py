@@ -105,6 +105,15 @@ def _print(screen: Screen, found: list[RunSummary]) -> None:
     screen.print(shown)
 
 
+executions_command = Command(
+    name="executions",
+    callback=runs_command.callback,
+    params=runs_command.params,
+    help="The same as runs: list runs, newest first.",
+    examples=["taskmgr executions", "taskmgr executions --status failed"],
+)
+
+
 @click.command(
     "cancel",
     cls=Command,

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import sys
-import threading
-import time
-from types import FrameType
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import attrs
 import click
 
 from taskmgr_core.cli.groups import Group
@@ -17,16 +12,17 @@ from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import ago, plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import worker_view
-from taskmgr_core.report.formats import counted
+from taskmgr_core.cli.worker_start import WorkerStart
+from taskmgr_core.logs import FORMATS, LogFormat
+from taskmgr_core.settings import LOG_LEVELS
+from taskmgr_core.specs import Worker
+from taskmgr_core.worker.configuration import (
+    MOST_STEPS,
+    WorkerConfiguration,
+    read_worker_file,
+    worker_id_fault,
+)
 from taskmgr_plugins.tasks import queue_fault
-
-if TYPE_CHECKING:
-    from taskmgr_core.worker.worker import WorkerProcess
-
-LEVELS = ("debug", "info", "warning", "error")
-LOOK_SECONDS = 0.2
-
-_LOGGER = logging.getLogger("taskmgr.worker")
 
 
 @click.group(
@@ -43,6 +39,7 @@ def worker_command() -> None:
     examples=[
         "taskmgr worker start",
         "taskmgr worker start --queues vision,text --slots 4",
+        "taskmgr worker start --config worker.toml --daemon --log-format json",
     ],
 )
 @click.option(
@@ -55,53 +52,93 @@ def worker_command() -> None:
     "--slots",
     "--concurrency",
     "slots",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(1, MOST_STEPS),
     help="Steps that it runs at once; by default the setting slots.",
 )
 @click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file with what this worker does; options go before it.",
+)
+@click.option(
+    "--worker-id",
+    metavar="NAME",
+    help="The beginning of its id, which no other worker may have; by default the machine's name.",
+)
+@click.option(
     "--loglevel",
-    type=click.Choice(LEVELS, case_sensitive=False),
-    default="info",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    help="What it tells; by default the setting log_level.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMATS),
+    default="plain",
     show_default=True,
-    help="What it tells on stderr.",
+    help="Plain lines, or a JSON object on each.",
+)
+@click.option(
+    "--log-folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write worker.log (steps) and system.log (broker, stores, Celery) there, too.",
+)
+@click.option(
+    "--daemon",
+    is_flag=True,
+    help="Go on without the terminal; logs are in the folder logs of the home.",
+)
+@click.option(
+    "--pidfile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the process's id there; a second worker with the same file is refused.",
 )
 @click.pass_obj
-def start_command(session: Session, queues: str, slots: int | None, loglevel: str) -> None:
+def start_command(
+    session: Session,
+    queues: str,
+    slots: int | None,
+    file: Path | None,
+    worker_id: str | None,
+    loglevel: str | None,
+    log_format: LogFormat,
+    log_folder: Path | None,
+    daemon: bool,
+    pidfile: Path | None,
+) -> None:
     """Run steps until it is told to leave.
 
     Ctrl-C and SIGTERM: it claims nothing more, finishes what runs, and leaves.
     The second time it gives back what runs, for another worker to take. When
     the home is removed or replaced under it, it ends with exit code 3.
     """
-    names = _queue_names(queues)
-    logging.basicConfig(
-        level=loglevel.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        force=True,
+    given = WorkerConfiguration(
+        worker_id=_checked_id(worker_id),
+        max_concurrent_tasks=slots or 0,
+        queues=_queue_names(queues),
     )
-    platform = session.platform()
-    wanted = slots or platform.settings.slots_or_cores
-    worker = platform.worker(wanted, names)
-    stops = _Stops()
-    stops.listen()
-    try:
-        worker.start()
-        _LOGGER.info(
-            "worker %s: %s, %s, home %s",
-            worker.id,
-            counted(wanted, "slot"),
-            f"queues {', '.join(names)}" if names else "every queue",
-            platform.settings.home,
-        )
-        while not stops.count and worker.trouble is None:
-            time.sleep(LOOK_SECONDS)
-        _leave(worker, stops)
-        if worker.trouble is not None:
-            raise worker.trouble
-    finally:
-        platform.queue.close()
-        platform.metadata.close()
+    said = _merged(read_worker_file(file) if file is not None else WorkerConfiguration(), given)
+    start = WorkerStart(
+        settings=session.settings(),
+        said=said,
+        level=loglevel,
+        format=log_format,
+        log_folder=None if log_folder is None else log_folder.absolute(),
+        pidfile=None if pidfile is None else pidfile.absolute(),
+    )
+    start.run(session.platform, daemon=daemon)
+
+
+def _checked_id(given: str | None) -> str:
+    if given is not None and (wrong := worker_id_fault(given)):
+        raise click.BadParameter(wrong, param_hint="--worker-id")
+    return given or ""
+
+
+def _merged(file: WorkerConfiguration, given: WorkerConfiguration) -> WorkerConfiguration:
+    """A file with what the command line says instead."""
+    said = {name: value for name, value in attrs.asdict(given).items() if value}
+    return attrs.evolve(file, **said)
 
 
 def _queue_names(given: str) -> tuple[str, ...]:
@@ -115,40 +152,6 @@ def _queue_names(given: str) -> tuple[str, ...]:
         if wrong := queue_fault(name):
             raise click.BadParameter(wrong, param_hint="--queues")
     return names
-
-
-def _leave(worker: WorkerProcess, stops: _Stops) -> None:
-    if worker.trouble is None:
-        _LOGGER.info("finishing what runs; once more and it is given back")
-    leaving = threading.Thread(target=worker.stop, name="leaving", daemon=True)
-    leaving.start()
-    given_back = False
-    while leaving.is_alive():
-        if stops.count > 1 and not given_back:
-            given_back = True
-            _LOGGER.info("giving back what runs")
-            worker.stop(grace=0)
-        leaving.join(LOOK_SECONDS)
-    _LOGGER.info("left")
-
-
-class _Stops:
-    """Counts the signals that ask for the end.
-
-    The handler only counts: it may interrupt whatever the main thread is doing,
-    and must not take a lock that this thread may hold.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def listen(self) -> None:
-        """From now on; only the main thread can."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._take)
-
-    def _take(self, _: int, __: FrameType | None) -> None:
-        self.count += 1
 
 
 @worker_command.command(
@@ -179,7 +182,7 @@ def status_command(session: Session, as_json: bool) -> None:
             plain(each.id),
             session.screen.status("alive" if alive else "lost"),
             str(each.slots),
-            plain(", ".join(each.queues) or "all"),
+            plain(_serves(each)),
             plain("\n".join(_step(name) for name in each.running)),
             ago(each.heartbeat),
             ago(each.started_at),
@@ -190,3 +193,8 @@ def status_command(session: Session, as_json: bool) -> None:
 def _step(running: str) -> str:
     run, _, step = running.partition("/")
     return f"{run[-8:]} {step}"
+
+
+def _serves(worker: Worker) -> str:
+    queues = ", ".join(worker.queues) or "all"
+    return f"{queues}: {', '.join(worker.tasks)}" if worker.tasks else queues

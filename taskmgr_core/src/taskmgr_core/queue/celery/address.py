@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Sequence
+from urllib.parse import parse_qsl, urlsplit
 
-from taskmgr_core.errors import QueueError, SettingsError
+from taskmgr_core.addresses import place_of
+from taskmgr_core.errors import QueueError, SettingsError, nearest
 
 PRIORITIES = 10
 # The transport's own. With another one Flower and `celery inspect`, which are told of none,
@@ -14,27 +15,39 @@ PRIORITIES = 10
 SEPARATOR = "\x06\x16"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
-# Who waits for no run in particular.
+PASSES = "passes"
+# Who waits for no run in particular, and who in this process takes steps of its own runs.
 EVERYBODY = ""
+TAKERS = "takers"
 SCHEMES = ("redis", "rediss")
+TLS_OPTIONS = (
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
+)
 
 
 def check_address(url: str) -> None:
     """Refuse what is no Redis server's address.
 
     Raises:
-        SettingsError: the URL cannot be used.
+        SettingsError: the URL cannot be used; the message has no secret.
     """
-    if urlsplit(url).scheme not in SCHEMES:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message has what stands where the port should
+        usable = False
+    if usable:
+        _check_options(url, parse_qsl(parts.query, keep_blank_values=True))
+    if not usable or "@" in parts.path + parts.query + parts.fragment:
         raise SettingsError(
-            f"{place_of(url)} is no address of a Redis server; as in redis://:password@host:6379/0"
+            f"{place_of(url)} is no address of a Redis server; as in redis://:password@host:6379/0 "
+            "(rediss:// for TLS), the characters / : @ ? # % of the password written as "
+            "%2F %3A %40 %3F %23 %25"
         )
-
-
-def place_of(url: str) -> str:
-    """A server's address without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def broker_priority(priority: int) -> int:
@@ -46,6 +59,28 @@ def list_key(queue: str, priority: int) -> str:
     """The key of the list in which messages of that queue and priority (ours) wait."""
     number = broker_priority(priority)
     return f"{queue}{SEPARATOR}{number}" if number else queue
+
+
+def verified(url: str) -> str:
+    """The address, such that the server's certificate is checked where nobody says otherwise.
+
+    Of two clients of the broker that use one address, one checks by itself, the other does not.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "rediss" or "ssl_cert_reqs" in dict(parse_qsl(parts.query)):
+        return url
+    return parts._replace(
+        query="&".join(filter(None, [parts.query, "ssl_cert_reqs=required"]))
+    ).geturl()
+
+
+def _check_options(url: str, options: Sequence[tuple[str, str]]) -> None:
+    """Refuse what would be passed over in silence: a misspelt option of TLS leaves it out."""
+    for name, _ in options:
+        if name not in TLS_OPTIONS:
+            raise SettingsError(
+                f"{place_of(url)} has the option {name!r}; {nearest(name, TLS_OPTIONS)}"
+            )
 
 
 @contextlib.contextmanager

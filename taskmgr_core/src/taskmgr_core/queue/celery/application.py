@@ -1,23 +1,10 @@
-"""The Celery application, and the messages that tell workers of ready steps."""
+"""The Celery application of a worker."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator
-
-import attrs
 from celery import Celery
-from kombu.exceptions import KombuError
 
-from taskmgr_core.queue.celery.address import (
-    CONNECT_SECONDS,
-    PRIORITIES,
-    SENT_AT,
-    broker_priority,
-    translated,
-)
-from taskmgr_core.specs import ReadyStep
+from taskmgr_core.queue.celery.address import CONNECT_SECONDS, PRIORITIES
 
 
 def make_application(url: str) -> Celery:
@@ -38,7 +25,8 @@ def make_application(url: str) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # What it cancels are tasks that acknowledge late: none of ours. (False is deprecated.)
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_enable_prefetch_count_reduction=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -51,42 +39,13 @@ def make_application(url: str) -> Celery:
             "socket_keepalive": True,
         },
     )
+    _drop_shared_tasks(application)
     return application
 
 
-@attrs.frozen
-class Sender:
-    """Sends one message for each ready step.
-
-    Attributes:
-        application: the Celery application.
-        place: the server, without user and password.
-    """
-
-    application: Celery
-    place: str
-
-    def send(self, step: ReadyStep) -> None:
-        """Send the ids of a step to its queue, under the name of its task.
-
-        Raises:
-            QueueError: the broker cannot be reached.
-        """
-        with translated(self.place), _translated_kombu():
-            self.application.send_task(
-                step.task,
-                args=(step.run, step.id),
-                queue=step.queue,
-                priority=broker_priority(step.priority),
-                headers={SENT_AT: time.time()},
-                ignore_result=True,
-                retry=False,
-            )
-
-
-@contextlib.contextmanager
-def _translated_kombu() -> Iterator[None]:
-    try:
-        yield
-    except KombuError as error:
-        raise OSError(str(error)) from error
+def _drop_shared_tasks(application: Celery) -> None:
+    """Celery gives every application of a process the tasks that some library shares."""
+    application.finalize()
+    for name in list(application.tasks):
+        if not name.startswith("celery."):
+            del application.tasks[name]

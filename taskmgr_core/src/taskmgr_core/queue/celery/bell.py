@@ -35,7 +35,7 @@ class RedisBell:
         prefix: of the channel, to keep platforms on one Redis apart.
     """
 
-    client: Redis
+    client: Redis = attrs.field(repr=False)  # some show their password
     prefix: str = ""
     _id: str = attrs.field(factory=lambda: str(uuid_utils.uuid4()), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
@@ -55,10 +55,11 @@ class RedisBell:
             RedisError: it was heard here only.
         """
         rung = [run_id, EVERYBODY] if everybody else [run_id]
-        self._hear(rung)
+        self.hear(rung)
         self.client.publish(self._channel, ",".join(rung))
 
-    def _hear(self, rung: Collection[str]) -> None:
+    def hear(self, rung: Collection[str]) -> None:
+        """Wake who waits here for a run, or under another of these names."""
         with self._changed:
             for each in rung:
                 if each in self._counts:
@@ -142,4 +143,4 @@ class RedisBell:
                     self._listening.set()
                     self.wake()  # what was rung while nobody listened
                 elif message["type"] == "message":
-                    self._hear(message["data"].decode().split(","))
+                    self.hear(message["data"].decode().split(","))

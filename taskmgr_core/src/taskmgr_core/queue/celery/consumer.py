@@ -7,6 +7,7 @@ still holds, any other worker can take.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from taskmgr_core.queue.celery.slots import Gate
 POLL_SECONDS = 1.0
 BUSY_SECONDS = 0.05
 GLANCE_SECONDS = 0.001
+LETTING_GO_SECONDS = 3.0
 
 _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 
@@ -78,7 +80,7 @@ def register(application: Celery, name: str, perform: Perform) -> Task:
         def run(run_id: str, step_id: str) -> None:
             perform(str(run_id), str(step_id))
 
-        application.task(run, name=name, ignore_result=True, typing=False, lazy=False)
+        application.task(run, name=name, ignore_result=True, typing=False, lazy=False, shared=False)
     return application.tasks[name]
 
 
@@ -94,6 +96,10 @@ class StepConsumer(Consumer):  # type: ignore[misc]
         """Prepare for the tasks that are known; the others come with their messages."""
         self.strategies = Strategies(self, self.perform)
         super().update_strategies()
+
+    def call_soon_ack(self, acknowledge: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ARG002
+        """Nothing: a message is taken off its list when it is taken; the store knows the rest."""
+        return acknowledge
 
     def loop(self, _: Any, connection: Any, consumer: Any, *arguments: Any) -> None:  # noqa: ARG002
         """Take messages while slots are free, and the commands of others always."""
@@ -115,20 +121,34 @@ class StepConsumer(Consumer):  # type: ignore[misc]
         self.pulse.connected = True
         try:
             while self.connection:
+                if self.pulse.stopping:
+                    _let_go(connection, consumer)
+                    raise WorkerShutdown(0)
                 self._turn(connection)
         finally:
             self.pulse.connected = False
 
     def _turn(self, connection: Any) -> None:
         self.pulse.turned_at = time.monotonic()
-        if self.pulse.stopping:
-            raise WorkerShutdown(0)
         self.perform_pending_operations()
         free = self.gate.wait_free(BUSY_SECONDS)
         try:
             connection.drain_events(timeout=POLL_SECONDS if free else GLANCE_SECONDS)
         except TimeoutError:
             return
+
+
+def _let_go(connection: Any, consumer: Any) -> None:
+    """Ask for no more messages, and give back one that answers what was asked before.
+
+    The broker answers within a second, with or without a message; the transport gives back
+    what nobody consumes. A connection that is closed sooner loses it.
+    """
+    consumer.cancel()
+    deadline = time.monotonic() + LETTING_GO_SECONDS
+    while consumer.channel._in_poll and time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            connection.drain_events(timeout=BUSY_SECONDS)
 
 
 def step_consumer(

@@ -11,6 +11,7 @@ from celery.worker.worker import WorkController
 
 from taskmgr_core.errors import StoreError, TaskmgrError
 from taskmgr_core.queue.celery.consumer import Pulse, register, step_consumer
+from taskmgr_core.queue.celery.others import OthersSteps
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.scaling import Scaling
 from taskmgr_core.queue.celery.slots import Gate, slot_pool
@@ -33,6 +34,7 @@ class CeleryFeed:
         metadata: where steps are claimed.
         scaling: how many slots.
         queues: the queues that are served; empty for all that published tasks name.
+        tasks: the tasks that are served; empty for all.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class CeleryFeed:
         metadata: MetadataStore,
         scaling: Scaling,
         queues: Collection[str],
+        tasks: Collection[str] = (),
     ) -> None:
         self._queue = queue
         self._metadata = metadata
         self._scaling = scaling
         self._wanted = tuple(queues)
+        self._others = OthersSteps(queue, tasks)
         self._served: set[str] = set()
         self._gate = Gate(scaling.minimum)
         self._pulse = Pulse()
@@ -76,6 +80,7 @@ class CeleryFeed:
         """Restart a consumer that has stopped, serve new queues, scale the slots."""
         if self._stopping.is_set() or self._thread is None:
             return
+        self._others.pass_on()
         waiting = self._waiting()
         if self._has_stopped(waiting):
             _LOGGER.warning("the consumer receives nothing although messages wait; restarting it")
@@ -95,6 +100,7 @@ class CeleryFeed:
         idle = self._gate.wait_idle(timeout)
         if self._thread is not None and idle:
             self._thread.join(timeout)
+        self._others.pass_on()  # not before: this worker's own consumer might take it again
         return idle
 
     def break_off(self) -> None:
@@ -107,9 +113,7 @@ class CeleryFeed:
         self._controller = self._queue.application.WorkController(
             hostname=f"taskmgr@{self._worker}",
             pool_cls=slot_pool(self._gate),
-            consumer_cls=step_consumer(
-                self._gate, self._pulse, self._perform, self._pass_on
-            ),
+            consumer_cls=step_consumer(self._gate, self._pulse, self._perform, self._pass_on),
             concurrency=self._scaling.maximum,
             queues=sorted(self._served),
             use_eventloop=False,
@@ -165,6 +169,8 @@ class CeleryFeed:
 
     def _perform(self, run_id: str, step_id: str) -> None:
         """Claim the step of a message and run it; wait while the store is away."""
+        if self._others.take(run_id, step_id):
+            return
         pause, again = TRY_AGAIN_SECONDS, False
         while True:
             if self._stopping.is_set():

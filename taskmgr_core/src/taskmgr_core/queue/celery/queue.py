@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from taskmgr_core.addresses import place_of
 from taskmgr_core.errors import QueueError
 from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
@@ -17,9 +18,10 @@ from taskmgr_core.queue.celery.address import (
     SENT_AT,
     check_address,
     list_key,
-    place_of,
     translated,
+    verified,
 )
+from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from celery import Celery
     from redis import Redis
 
-    from taskmgr_core.queue.celery.application import Sender
     from taskmgr_core.queue.celery.bell import RedisBell
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -57,14 +58,17 @@ class CeleryQueue:
     def __init__(self, url: str, metadata: MetadataStore) -> None:
         check_address(url)
         self.place = place_of(url)
-        self._url = url
+        self._url = verified(url)
         self._metadata = metadata
         self._made_bell: RedisBell | None = None
         self._making_bell = threading.Lock()
 
     @cached_property
     def application(self) -> Celery:
-        """The Celery application; made when the first message is sent or awaited."""
+        """The Celery application; made when a worker is.
+
+        Celery is slow to import, and a program that only looks or submits needs none of it.
+        """
         from taskmgr_core.queue.celery.application import make_application
 
         return make_application(self._url)
@@ -89,27 +93,32 @@ class CeleryQueue:
                 self._made_bell = RedisBell(self._client)
             return self._made_bell
 
-    @cached_property
-    def _sender(self) -> Sender:
-        from taskmgr_core.queue.celery.application import Sender
-
-        return Sender(self.application, self.place)
-
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
         """Send the steps' messages, or ring for a run that has changed.
 
         What cannot be told is found in the store a little later.
         """
         try:
-            for step in steps:
-                self._sender.send(step)
             if steps:
-                self._bell.wake()  # a worker of this process serves its own runs
+                self._send(steps)
+                self._bell.hear([TAKERS])  # a worker of this process serves its own runs
             else:
                 with translated(self.place):
                     self._bell.ring(run_id)
         except QueueError as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
+
+    def send_on(self, step: ReadyStep, passes: int) -> None:
+        """Send a step's message again: whoever got it serves no such task.
+
+        Arguments:
+            step: the step.
+            passes: how often it was sent on.
+
+        Raises:
+            QueueError: the broker cannot be reached; it is found in the store a little later.
+        """
+        self._send([step], passes)
 
     def alert(self, run_id: str) -> None:
         """Ring for a run, and for every worker."""
@@ -125,12 +134,13 @@ class CeleryQueue:
         queues: Collection[str],
         timeout: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
-        seen = self._bell.count()
-        claim = self._metadata.claim(worker, queues, time.time(), runs)
+        seen = self._bell.count(TAKERS)
+        claim = self._metadata.claim(worker, queues, time.time(), runs, tasks)
         if claim is None and timeout > 0:
-            self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS))
+            self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)
         return claim
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
@@ -191,6 +201,13 @@ class CeleryQueue:
             self._made_bell.close()
         if "application" in vars(self):
             self.application.close()
+
+    def _send(self, steps: Collection[ReadyStep], passes: int = 0) -> None:
+        """One message for each step, all in one round trip."""
+        with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
+            for step in steps:
+                pipeline.lpush(list_key(step.queue, step.priority), message_of(step, passes))
+            pipeline.execute()
 
     def _oldest(self, key: str) -> float:
         """When the message that comes next was sent; now, when there is none."""

@@ -154,10 +154,11 @@ class MongoMetadata:
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due."""
         with self._database.translated():
-            return self._claims.claim(worker, queues, now, runs)
+            return self._claims.claim(worker, queues, now, runs, tasks)
 
     def claim_step(
         self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False

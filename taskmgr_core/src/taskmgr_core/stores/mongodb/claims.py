@@ -91,7 +91,12 @@ class Claims:
         return None if document is None else _claim_from(document, step_id)
 
     def claim(
-        self, worker: str, queues: Collection[str], now: float, runs: Collection[str] | None
+        self,
+        worker: str,
+        queues: Collection[str],
+        now: float,
+        runs: Collection[str] | None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """See ``MetadataStore.claim``.
 
@@ -101,7 +106,7 @@ class Claims:
         due = (
             (-ready.priority, ready.ready_at, ready.run, ready.id)
             for ready, not_before in self._ready(queues, runs)
-            if not_before <= now
+            if not_before <= now and (not tasks or ready.task in tasks)
         )
         for _, _, run_id, step_id in sorted(due):
             claim = self.claim_step(run_id, step_id, worker, now)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import attrs
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
@@ -20,7 +21,8 @@ from pymongo.errors import (
 )
 from pymongo.write_concern import WriteConcern
 
-from taskmgr_core.errors import SettingsError, StoreError
+from taskmgr_core.addresses import place_of, secrets_of
+from taskmgr_core.errors import SettingsError, StoreAwayError, StoreError
 
 Document: TypeAlias = dict[str, Any]
 
@@ -28,6 +30,7 @@ SELECTION_MILLISECONDS = 5_000
 SOCKET_MILLISECONDS = 20_000
 DEFAULT_DATABASE = "taskmgr"
 
+_PIECE = re.compile(r"[^/:@?#]{3,}")
 _AUTHENTICATION_FAILED = frozenset({13, 18})
 
 # Every query of the store is served by one of these; a test asks the planner.
@@ -78,22 +81,15 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self.place = place_of(url)
         try:
-            self._client: MongoClient[Document] = MongoClient(
-                url,
-                appname="taskmgr",
-                retryWrites=False,
-                serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
-                socketTimeoutMS=SOCKET_MILLISECONDS,
-                tz_aware=True,
-            )
+            self._client = _client(url)
             database = self._client.get_default_database(DEFAULT_DATABASE)
-        except (InvalidURI, ConfigurationError, ValueError) as error:
+        except (InvalidURI, ConfigurationError, ValueError, UserWarning) as error:
             raise SettingsError(
                 f"{self.place} is no address of a MongoDB server ({_without_secrets(error, url)}); "
-                "as in mongodb://user:password@host:27017/taskmgr"
+                "as in mongodb://user:password@host:27017/taskmgr, the characters / : @ ? # % of "
+                "user and password written as %2F %3A %40 %3F %23 %25"
             ) from None
         self.name = database.name
         synced = database.with_options(write_concern=WriteConcern(w="majority", j=True))
@@ -139,7 +135,7 @@ class Database:
         except DuplicateKeyError as error:
             raise StoreError(f"{self.place}: this is recorded already: {_key(error)}") from error
         except AutoReconnect as error:  # and what it is the base of: no server, time-outs
-            raise StoreError(
+            raise StoreAwayError(
                 f"the MongoDB server {self.place} cannot be reached ({_brief(error)}); start it, "
                 "or correct TASKMGR_METADATA_URL"
             ) from error
@@ -158,6 +154,21 @@ class Database:
         return f"{self.place}: {_brief(error)}"
 
 
+def _client(url: str) -> MongoClient[Document]:
+    # The driver only warns of an option that it does not know: a misspelt tls=true would send
+    # the password in the clear.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        return MongoClient(
+            url,
+            appname="taskmgr",
+            retryWrites=False,
+            serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+            socketTimeoutMS=SOCKET_MILLISECONDS,
+            tz_aware=True,
+        )
+
+
 def _brief(error: PyMongoError) -> str:
     """The driver's first sentence; the rest describes the topology."""
     return str(error).partition(", Timeout:")[0].partition(", full error:")[0][:500]
@@ -168,6 +179,10 @@ def _key(error: DuplicateKeyError) -> str:
 
 
 def _without_secrets(error: Exception, url: str) -> str:
-    password = urlsplit(url).password
+    """What the driver says; nothing of it when it repeats a part of user or password."""
     text = str(error)
-    return text.replace(password, "***") if password else text
+    unsafe = url.partition("://")[2].rpartition("@")[0]
+    hidden = {each for each in _PIECE.findall(unsafe) if each in text} | {
+        each for each in secrets_of(url) if each in text
+    }
+    return "it cannot be read" if hidden else text

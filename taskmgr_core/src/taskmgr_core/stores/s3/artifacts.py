@@ -70,6 +70,15 @@ class S3Artifacts:
         self._cache.initialize()
         self._bucket.create()
 
+    def server_version(self) -> str:
+        """What the server calls itself.
+
+        Raises:
+            ArtifactError: it refuses, or has no such bucket.
+            StoreUnavailableError: it is away.
+        """
+        return self._bucket.server()
+
     def put_file(self, path: Path, name: str = "") -> StoredFile:
         """Store a copy of a file's content.
 

@@ -28,6 +28,7 @@ _CONNECTIONS = 16
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
 _PAGE = 1000
+_NO_OBJECT = "taskmgr-health"
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket"})
 
 
@@ -96,6 +97,25 @@ class Bucket:
                     raise
 
         self._try(make)
+
+    def server(self) -> str:
+        """What the server calls itself; asks for the bucket, too."""
+
+        def ask() -> str:
+            if not self._client.bucket_exists(self.location.bucket):
+                raise ArtifactError(
+                    f"there is no bucket {self.location.bucket!r} at {self.location.host}; "
+                    "run: taskmgr init"
+                )
+            try:
+                self._client.stat_object(self.location.bucket, _NO_OBJECT)
+            except S3Error as error:
+                if code_of(error) not in _ABSENT:
+                    raise
+                return str(error.response.headers.get("server") or "")
+            return ""
+
+        return self._try(ask)
 
     def look(self, name: str) -> Found | None:
         """What is there under a name, if anything."""

@@ -59,6 +59,12 @@ class SqliteMetadata:
         """Every task version, pipeline, run, step and value that cannot be read; it reads all."""
         return checking.damaged(self._database)
 
+    def server_version(self) -> str:
+        """SQLite's version, from a look into the file."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT sqlite_version(), count(*) FROM workers").fetchone()
+        return str(row[0])
+
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
         with self._database.durable() as connection:
@@ -130,13 +136,14 @@ class SqliteMetadata:
         queues: Collection[str],
         now: float,
         runs: Collection[str] | None = None,
+        tasks: Collection[str] = (),
     ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
         with self._database.reading() as connection:
-            if not claims.anything_due(connection, queues, now, runs):
+            if not claims.anything_due(connection, queues, now, runs, tasks):
                 return None
         with self._database.quick() as connection:
-            return claims.claim(connection, worker, queues, now, runs)
+            return claims.claim(connection, worker, queues, now, runs, tasks)
 
     def claim_step(
         self, run_id: str, step_id: str, worker: str, now: float, *, again: bool = False

@@ -27,9 +27,10 @@ def claim(
     queues: Collection[str],
     now: float,
     of_runs: Collection[str] | None = None,
+    tasks: Collection[str] = (),
 ) -> Claim | None:
     """See ``MetadataStore.claim``."""
-    while (row := _next(connection, queues, now, of_runs)) is not None:
+    while (row := _next(connection, queues, now, of_runs, tasks)) is not None:
         try:
             return _claimed(connection, row, worker, now)
         except DamagedRecordError as error:
@@ -42,9 +43,10 @@ def anything_due(
     queues: Collection[str],
     now: float,
     of_runs: Collection[str] | None = None,
+    tasks: Collection[str] = (),
 ) -> bool:
     """Whether ``claim`` would find something, asked without writing."""
-    return _next(connection, queues, now, of_runs) is not None
+    return _next(connection, queues, now, of_runs, tasks) is not None
 
 
 def claim_step(
@@ -218,15 +220,15 @@ def _next(
     queues: Collection[str],
     now: float,
     of_runs: Collection[str] | None,
+    tasks: Collection[str],
 ) -> sqlite3.Row | None:
     # One look at each run's or queue's index; a backlog elsewhere costs nothing.
     if of_runs is not None:
-        found = [_first(connection, now, "run", run) for run in of_runs]
+        found = [_first(connection, now, tasks, "run", run) for run in of_runs]
     elif queues:
-        found = [_first(connection, now, "queue", queue) for queue in queues]
+        found = [_first(connection, now, tasks, "queue", queue) for queue in queues]
     else:
-        row: sqlite3.Row | None = connection.execute(_DUE + _IN_ORDER, (now,)).fetchone()
-        return row
+        return _first(connection, now, tasks)
     return min(
         (row for row in found if row is not None and (not queues or row["queue"] in queues)),
         key=lambda row: (-row["priority"], row["ready_at"]),
@@ -235,10 +237,16 @@ def _next(
 
 
 def _first(
-    connection: sqlite3.Connection, now: float, column: Literal["run", "queue"], value: str
+    connection: sqlite3.Connection,
+    now: float,
+    tasks: Collection[str],
+    column: Literal["run", "queue", ""] = "",
+    value: str = "",
 ) -> sqlite3.Row | None:
+    where = f" AND {column} = ?" if column else ""
+    served = f" AND task IN ({', '.join('?' * len(tasks))})" if tasks else ""
     row: sqlite3.Row | None = connection.execute(
-        f"{_DUE} AND {column} = ?{_IN_ORDER}", (now, value)
+        f"{_DUE}{where}{served}{_IN_ORDER}", (now, *([value] if column else []), *tasks)
     ).fetchone()
     return row
 

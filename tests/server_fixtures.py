@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# The clients of the servers are loaded when a server is asked for: the tests of the author
-# SDK run where there are none.
+# The package, and with it the servers' clients, is loaded when a server is asked for: the
+# tests of the author SDK run where there are none.
 if TYPE_CHECKING:
     from servers.server import Server
     from servers.shares import Share
