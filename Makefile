@@ -66,7 +66,7 @@ check: $(DEV) ## format, lint, types and import contracts
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	@for folder in $(TEST_FOLDERS); do \
-	    MYPYPATH=$$folder $(BIN)/mypy $(TEST_TYPES) $$folder/*.py || exit 1; done
+	    MYPYPATH=$$folder:tests $(BIN)/mypy $(TEST_TYPES) $$folder/*.py || exit 1; done
 	$(BIN)/lint-imports
 
 services: $(DEV) ## run Redis, MongoDB and S3 here: make services [ARGS="--detach --folder DIR"]

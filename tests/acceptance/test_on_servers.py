@@ -43,7 +43,8 @@ def test_damaged_copy_of_an_artifact_is_fetched_anew(projects: Path, empty: Comm
     whole = wheel.read_bytes()
     wheel.chmod(0o644)
     wheel.write_bytes(b"damaged")
-    assert "intact" in empty("doctor").out
+    with empty.worker():
+        assert "intact" in empty("doctor").out
     assert wheel.read_bytes() == whole
 
 
@@ -204,7 +205,7 @@ def test_flower_lists_workers_and_tasks(flower: Flower, taskmgr: CommandLine) ->
 
 
 def _told_of_a_run(flower: Flower, taskmgr: CommandLine) -> bool:
-    """Whether Flower has heard of a step; it asks the workers to tell it a while after its start."""
+    """Whether Flower has heard of a step; it asks the workers a while after its start."""
     run = taskmgr.json("run", "add", "left=1")["run_id"]
     found = flower.get("/api/tasks?taskname=add")
     return any(run in str(each["args"]) and each["name"] == "add" for each in found.values())

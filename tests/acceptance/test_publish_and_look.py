@@ -209,7 +209,8 @@ def test_doctor_finds_a_damaged_virtualenv(alone: CommandLine) -> None:
     assert "taskmgr-talk 1.0.0 is damaged" in told
     assert "`taskmgr env repair` removes it" in told
     assert "removed taskmgr-talk 1.0.0" in alone("env", "repair").out
-    assert alone("doctor").out.count("unchanged") == 1
+    with alone.worker():  # on servers it is a fault that there is none
+        assert alone("doctor").out.count("unchanged") == 1
     assert alone.json("run", "words", "text=one two")["result"]["count"] == 2
 
 

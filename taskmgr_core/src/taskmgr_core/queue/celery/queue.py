@@ -16,6 +16,7 @@ from taskmgr_core.queue.celery.address import (
     CONNECT_SECONDS,
     EVERYBODY,
     SENT_AT,
+    TAKERS,
     check_address,
     list_key,
     translated,
