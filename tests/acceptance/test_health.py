@@ -40,6 +40,7 @@ def by_service(answer: Any) -> dict[str, Any]:
     return {each["service"]: each for each in answer["services"]}
 
 
+@pytest.mark.embedded("it is the embedded platform")
 def test_embedded_platform_is_healthy_without_workers(empty: CommandLine) -> None:
     """On a new home all is well: SQLite with its version, a folder, no broker, no workers."""
     answer = empty.json("health")
@@ -60,6 +61,7 @@ def test_container_asks_for_a_worker_of_its_own(empty: CommandLine) -> None:
         empty("health", "--here")
 
 
+@pytest.mark.embedded("the SQLite file is damaged")
 def test_damaged_database_is_a_fault(empty: CommandLine) -> None:
     """The exit code is 1, and the other services are told of all the same."""
     empty("health")

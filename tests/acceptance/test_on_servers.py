@@ -20,6 +20,7 @@ import attrs
 import psutil
 import pytest
 from command_line import REPOSITORY, CommandLine, wait_until
+from small_home import on_a_small_disk
 
 from servers.ports import HOST, free_ports
 
@@ -42,8 +43,24 @@ def test_damaged_copy_of_an_artifact_is_fetched_anew(projects: Path, empty: Comm
     whole = wheel.read_bytes()
     wheel.chmod(0o644)
     wheel.write_bytes(b"damaged")
-    assert "intact" in empty("doctor").out
+    with empty.worker():
+        assert "intact" in empty("doctor").out
     assert wheel.read_bytes() == whole
+
+
+def test_home_that_cannot_be_written_fails_the_step(published: CommandLine, tmp_path: Path) -> None:
+    """What is recorded is on servers; the step that needs the home fails and says the cure."""
+    said = on_a_small_disk(
+        published,
+        tmp_path,
+        """
+        write_protect()
+        print(taskmgr("run", "add", "left=1", code=1).err)
+        """,
+    )
+    assert "failed in step 001" in said
+    assert "the permissions, or set TASKMGR_HOME to another folder" in said
+    assert "bug" not in said
 
 
 # the demonstration
@@ -188,7 +205,7 @@ def test_flower_lists_workers_and_tasks(flower: Flower, taskmgr: CommandLine) ->
 
 
 def _told_of_a_run(flower: Flower, taskmgr: CommandLine) -> bool:
-    """Whether Flower has heard of a step; it asks the workers to tell it after its start."""
+    """Whether Flower has heard of a step; it asks the workers a while after its start."""
     run = taskmgr.json("run", "add", "left=1")["run_id"]
     found = flower.get("/api/tasks?taskname=add")
     return any(run in str(each["args"]) and each["name"] == "add" for each in found.values())

@@ -209,10 +209,12 @@ def test_doctor_finds_a_damaged_virtualenv(alone: CommandLine) -> None:
     assert "taskmgr-talk 1.0.0 is damaged" in told
     assert "`taskmgr env repair` removes it" in told
     assert "removed taskmgr-talk 1.0.0" in alone("env", "repair").out
-    assert alone("doctor").out.count("unchanged") == 1
+    with alone.worker():  # on servers it is a fault that there is none
+        assert alone("doctor").out.count("unchanged") == 1
     assert alone.json("run", "words", "text=one two")["result"]["count"] == 2
 
 
+@pytest.mark.embedded("a damaged copy of what is in a bucket is fetched anew")
 def test_doctor_finds_a_damaged_artifact(projects: Path, empty: CommandLine) -> None:
     """All is well at first; a published wheel that is damaged is a fault, with what to do."""
     empty("publish", projects / "talk")

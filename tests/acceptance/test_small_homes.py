@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from command_line import CommandLine
 from small_home import on_a_small_disk
 
@@ -46,6 +47,7 @@ def test_task_that_fills_the_disk_fails_for_that(published: CommandLine, tmp_pat
     assert "make room and try again; `taskmgr env gc --size 0`" in platforms
 
 
+@pytest.mark.embedded("the SQLite file is in the home")
 def test_home_that_cannot_be_written_says_what_to_do(
     published: CommandLine, tmp_path: Path
 ) -> None:

@@ -268,3 +268,19 @@ def test_claims_wait_while_the_store_is_away(
         wait_until(lambda: work.ended == [step.run], "the step has run", 30)
     finally:
         team.close()
+
+
+@in_a_file
+def test_message_for_a_worker_that_leaves_goes_to_another(team: Team) -> None:
+    """What the broker answers to a worker that was told to leave is given to the next one."""
+    leaving = team.worker()
+    leaving.gate.set()
+    team.submit()
+    wait_until(lambda: leaving.ended, "the worker takes messages")
+    leaving.feed.stop()
+    (run,) = team.submit()
+    assert leaving.feed.join(20)
+    other = team.worker()
+    other.gate.set()
+    wait_until(lambda: other.ended == [run], "the other one has run it")
+    assert run not in leaving.begun

@@ -366,7 +366,11 @@ def _unwritable(path: Path, error: OSError) -> EnvironmentBuildError:
 
 
 def _open_lock(path: Path) -> IO[bytes]:
-    return path.open("ab")
+    try:
+        return path.open("ab")
+    except OSError as error:
+        said = f"the lock {path} of a virtualenv cannot be opened: {error}"
+        raise EnvironmentBuildError(with_advice(said, error)) from error
 
 
 def _lock_alone(opened: IO[bytes]) -> bool:

@@ -185,6 +185,11 @@ class Settings:
         return bounds_of(self.autoscale) or (self.slots_or_cores, self.slots_or_cores)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether there may be metadata: where not, looking for it would make a database."""
+        return bool(self.metadata_url) or self.database.is_file()
+
+    @property
     def slots_or_cores(self) -> int:
         """How many steps to run at once."""
         return self.slots or os.cpu_count() or 1

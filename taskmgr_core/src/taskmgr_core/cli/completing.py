@@ -61,7 +61,7 @@ def _completed(
     """What is found in a home that is there already; looking makes none."""
     session = Session(home=ctx.find_root().params.get("home"))
     try:
-        if not session.settings().database.is_file():
+        if not session.settings().is_begun:
             return []
         with session.client() as client:
             return [each for each in find(client) if each.value.startswith(incomplete)]

@@ -80,7 +80,7 @@ def _check_not_published(session: Session, name: str, template: str) -> None:
     """
     taken: set[str] = set()
     with contextlib.suppress(TaskmgrError, OSError):
-        if session.settings().database.is_file():
+        if session.settings().is_begun:
             with session.client() as client:
                 taken = {each.name for each in client.tasks()}
                 taken |= {each.pipeline for each in client.pipelines()}

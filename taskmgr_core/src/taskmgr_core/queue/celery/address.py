@@ -19,9 +19,8 @@ RESOURCES = "+"
 CONNECT_SECONDS = 5.0
 SENT_AT = "sent_at"
 PASSES = "passes"
-# Who waits for no run in particular.
+# Who waits for no run in particular, and who in this process takes steps of its own runs.
 EVERYBODY = ""
-# Who in this process takes steps of its own runs.
 TAKERS = "takers"
 SCHEMES = ("redis", "rediss")
 TLS_OPTIONS = (

@@ -8,6 +8,7 @@ while these are free.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ GLANCE_SECONDS = 0.001
 # is not free, not much longer than until it may be.
 ASK_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.1
+LETTING_GO_SECONDS = 3.0
 
 _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 
@@ -160,6 +162,9 @@ class StepConsumer(Consumer):  # type: ignore[misc]
         self.pulse.connected = True
         try:
             while self.connection:
+                if self.pulse.stopping:
+                    _let_go(connection, consumer)
+                    raise WorkerShutdown(0)
                 self._turn(connection, channel)
         finally:
             self.pulse.connected = False
@@ -177,8 +182,6 @@ class StepConsumer(Consumer):  # type: ignore[misc]
 
     def _turn(self, connection: Any, channel: Any) -> None:
         self.pulse.turned_at = time.monotonic()
-        if self.pulse.stopping:
-            raise WorkerShutdown(0)
         self.perform_pending_operations()
         free, short = self.gate.wait_free(BUSY_SECONDS), self.gate.units.short
         channel.brpop_timeout = ASK_AGAIN_SECONDS if short else ASK_SECONDS
@@ -187,6 +190,19 @@ class StepConsumer(Consumer):  # type: ignore[misc]
             connection.drain_events(timeout=patience if free else GLANCE_SECONDS)
         except TimeoutError:
             return
+
+
+def _let_go(connection: Any, consumer: Any) -> None:
+    """Ask for no more messages, and give back one that answers what was asked before.
+
+    The broker answers within a second, with or without a message; the transport gives back
+    what nobody consumes. A connection that is closed sooner loses it.
+    """
+    consumer.cancel()
+    deadline = time.monotonic() + LETTING_GO_SECONDS
+    while consumer.channel._in_poll and time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            connection.drain_events(timeout=BUSY_SECONDS)
 
 
 def step_consumer(

@@ -70,7 +70,10 @@ class CeleryQueue:
 
     @cached_property
     def application(self) -> Celery:
-        """The Celery application; made when a worker is."""
+        """The Celery application; made when a worker is.
+
+        Celery is slow to import, and a program that only looks or submits needs none of it.
+        """
         from taskmgr_core.queue.celery.application import make_application
 
         return make_application(self._url)

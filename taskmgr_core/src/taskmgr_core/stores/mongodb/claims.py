@@ -314,9 +314,7 @@ class Claims:
 
     def _carry_on(self, decide: Decide, now: float) -> None:
         """Runs that somebody left between two updates: nothing of them is ready or runs."""
-        left = self.database.runs.find(
-            {"look_at": {"$lte": now}, "status": "running"}, records.WORKING
-        )
+        left = self.database.runs.find({"look_at": {"$lte": now}}, records.WORKING)
         for document in left.sort("look_at", 1).limit(100):
             states = {state["status"] for state in document["state"].values()}
             if not states & {"ready", "running"}:
@@ -389,7 +387,7 @@ class Claims:
         self, queues: Collection[str], runs: Collection[str] | None
     ) -> Iterator[tuple[ReadyStep, float]]:
         """Ready steps, each with the time before which it is not due."""
-        query: Document = {"look_at": {"$gt": 0}, "status": "running"}
+        query: Document = {"look_at": {"$gt": 0}}  # no ended run has one
         if runs is not None:
             query = {"_id": {"$in": list(runs)}, "status": "running"}
         for document in self.database.runs.find(query, {"state": 1}):
