@@ -84,7 +84,7 @@ def test_own_runs_are_given_by_needs_too(metadata: MetadataStore) -> None:
     assert claim is not None
     assert claim.step.id == "002"
     assert metadata.claim("w1", (), NOW, [run.id]) is None
-    assert metadata.claim("w1", (), NOW, [run.id], GPU) is not None
+    assert metadata.claim("w1", (), NOW, [run.id], free=GPU) is not None
 
 
 def test_told_step_is_given_for_its_own_needs(metadata: MetadataStore) -> None:
