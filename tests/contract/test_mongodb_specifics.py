@@ -24,9 +24,9 @@ from samples import (
 )
 
 from servers import Server, Share
-from taskmgr_core.errors import SettingsError, StoreAwayError, StoreError
+from taskmgr_core.errors import RecordTooLargeError, SettingsError, StoreAwayError, StoreError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import LogLine, Outcome
+from taskmgr_core.specs import Failure, LogLine, Outcome
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.stores.mongodb import MongoMetadata
 
@@ -249,6 +249,17 @@ def filters_of(command: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 
 # limits
+
+
+def test_values_that_no_document_holds_fail_for_good(store: MongoMetadata) -> None:
+    """More than 16 MB of values are refused as such, not as a store that is away for a while."""
+    run = created(store)
+    claim = claimed(store)
+    with pytest.raises(RecordTooLargeError, match="TASKMGR_INLINE_BYTES"):
+        finished(store, claim, success(claim, "x" * 17_000_000))
+    assert store.steps(run.id)[0].status == "running"
+    failure = Failure("too-large", "too large")
+    assert finished(store, claim, Outcome("failed", failure=failure)).run_status == "failed"
 
 
 def test_contended_document_is_decided_once(store: MongoMetadata) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "Problem",
     "PublishError",
     "QueueError",
+    "RecordTooLargeError",
     "RunnerError",
     "RunnerProtocolError",
     "SettingsError",
@@ -114,6 +115,10 @@ def is_away(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+class RecordTooLargeError(TaskmgrError):
+    """A record is larger than the metadata store takes; it is the record's fault, for good."""
 
 
 class StoreGoneError(StoreError):

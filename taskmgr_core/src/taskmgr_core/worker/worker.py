@@ -15,10 +15,10 @@ from functools import partial
 import attrs
 import uuid_utils
 
-from taskmgr_core.errors import StoreError, StoreGoneError, TaskmgrError
+from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
-from taskmgr_core.specs import Claim, Orders, Outcome, ReadyStep, Worker, as_ready
+from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
@@ -220,6 +220,9 @@ class WorkerProcess:
                 _LOGGER.error("an outcome cannot be recorded, trying again: %s", error)  # noqa: TRY400
                 if self._giving_back.wait(RECORD_AGAIN_SECONDS):
                     return Progress(recorded=False)
+            except RecordTooLargeError as error:
+                _LOGGER.error("an outcome is too large: %s", error)  # noqa: TRY400
+                outcome = Outcome("failed", failure=Failure("too-large", str(error)))
             except Exception as error:
                 # What cannot be recorded must not leave its step held for ever.
                 _LOGGER.exception("an outcome cannot be recorded")

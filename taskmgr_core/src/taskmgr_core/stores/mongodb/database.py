@@ -14,6 +14,7 @@ from pymongo.collection import Collection
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
+    DocumentTooLarge,
     DuplicateKeyError,
     InvalidURI,
     OperationFailure,
@@ -22,7 +23,7 @@ from pymongo.errors import (
 from pymongo.write_concern import WriteConcern
 
 from taskmgr_core.addresses import place_of, secrets_of
-from taskmgr_core.errors import SettingsError, StoreAwayError, StoreError
+from taskmgr_core.errors import RecordTooLargeError, SettingsError, StoreAwayError, StoreError
 
 Document: TypeAlias = dict[str, Any]
 
@@ -32,6 +33,7 @@ DEFAULT_DATABASE = "taskmgr"
 
 _PIECE = re.compile(r"[^/:@?#]{3,}")
 _AUTHENTICATION_FAILED = frozenset({13, 18})
+_TOO_LARGE = frozenset({10334, 17419})
 
 # Every query of the store is served by one of these; a test asks the planner.
 INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
@@ -140,10 +142,20 @@ class Database:
                 f"the MongoDB server {self.place} cannot be reached ({_brief(error)}); start it, "
                 "or correct TASKMGR_METADATA_URL"
             ) from error
+        except DocumentTooLarge as error:
+            raise self._too_large() from error
         except OperationFailure as error:
+            if error.code in _TOO_LARGE:
+                raise self._too_large() from error
             raise StoreError(self._refusal(error)) from error
         except PyMongoError as error:
             raise StoreError(f"{self.place}: {_brief(error)}") from error
+
+    def _too_large(self) -> RecordTooLargeError:
+        return RecordTooLargeError(
+            f"{self.place} takes no document of more than 16 MB, and a run's values are in one; "
+            "lower TASKMGR_INLINE_BYTES, so that more of them are stored as files"
+        )
 
     def _refusal(self, error: OperationFailure) -> str:
         if error.code in _AUTHENTICATION_FAILED:
