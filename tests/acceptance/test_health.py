@@ -147,6 +147,7 @@ def test_silent_services_are_given_up_in_time(empty: CommandLine) -> None:
     assert SECRET not in text
 
 
+@pytest.mark.embedded("it names its servers by the variables that addresses override")
 def test_refused_connections_are_told_with_what_to_do(empty: CommandLine, tmp_path: Path) -> None:
     """Nobody listens: each service says so, and the doctor stops there."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
