@@ -250,6 +250,28 @@ def test_broker_that_comes_back_is_used_again(
         team.close()
 
 
+@pytest.mark.parametrize("metadata", ["sqlite"], indirect=True)
+def test_worker_leaves_while_the_broker_is_away(
+    own_redis_server: Server, metadata: MetadataStore
+) -> None:
+    """A worker that is told to stop does so in seconds, also when its broker is gone."""
+    url = own_redis_server.url_for("0")
+    team = Team(url, metadata, CeleryQueue(url, metadata))
+    try:
+        work = team.worker(1)
+        work.gate.set()
+        (first,) = team.submit()
+        wait_until(lambda: first in work.ended, "it works")
+        own_redis_server.stop()
+        time.sleep(2)
+        began = time.monotonic()
+        work.feed.stop()
+        assert work.feed.join()
+        assert time.monotonic() - began < 10
+    finally:
+        team.close()
+
+
 def test_claims_wait_while_the_store_is_away(
     redis_server: Share, own_mongodb_server: Server
 ) -> None:

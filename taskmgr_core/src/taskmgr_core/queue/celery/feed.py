@@ -23,6 +23,7 @@ from taskmgr_core.specs.resources import as_text, fit, subsets
 from taskmgr_core.stores.metadata import MetadataStore
 
 SILENT_SECONDS = 10.0
+LEAVE_SECONDS = 5.0
 UNHEARD_SECONDS = 5.0
 TRY_AGAIN_SECONDS = 0.5
 MAXIMUM_TRY_AGAIN_SECONDS = 5.0
@@ -117,7 +118,8 @@ class CeleryFeed:
         """Wait for the steps that run."""
         idle = self._gate.wait_idle(timeout)
         if self._thread is not None and idle:
-            self._thread.join(timeout)
+            # While the broker is away Celery's thread connects again and again, and hears nothing.
+            self._thread.join(LEAVE_SECONDS if timeout is None else min(timeout, LEAVE_SECONDS))
         self._others.pass_on()  # not before: this worker's own consumer might take it again
         return idle
 
