@@ -36,7 +36,8 @@ def test_run_with_a_damaged_graph(run: str, empty: CommandLine) -> None:
         assert "submit the run again" in told
     assert empty("logs", run).out == log
     assert empty.json("runs")["runs"][0]["run_id"] == run
-    assert {each["run_id"] for each in empty.json("lineage", "--of", digest)["traces"]} == {run}
+    parts = empty.json("lineage", "--of", digest)["led_to"]["parts"]
+    assert {each["run_id"] for each in parts} == {run}
     assert "has ended already" in empty("cancel", run, code=1).out
 
 

@@ -210,11 +210,9 @@ def observed(mongodb_server: Share) -> Iterator[tuple[MongoMetadata, Observer]]:
 def test_queries_use_an_index(
     observed: tuple[MongoMetadata, Observer], database: Any, name: str
 ) -> None:
-    """Every query that an operation makes begins an index, and the planner takes one.
-
-    The server of these tests plans conditions on ``_id`` and ``$elemMatch`` without an index,
-    which MongoDB's own does not; of those it is only asked that they begin one.
-    """
+    """Every query that an operation makes begins an index, and the planner takes one."""
+    # The server of these tests plans conditions on ``_id`` and ``$elemMatch`` without an index,
+    # which MongoDB's own does not; of those it is only asked that they begin one.
     store, observer = observed
     OPERATIONS[name](store)
     for command in list(observer.commands):

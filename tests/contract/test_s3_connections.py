@@ -55,7 +55,7 @@ def test_unusable_certificate_file_is_named(tmp_path: Path, content: str | None)
         path.write_text(content)
     location = S3Location.from_url(f"s3+https://k:s@localhost/bucket?ca_file={path}")
     with pytest.raises(SettingsError, match=rf"the ca_file {path} .* PEM file"):
-        S3Artifacts(location, tmp_path / "one")
+        S3Artifacts(location, tmp_path / "one").initialize()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from redis import Redis
 from waiting import wait_until
 
 from servers import Share
-from taskmgr_core.queue.celery.address import needs_of
+from taskmgr_core.queue.celery.address import list_key, needs_of
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
@@ -119,7 +119,7 @@ def test_messages_of_needy_steps_have_lists_of_their_own(team: Team) -> None:
     team.submit(3, queue="vision", resources={"licence": 2, "gpu": 1})
     with Redis.from_url(team.url) as client:
         lists = [key.decode() for key in client.scan_iter("vision*")]
-    assert lists == ["vision+gpu+licence=2:4"]
+    assert lists == [list_key("vision+gpu+licence=2", 5)]
     assert team.queue.depths([("vision", "gpu+licence=2"), ("vision", "")]) == {
         ("vision", "gpu+licence=2"): 3,
         ("vision", ""): 0,
