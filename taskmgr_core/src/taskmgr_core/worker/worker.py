@@ -29,7 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 LOOKS_UNTIL_LOST = 6
 STALLED_SECONDS = 15.0
 TEND_SECONDS = 1.0
-ORDERS_SECONDS = 0.2
+# How soon again what was rung for is looked at.
+HEARD_SECONDS = {"holds": 0.1, "orders": 0.2}
 RECORD_AGAIN_SECONDS = 1.0
 UNCLAIMED = 50
 MAXIMUM_LOOK_SECONDS = 60.0
@@ -236,7 +237,7 @@ class WorkerProcess:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend"), 0.0)
         due["orders"] = math.inf  # they come with each beat; in between only when it rings
-        last_orders = 0.0
+        last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
@@ -250,14 +251,15 @@ class WorkerProcess:
             for name, (seconds, action) in every.items():
                 if now >= due[name]:
                     due[name] = now + seconds
-                    last_orders = now if name in ("orders", "beat") else last_orders
+                    last["orders" if name == "beat" else name] = now
                     self._try(name, action)
             waits = [when for name, when in due.items() if name != "holds" or self._running]
             heard = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
             if heard != seen:
-                seen, due["holds"] = heard, 0.0
+                seen = heard
                 # Where every step rings for every worker, each must not read for each of them.
-                due["orders"] = min(due["orders"], last_orders + ORDERS_SECONDS)
+                for name, seconds in HEARD_SECONDS.items():
+                    due[name] = min(due[name], last[name] + seconds)
 
     def _try(self, name: str, action: Callable[[], None]) -> None:
         try:
