@@ -118,7 +118,8 @@ def test_monitor_shows_what_goes_on(alone: CommandLine) -> None:
     assert len(worker["running"]) == 1
     (queue,) = found["queues"]
     assert (queue["queue"], queue["ready"], queue["workers"]) == ("default", 1, 1)
-    assert (queue["messages"], queue["oldest_waiting_since"] is None) == (None, False)
+    messages = 1 if "TASKMGR_BROKER_URL" in alone.environment else None
+    assert (queue["messages"], queue["oldest_waiting_since"] is None) == (messages, False)
     assert "2 running" in text
     assert "1 succeeded" in text
     assert re.search(r"1/1\s", text)

@@ -159,7 +159,10 @@ def test_killed_worker_is_lost_and_its_run_is_not(alone: CommandLine) -> None:
         worker.wait()
         wait_until(lambda: not alone.alive_workers(worker.pid), "the worker counts as lost")
     assert "lost" in alone("worker", "status").out
-    assert "has not been heard of" in alone("doctor").out
+    # On servers that nobody works is a fault; a laptop's `run` does the work itself.
+    on_servers = "TASKMGR_BROKER_URL" in alone.environment
+    said = alone("doctor", code=1 if on_servers else 0).out
+    assert ("not heard of" if on_servers else "has not been heard of") in said
     gate.touch()
     with alone.worker():
         wait_until(lambda: alone.status(run) == "succeeded", "another worker has done it")
