@@ -204,7 +204,7 @@ def ended_by_now(team: Team, run_id: str) -> bool:
 
 
 @pytest.mark.timeout(240)
-def test_cancelling_ends_a_running_step_within_a_second(team: Team, tmp_path: Path) -> None:
+def test_cancelling_ends_a_running_step_at_once(team: Team, tmp_path: Path) -> None:
     """A worker on another machine hears of it at once."""
     note = tmp_path / "note"
     team.start_worker()
@@ -214,7 +214,7 @@ def test_cancelling_ends_a_running_step_within_a_second(team: Team, tmp_path: Pa
     began = time.monotonic()
     team.client.cancel(run_id)
     wait_until(lambda: team.client.metadata.status(run_id) == "cancelled", "the run ends")
-    assert time.monotonic() - began < 2.0  # one on a quiet machine
+    assert time.monotonic() - began < 2.0
 
 
 @pytest.mark.chaos
