@@ -49,14 +49,18 @@ def test_drained_worker_finishes_and_leaves(alone: CommandLine) -> None:
 def test_stop_waits_until_all_have_left(alone: CommandLine) -> None:
     """With --now what runs is given back; with --timeout it is told who is still there."""
     gate = alone.folder / "gate"
-    with alone.worker() as first, alone.worker() as second:
+    with alone.worker() as first:
         run = alone("run", "talk", f"gate={gate}", "--no-wait").out.strip()
         wait_until(lambda: begun(gate), "the task has begun")
-        slow = alone("worker", "stop", "--all", "--timeout", "1", code=1)
-        assert "is still there" in slow.err
-        assert "has left" in slow.out
-        assert "has left" in alone("worker", "stop", "--all", "--now").out
-        assert [each.wait(timeout=20) for each in (first, second)] == [0, 0]
+        (busy,) = alone.json("worker", "list")["workers"]
+        with alone.worker() as second:
+            found = alone.json("worker", "list")["workers"]
+            (idle,) = [each["id"] for each in found if each["id"] != busy["id"]]
+            assert f"{idle} has left" in alone("worker", "stop", idle).out
+            slow = alone("worker", "stop", "--all", "--timeout", "1", code=1)
+            assert f"{busy['id']} is still there" in slow.err
+            assert f"{busy['id']} has left" in alone("worker", "stop", "--all", "--now").out
+            assert [each.wait(timeout=20) for each in (first, second)] == [0, 0]
     assert alone.status(run) == "running"
     gate.touch()
     with alone.worker():

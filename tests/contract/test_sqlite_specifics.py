@@ -358,9 +358,7 @@ FORKED = """
     writing, forked = threading.Event(), threading.Event()
 
     def write():
-        with store._database.durable():
-            writing.set()
-            forked.wait()
+        store._database.durable(lambda connection: (writing.set(), forked.wait()))
 
     if sys.argv[2] == "opened":
         thread = threading.Thread(target=write)

@@ -36,9 +36,9 @@ class Team:
     environment: dict[str, str]
     workers: list[subprocess.Popen[bytes]] = attrs.field(factory=list)
 
-    def start_worker(self, slots: int = 1) -> subprocess.Popen[bytes]:
-        """A further worker, with a home of its own as on another machine."""
-        home = self.folder / f"node-{len(self.workers)}"
+    def start_worker(self, slots: int = 1, node: int | None = None) -> subprocess.Popen[bytes]:
+        """A further worker, on a machine of its own or on that of one that has ended."""
+        home = self.folder / f"node-{len(self.workers) if node is None else node}"
         log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
         process = subprocess.Popen(
             [str(TASKMGR), "worker", "start", "--slots", str(slots)],
@@ -223,7 +223,8 @@ def test_runs_survive_killed_workers_and_a_restarted_broker(
     team: Team, record: Callable[[str], None]
 ) -> None:
     """200 runs, a worker killed each second, Redis killed twice: each succeeds, recorded once."""
-    for _ in range(3):
+    nodes = 3
+    for _ in range(nodes):
         team.start_worker(2)
     steps = (
         StepSpec("001", "add", {"input_001_left": "left"}),
@@ -239,8 +240,8 @@ def test_runs_survive_killed_workers_and_a_restarted_broker(
         time.sleep(1)
         team.workers[kills].kill()
         team.workers[kills].wait()
+        team.start_worker(2, kills % nodes)
         kills += 1
-        team.start_worker(2)
         if kills in (5, 15):
             team.redis.kill()
             team.redis.restart()

@@ -215,12 +215,22 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
+        return self._submit(what, inputs, version, graph, str(uuid_utils.uuid7()))
+
+    def _submit(
+        self,
+        what: str | PipelineSpec,
+        inputs: Mapping[str, Any],
+        version: str | None,
+        graph: Graph | None,
+        run_id: str,
+    ) -> str:
         graph = overridden(graph or self.graph(what, version), self.overrides)
         documents = self.reader.read(graph, inputs)
         is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
         now = time.time()
         run = Run(
-            id=str(uuid_utils.uuid7()),
+            id=run_id,
             name=graph.name,
             kind="task" if is_task else "pipeline",
             graph=graph,
@@ -251,8 +261,15 @@ class Client:
         Raises:
             RunTimeoutError: it did not end in time.
         """
-        run_id = self.submit(what, inputs, version)
-        self.wait(run_id, timeout)
+        run_id = str(uuid_utils.uuid7())
+        with self._lock:  # the worker of this process, if there is one, hears of it once
+            self._waited_for[run_id] = None
+        try:
+            self._submit(what, inputs, version, None, run_id)
+            self.wait(run_id, timeout)
+        finally:
+            with self._lock:
+                self._waited_for.pop(run_id, None)
         return self.detail(run_id)
 
     def wait(

@@ -126,6 +126,7 @@ class TakingFeed:
         self._tasks = tuple(tasks)
         self._units = units
         self._stopping = threading.Event()
+        self._taking = threading.Lock()
         self._threads: dict[int, threading.Thread] = {}
         self._busy = 0
         self._lock = threading.Lock()
@@ -194,10 +195,7 @@ class TakingFeed:
     def _serve(self, number: int) -> None:
         while not self._stopping.is_set() and number < self._slots:
             try:
-                runs = None if self._runs is None else self._runs()
-                claim = self._queue.take(
-                    self._worker, self._queues, TAKE_SECONDS, runs, self._tasks, self._units
-                )
+                claim = self._take(number)
                 if claim is not None:
                     self._carry_out(claim)
             except StoreGoneError as error:
@@ -210,6 +208,16 @@ class TakingFeed:
                 # A slot that ends would leave a worker that beats and does nothing.
                 _LOGGER.exception("a slot met a bug of taskmgr and goes on")
                 self._stopping.wait(TRY_AGAIN_SECONDS)
+
+    def _take(self, number: int) -> Claim | None:
+        """The next step; one thread at a time waits for it, so that one ring wakes one thread."""
+        with self._taking:
+            if self._stopping.is_set() or number >= self._slots:
+                return None
+            runs = None if self._runs is None else self._runs()
+            return self._queue.take(
+                self._worker, self._queues, TAKE_SECONDS, runs, self._tasks, self._units
+            )
 
     def _carry_out(self, claim: Claim) -> None:
         with self._lock:

@@ -8,12 +8,15 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
 SWEPT = ("runner-", "trial-")
+# The clock of a file system may be so coarse that two changes get the same time.
+COARSE_NANOSECONDS = 100_000_000
 
 
 @attrs.define
@@ -26,6 +29,7 @@ class WorkFolder:
 
     path: Path
     _descriptor: int
+    _empty_since: tuple[int, ...] = attrs.field(default=(), init=False)
 
     @classmethod
     def create(cls, parent: Path, prefix: str) -> WorkFolder:
@@ -52,17 +56,30 @@ class WorkFolder:
         Raises:
             OSError: it cannot be made again.
         """
+        if self._empty_since and self._state() == self._empty_since:
+            return
         if not _is(self._descriptor, self.path):
             self._make_again()
         with os.scandir(self._descriptor) as entries:
             names = [each.name for each in entries]
         for name in names:
             _remove(name, self._descriptor)
+        self._empty_since = () if names else self._state()
 
     def remove(self) -> None:
         """Remove the folder and give up the lock. Not to be called twice."""
         _remove(str(self.path))
         os.close(self._descriptor)
+
+    def _state(self) -> tuple[int, ...]:
+        """What is another with each change of what is in it; empty where that is not sure."""
+        try:
+            found = self.path.lstat()
+        except OSError:
+            return ()
+        if time.time_ns() - found.st_ctime_ns < COARSE_NANOSECONDS:
+            return ()
+        return found.st_dev, found.st_ino, found.st_ctime_ns
 
     def _make_again(self) -> None:
         _remove(str(self.path))

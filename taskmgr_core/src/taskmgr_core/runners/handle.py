@@ -106,6 +106,12 @@ class Runner:
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
                 self._selector.register(pipe.fileno(), selectors.EVENT_READ, name)
+        # What a pipe holds; a task that makes its own larger waits for nothing but itself.
+        self._capacity = {
+            pipe.fileno(): _capacity(pipe.fileno())
+            for pipe in (process.stdout, process.stderr)
+            if pipe is not None
+        }
         self._closed = False
 
     @property
@@ -117,6 +123,11 @@ class Runner:
     def folder(self) -> Path:
         """Its working folder."""
         return self._folder.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was ended from here."""
+        return self._closed
 
     @property
     def alive(self) -> bool:
@@ -209,6 +220,8 @@ class Runner:
 
     def empty_folder(self) -> None:
         """Remove what a call left in the working folder; a runner left without one is closed."""
+        if self._closed:
+            return
         try:
             self._folder.empty()
         except OSError:
@@ -311,8 +324,8 @@ class Runner:
         That is no more than the pipe holds: a child which the task left behind may
         write faster than it is read.
         """
-        for key in list(self._selector.get_map().values()):
-            left = _capacity(key.fd) if key.data else 0
+        for key, _ in self._selector.select(0):
+            left = self._capacity[key.fd] if key.data else 0
             while left > 0 and (
                 count := self._read_output(key.fd, key.data, output, min(left, _PIPE_BYTES))
             ):

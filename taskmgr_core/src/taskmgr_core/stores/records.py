@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar, cast
 
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
@@ -13,6 +14,9 @@ from taskmgr_core.specs.resources import from_text, is_text
 
 PUBLISH_AGAIN = "publish the same again, that puts it right"
 SUBMIT_AGAIN = "submit the run again"
+
+REMEMBERED = 512
+REMEMBERED_LENGTH = 100_000
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +40,35 @@ def stored(text: str | bytes, model: type[T], what: str, cure: str) -> T:
         return documents.structure(_parsed(text), model)
     except InvalidDocumentError as error:
         raise _damaged(what, error, cure) from error
+
+
+def remembered(text: str | bytes, model: type[T], what: str, cure: str) -> T:
+    """A record's JSON as its model, which others may have got before; see ``stored``.
+
+    The runs of one pipeline have equal graphs and steps: to read each anew costs more than
+    all else that is read of a step.
+
+    Arguments:
+        text: the JSON.
+        model: what it is to be; nobody may change it, nor what is in it.
+        what: the record, for the message.
+        cure: what to do about one that is damaged, for the message.
+
+    Raises:
+        DamagedRecordError: it is no JSON, or does not fit.
+    """
+    if len(text) > REMEMBERED_LENGTH:
+        return stored(text, model, what, cure)
+    try:
+        found: T = _structured(text, cast("Hashable", model))
+    except InvalidDocumentError as error:
+        raise _damaged(what, error, cure) from error
+    return found
+
+
+@functools.lru_cache(REMEMBERED)
+def _structured(text: str | bytes, model: Any) -> Any:
+    return documents.structure(_parsed(text), model)
 
 
 def stored_json(text: str | bytes, what: str, cure: str) -> Any:

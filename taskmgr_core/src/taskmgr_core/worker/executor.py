@@ -164,8 +164,7 @@ class Executor:
                 written = take_files(found, lease.runner.folder, self.artifacts, paths)
             finally:
                 output.finish()
-                if lease.runner.alive:
-                    lease.runner.empty_folder()
+                lease.runner.empty_folder()
         aside = {name for name, document in found.items() if is_written_aside(document)}
         outputs = self._outputs(claim, version, written, aside)
         # In the order in which it happened; loading was measured with the lease.

@@ -252,7 +252,8 @@ class RunnerPool:
         return _Warm(key, environment, runner, models, hold)
 
     def _give_back(self, warm: _Warm) -> None:
-        surplus = [] if warm.runner.alive else [warm]
+        # Whether it has died meanwhile is asked when it is needed again.
+        surplus = [warm] if warm.runner.closed else []
         warm.idle_since = time.monotonic()
         with self._lock:
             if not surplus:

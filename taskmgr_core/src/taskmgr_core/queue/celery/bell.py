@@ -1,4 +1,8 @@
-"""Changes that processes on many machines hear of: Redis publish and subscribe."""
+"""Changes that processes on many machines hear of: Redis publish and subscribe.
+
+Runs end a thousand times as often as anything else changes, and only who waits for runs
+wants to hear of them: they have a channel of their own, to which no worker listens.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,11 @@ import uuid_utils
 from redis import Redis
 from redis.exceptions import RedisError
 
-from taskmgr_core.queue.celery.address import EVERYBODY
+from taskmgr_core.queue.celery.address import EVERYBODY, TAKERS
+from taskmgr_core.queue.celery.outbox import Command, Outbox
 
 CHANNEL = "taskmgr.changes"
+RUNS_CHANNEL = "taskmgr.runs"
 LISTEN_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
 
@@ -32,16 +38,19 @@ class RedisBell:
 
     Attributes:
         client: a connection pool of the broker.
-        prefix: of the channel, to keep platforms on one Redis apart.
+        outbox: what is told goes through it.
+        prefix: of the channels, to keep platforms on one Redis apart.
     """
 
     client: Redis = attrs.field(repr=False)  # some show their password
+    outbox: Outbox = attrs.field(repr=False)
     prefix: str = ""
     _id: str = attrs.field(factory=lambda: str(uuid_utils.uuid4()), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
     _stop: threading.Event = attrs.field(factory=threading.Event, init=False)
-    _listening: threading.Event = attrs.field(factory=threading.Event, init=False)
+    _wanted: set[str] = attrs.field(factory=set, init=False)
+    _heard: set[str] = attrs.field(factory=set, init=False)
     _listener: threading.Thread | None = attrs.field(default=None, init=False)
 
     def ring(self, run_id: str, *, everybody: bool = False) -> None:
@@ -54,28 +63,31 @@ class RedisBell:
         Raises:
             RedisError: it was heard here only.
         """
-        rung = [run_id, EVERYBODY] if everybody else [run_id]
-        self.hear(rung)
-        self.client.publish(self._channel, ",".join(rung))
+        commands: list[Command] = [("PUBLISH", self.prefix + RUNS_CHANNEL, run_id)]
+        if everybody:
+            commands.append(("PUBLISH", self.prefix + CHANNEL, EVERYBODY))
+        self.hear([message for _, _, message in commands])
+        self.outbox.send(commands)
 
     def hear(self, rung: Collection[str]) -> None:
         """Wake who waits here for a run, or under another of these names."""
         with self._changed:
-            for each in rung:
-                if each in self._counts:
-                    self._counts[each] += 1
-            self._changed.notify_all()
+            awaited = [each for each in rung if each in self._counts]
+            for each in awaited:
+                self._counts[each] += 1
+            if awaited:
+                self._changed.notify_all()
 
     def count(self, run_id: str = EVERYBODY) -> int:
         """How often it has rung for a run (or at all), since this was first asked."""
-        self.listen()
+        self.listen(run_id)
         with self._changed:
             self._counts.setdefault(run_id, 0)
             return self._counts[run_id]
 
     def wait(self, seen: int, timeout: float, run_id: str = EVERYBODY) -> int:
         """Wait until ``count`` is above ``seen``, or the time is over; return it."""
-        self.listen()
+        self.listen(run_id)
         deadline = time.monotonic() + timeout
         with self._changed:
             self._counts.setdefault(run_id, 0)
@@ -93,14 +105,22 @@ class RedisBell:
                 self._counts[run_id] += 1
             self._changed.notify_all()
 
-    def listen(self) -> None:
+    def listen(self, run_id: str = EVERYBODY) -> None:
         """Hear the rings of other processes from now on."""
+        channel = self.prefix + (CHANNEL if run_id in (EVERYBODY, TAKERS) else RUNS_CHANNEL)
         with self._changed:
-            if self._listener is not None or self._stop.is_set():
+            if channel in self._wanted or self._stop.is_set():
                 return
-            self._listener = threading.Thread(target=self._hear_all, name="bell", daemon=True)
-            self._listener.start()
-        self._listening.wait(LISTEN_SECONDS)
+            self._wanted.add(channel)
+            listens = self._listener is not None
+            if not listens:
+                self._listener = threading.Thread(target=self._hear_all, name="bell", daemon=True)
+                self._listener.start()
+        if listens:
+            with contextlib.suppress(RedisError, OSError):  # then it is seen a little later
+                self.client.publish(self._own_channel, "")
+        with self._changed:
+            self._changed.wait_for(lambda: channel in self._heard, LISTEN_SECONDS)
 
     def close(self) -> None:
         """Stop listening."""
@@ -114,13 +134,9 @@ class RedisBell:
         self.client.close()
 
     @property
-    def _channel(self) -> str:
-        return self.prefix + CHANNEL
-
-    @property
     def _own_channel(self) -> str:
-        """Where only this one listens: how it is told to stop."""
-        return f"{self._channel}.{self._id}"
+        """Where only this one listens: how it is told to stop, or to listen to more."""
+        return f"{self.prefix}{CHANNEL}.{self._id}"
 
     def _hear_all(self) -> None:
         while not self._stop.is_set():
@@ -134,13 +150,20 @@ class RedisBell:
         with self.client.pubsub(  # type: ignore[no-untyped-call]
             ignore_subscribe_messages=False
         ) as subscription:
-            subscription.subscribe(self._channel, self._own_channel)
+            asked = {self._own_channel}
+            subscription.subscribe(self._own_channel)
             while not self._stop.is_set():
+                with self._changed:
+                    missing = self._wanted - asked
+                if missing:
+                    asked |= missing
+                    subscription.subscribe(*missing)
                 message = subscription.get_message(timeout=LISTEN_SECONDS)
                 if message is None:
                     continue
                 if message["type"] == "subscribe":
-                    self._listening.set()
+                    with self._changed:
+                        self._heard.add(message["channel"].decode())
                     self.wake()  # what was rung while nobody listened
                 elif message["type"] == "message":
                     self.hear(message["data"].decode().split(","))

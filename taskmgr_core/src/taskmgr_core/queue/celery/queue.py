@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from taskmgr_core.queue.celery.bell import RedisBell
+    from taskmgr_core.queue.celery.outbox import Outbox
 
 LOOK_AGAIN_SECONDS = 1.0
 # A message is written after its step is recorded as ready; the clocks are of one machine.
@@ -89,13 +90,19 @@ class CeleryQueue:
             socket_keepalive=True,
         )
 
+    @cached_property
+    def _outbox(self) -> Outbox:
+        from taskmgr_core.queue.celery.outbox import Outbox
+
+        return Outbox(self._client)
+
     @property
     def _bell(self) -> RedisBell:
         with self._making_bell:  # two bells would each hear half of what is awaited
             if self._made_bell is None:
                 from taskmgr_core.queue.celery.bell import RedisBell
 
-                self._made_bell = RedisBell(self._client)
+                self._made_bell = RedisBell(self._client, self._outbox)
             return self._made_bell
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
@@ -228,10 +235,10 @@ class CeleryQueue:
 
     def _send(self, steps: Collection[ReadyStep], passes: int = 0) -> None:
         """One message for each step, all in one round trip."""
-        with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
-            for step in steps:
-                pipeline.lpush(_list_of(step), message_of(step, passes))
-            pipeline.execute()
+        with translated(self.place):
+            self._outbox.send(
+                [("LPUSH", _list_of(step), message_of(step, passes)) for step in steps]
+            )
 
     def _oldest(self, key: str) -> float:
         """When the message that comes next was sent; now, when there is none."""

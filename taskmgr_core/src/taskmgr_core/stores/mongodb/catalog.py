@@ -13,7 +13,7 @@ from taskmgr_core.errors import ConflictError, DamagedRecordError, NotFoundError
 from taskmgr_core.specs import PipelineSpec, TaskVersion
 from taskmgr_core.stores import releases
 from taskmgr_core.stores.mongodb.database import Database, Document
-from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, stored
+from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, remembered
 
 
 @attrs.frozen
@@ -192,9 +192,9 @@ def _by_release(versions: Sequence[TaskVersion]) -> dict[str, list[TaskVersion]]
 
 def _version_from(document: Document, task: str) -> TaskVersion:
     what = f"the stored version {document['version']} of task {task!r}"
-    return stored(document["documents"][task], TaskVersion, what, PUBLISH_AGAIN)
+    return remembered(document["documents"][task], TaskVersion, what, PUBLISH_AGAIN)
 
 
 def _pipeline_from(document: Document) -> PipelineSpec:
     what = f"the stored pipeline {document['_id']!r}"
-    return stored(document["document"], PipelineSpec, what, PUBLISH_AGAIN)
+    return remembered(document["document"], PipelineSpec, what, PUBLISH_AGAIN)

@@ -47,7 +47,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Role, first_look, roles_of
 from taskmgr_core.stores.mongodb.database import Document
-from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, stored, stored_json
+from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, remembered, stored, stored_json
 
 SHORT = 8
 
@@ -100,7 +100,7 @@ def run_from(document: Document) -> Run:
         id=document["_id"],
         name=document["name"],
         kind=document["kind"],
-        graph=stored(document["graph"], Graph, what, SUBMIT_AGAIN),
+        graph=remembered(document["graph"], Graph, what, SUBMIT_AGAIN),
         status=document["status"],
         created_at=document["created_at"],
         finished_at=document["finished_at"],
@@ -141,7 +141,7 @@ def step_from(document: Document, step_id: str) -> Step:
         id=step_id,
         seconds=stored(state["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=failure_from(state["failure"], what),
-        failures=stored(state["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
+        failures=remembered(state["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(state.get("resources", ""), what),
         **plain,
     )
@@ -154,7 +154,7 @@ def graph_step_from(document: Document, step_id: str) -> GraphStep:
         DamagedRecordError: it is damaged.
     """
     what = step_name(document, step_id)
-    return stored(document["plan"][step_id], GraphStep, what, SUBMIT_AGAIN)
+    return remembered(document["plan"][step_id], GraphStep, what, SUBMIT_AGAIN)
 
 
 def check(document: Document) -> Iterator[DamagedRecordError]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from sqlite3 import Connection
 
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
@@ -71,8 +72,7 @@ class SqliteMetadata:
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""
-        with self._database.durable() as connection:
-            return catalog.add_versions(connection, versions)
+        return self._database.durable(lambda connection: catalog.add_versions(connection, versions))
 
     def version(self, task: str, version: str | None = None) -> TaskVersion:
         """One version of a task, or its current one."""
@@ -91,8 +91,7 @@ class SqliteMetadata:
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline."""
-        with self._database.durable() as connection:
-            return catalog.put_pipeline(connection, pipeline)
+        return self._database.durable(lambda connection: catalog.put_pipeline(connection, pipeline))
 
     def pipeline(self, name: str) -> PipelineSpec:
         """A pipeline."""
@@ -106,8 +105,7 @@ class SqliteMetadata:
 
     def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
         """Record a run."""
-        with self._database.durable() as connection:
-            runs.create(connection, run, steps, values)
+        self._database.durable(lambda connection: runs.create(connection, run, steps, values))
 
     def run(self, run_id: str) -> Run:
         """A run."""
@@ -131,8 +129,9 @@ class SqliteMetadata:
 
     def request_cancel(self, run_id: str, decide: Decide, now: float) -> Progress:
         """Record that a run is to be cancelled."""
-        with self._database.durable() as connection:
-            return runs.request_cancel(connection, run_id, decide, now)
+        return self._database.durable(
+            lambda connection: runs.request_cancel(connection, run_id, decide, now)
+        )
 
     def claim(
         self,
@@ -147,8 +146,9 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             if not claims.anything_due(connection, queues, now, runs, tasks, free):
                 return None
-        with self._database.quick() as connection:
-            return claims.claim(connection, worker, queues, now, runs, tasks, free)
+        return self._database.quick(
+            lambda connection: claims.claim(connection, worker, queues, now, runs, tasks, free)
+        )
 
     def claim_step(
         self,
@@ -161,11 +161,14 @@ class SqliteMetadata:
         needs: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim one step."""
-        with self._database.quick() as connection:
-            claim = claims.claim_step(connection, run_id, step_id, worker, now, needs)
-            if claim is None and again:
-                claim = claims.held(connection, run_id, step_id, worker)
-            return claim
+
+        def claimed(connection: Connection) -> Claim | None:
+            found = claims.claim_step(connection, run_id, step_id, worker, now, needs)
+            if found is None and again:
+                found = claims.held(connection, run_id, step_id, worker)
+            return found
+
+        return self._database.quick(claimed)
 
     def take_unclaimed(
         self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100
@@ -174,13 +177,15 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             if not claims.unclaimed(connection, now, 1):
                 return []
-        with self._database.quick() as connection:
-            return claims.take_unclaimed(connection, now, next_look, limit)
+        return self._database.quick(
+            lambda connection: claims.take_unclaimed(connection, now, next_look, limit)
+        )
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """Record what came of an attempt."""
-        with self._database.durable() as connection:
-            return claims.finish(connection, claim, outcome, decide, now)
+        return self._database.durable(
+            lambda connection: claims.finish(connection, claim, outcome, decide, now)
+        )
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""
@@ -194,8 +199,9 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             if not claims.anything_lost(connection, silent):
                 return []
-        with self._database.durable() as connection:
-            return claims.release_lost(connection, silent, attempts, decide, now)
+        return self._database.durable(
+            lambda connection: claims.release_lost(connection, silent, attempts, decide, now)
+        )
 
     def holders(self) -> list[str]:
         """The workers that hold steps."""
@@ -209,8 +215,9 @@ class SqliteMetadata:
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
         """Carry out what the engine says for the recorded state."""
-        with self._database.durable() as connection:
-            return runs.advance(connection, run_id, decide, now)
+        return self._database.durable(
+            lambda connection: runs.advance(connection, run_id, decide, now)
+        )
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""
@@ -246,13 +253,11 @@ class SqliteMetadata:
 
     def beat(self, worker: Worker) -> Orders:
         """Record that a worker lives; what it is told to do."""
-        with self._database.quick() as connection:
-            return workers.beat(connection, worker)
+        return self._database.quick(lambda connection: workers.beat(connection, worker))
 
     def order(self, worker_id: str, orders: Orders) -> bool:
         """Tell a worker what to do."""
-        with self._database.quick() as connection:
-            return workers.order(connection, worker_id, orders)
+        return self._database.quick(lambda connection: workers.order(connection, worker_id, orders))
 
     def orders(self, worker_id: str) -> Orders:
         """What a worker is told to do."""
@@ -271,8 +276,7 @@ class SqliteMetadata:
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""
-        with self._database.quick() as connection:
-            workers.remove(connection, worker_id)
+        self._database.quick(lambda connection: workers.remove(connection, worker_id))
 
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped."""
@@ -281,8 +285,7 @@ class SqliteMetadata:
 
     def append_log(self, lines: Sequence[LogLine]) -> None:
         """Record lines."""
-        with self._database.quick() as connection:
-            workers.append_log(connection, lines)
+        self._database.quick(lambda connection: workers.append_log(connection, lines))
 
     def log(self, run_id: str, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Lines of a run."""

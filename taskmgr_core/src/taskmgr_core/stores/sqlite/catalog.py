@@ -9,7 +9,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import ConflictError, NotFoundError, nearest
 from taskmgr_core.specs import PipelineSpec, TaskVersion
 from taskmgr_core.stores import releases
-from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, stored
+from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, remembered
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:
@@ -140,10 +140,10 @@ def _row(connection: sqlite3.Connection, task: str, version: str) -> sqlite3.Row
 def version_from(row: sqlite3.Row) -> TaskVersion:
     """A task version as it is recorded."""
     what = f"the stored version {row['version']} of task {row['task']!r}"
-    return stored(row["document"], TaskVersion, what, f"{row['distribution']}: {PUBLISH_AGAIN}")
+    return remembered(row["document"], TaskVersion, what, f"{row['distribution']}: {PUBLISH_AGAIN}")
 
 
 def pipeline_from(row: sqlite3.Row) -> PipelineSpec:
     """A pipeline as it is recorded."""
     what = f"the stored pipeline {row['name']!r}"
-    return stored(row["document"], PipelineSpec, what, PUBLISH_AGAIN)
+    return remembered(row["document"], PipelineSpec, what, PUBLISH_AGAIN)

@@ -15,7 +15,7 @@ from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
-from taskmgr_core.stores.records import SUBMIT_AGAIN, stored
+from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered
 from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
@@ -301,7 +301,7 @@ def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) ->
 
 
 def _graph_step_from(row: sqlite3.Row) -> GraphStep:
-    return stored(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
+    return remembered(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
 
 
 def _as_claimed(step: Step, worker: str, now: float) -> Step:

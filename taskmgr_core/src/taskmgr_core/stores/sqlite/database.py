@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import os
 import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
+import attrs
+
+from taskmgr_core.combining import Combiner, Request
 from taskmgr_core.errors import (
     MAKE_ROOM,
     MAKE_WRITABLE,
@@ -23,6 +28,20 @@ from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
 BUSY_PAUSE_SECONDS = 0.005
+
+T = TypeVar("T")
+Action = Callable[[sqlite3.Connection], T]
+
+
+@attrs.frozen
+class _Write:
+    """What is done in a transaction, and whether it has to be on the disk then."""
+
+    action: Action[Any]
+    durable: bool
+
+
+_Group = Sequence[Request[_Write]]
 
 _OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
 # A garbled text spoils its own record, found out when that is read, and no list of others.
@@ -36,6 +55,8 @@ class Database:
     not: a power cut may undo it (a later durable one carries it along), a killed
     process does not. Claims, heartbeats and log lines are quick, because what
     they say is found out again after a power cut; everything else is durable.
+    What threads write at the same time is committed together; where something of it
+    fails, each is done by itself, so that a failure undoes nothing of others.
 
     A connection cannot be taken through a fork: SQLite itself keeps its locks by
     process, and a child that believes it has its parent's would damage the file.
@@ -47,8 +68,10 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._write_lock = threading.Lock()
+        self._writes = Combiner(self._carry_out)
         self._read_lock = threading.Lock()
-        self._connections: dict[str, sqlite3.Connection] = {}
+        self._connections: dict[str, sqlite3.Connection] = {}  # that write, by how they sync
+        self._idle: list[sqlite3.Connection] = []  # that read
         self._process = 0
         self._opened: tuple[int, int] | None = None
         self._closed = False
@@ -64,7 +87,7 @@ class Database:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._write_lock:
                 self._closed = False
-                connection = self._connection("durable", "FULL", self._refuse_strangers)
+                connection = self._connection("FULL", self._refuse_strangers)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found > schema.VERSION:
                     raise StoreError(
@@ -80,28 +103,33 @@ class Database:
         if self._forked:
             return  # they are the parent's
         with self._write_lock, self._read_lock:
-            for connection in self._connections.values():
+            for connection in (*self._connections.values(), *self._idle):
                 connection.close()
             self._connections.clear()
+            self._idle.clear()
             self._opened = None
 
-    @contextlib.contextmanager
-    def durable(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction that is on the disk when it is left."""
-        with self._writing("durable", "FULL") as connection:
-            yield connection
+    def durable(self, action: Action[T]) -> T:
+        """Write what is on the disk when it returns.
 
-    @contextlib.contextmanager
-    def quick(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction that only a power cut can undo."""
-        with self._writing("quick", "NORMAL") as connection:
-            yield connection
+        Arguments:
+            action: what is done inside the transaction; it may be called again when that
+                could not be committed.
+        """
+        self._refuse_in_a_fork()  # where the thread that leads is not there
+        value: T = self._writes.run(_Write(action, durable=True))
+        return value
+
+    def quick(self, action: Action[T]) -> T:
+        """Write what only a power cut can undo; see ``durable``."""
+        self._refuse_in_a_fork()
+        value: T = self._writes.run(_Write(action, durable=False))
+        return value
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A consistent view for reading."""
-        with self._translated(), self._using(self._read_lock):
-            connection = self._connection("reading", "NORMAL")
+        """A consistent view for reading; threads do not wait for one another."""
+        with self._translated(), self._view() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -109,30 +137,60 @@ class Database:
                 connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def _writing(self, name: str, synchronous: str) -> Iterator[sqlite3.Connection]:
-        with self._translated(), self._using(self._write_lock):
-            connection = self._connection(name, synchronous)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+    def _view(self) -> Iterator[sqlite3.Connection]:
+        """A connection that no other thread uses meanwhile; as many stay open as are needed."""
+        self._refuse_in_a_fork()
+        with self._read_lock:
+            self._refuse_when_unusable()
+            connection = self._idle.pop() if self._idle else self._opened_for("NORMAL")
+        try:
+            yield connection
+        finally:
+            with self._read_lock:
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.append(connection)
 
-    @contextlib.contextmanager
-    def _using(self, lock: threading.Lock) -> Iterator[None]:
-        self._refuse_in_a_fork()  # where a lock may be held by a thread that is not there
-        with lock:
-            if self._closed:
-                raise StoreError(f"{self._path}: the store is closed; open it anew to use it")
-            self._refuse_when_gone()
-            yield
+    def _carry_out(self, group: _Group) -> None:
+        """Commit what threads want written together; where that fails, each by itself."""
+        begun = False
+        try:
+            with self._translated(), self._write_lock:
+                self._refuse_when_unusable()
+                durable = any(each.payload.durable for each in group)
+                connection = self._connection("FULL" if durable else "NORMAL")
+                connection.execute("BEGIN IMMEDIATE")
+                begun = True
+                self._commit(connection, group)
+        except Exception as error:  # noqa: BLE001 - each is raised where it was asked for
+            if begun and len(group) > 1:
+                for each in group:
+                    self._carry_out([each])
+                return
+            for each in group:
+                each.fail(copy.copy(error) if len(group) > 1 else error)
+
+    def _commit(self, connection: sqlite3.Connection, group: _Group) -> None:
+        values: list[Any] = []
+        try:
+            # Filled one by one, so that it is known how far an interrupted one has come.
+            values.extend(each.payload.action(connection) for each in group)
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+                raise
+            if isinstance(error, Exception) or len(values) < len(group):
+                raise
+            # An interrupt just after the commit must not have it all done again.
+            _settle(group, values)
+            raise
+        _settle(group, values)
 
     @property
     def _forked(self) -> bool:
-        return bool(self._connections) and self._process != os.getpid()
+        return bool(self._connections or self._idle) and self._process != os.getpid()
 
     def _refuse_in_a_fork(self) -> None:
         if self._forked:
@@ -141,8 +199,10 @@ class Database:
                 f"child {os.getpid()}; start child processes by 'spawn' and open the store there"
             )
 
-    def _refuse_when_gone(self) -> None:
+    def _refuse_when_unusable(self) -> None:
         """Refuse to go on with a file that has lost its name: nobody else would see it."""
+        if self._closed:
+            raise StoreError(f"{self._path}: the store is closed; open it anew to use it")
         if self._opened is not None and self._opened != _identity(self._path):
             raise StoreGoneError(
                 f"{self._path} is not the file any more that was opened: its folder, the home, was "
@@ -151,29 +211,31 @@ class Database:
             )
 
     def _connection(
-        self,
-        name: str,
-        synchronous: str,
-        check: Callable[[sqlite3.Connection], None] | None = None,
+        self, synchronous: str, check: Callable[[sqlite3.Connection], None] | None = None
     ) -> sqlite3.Connection:
-        if name not in self._connections:
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                connection.row_factory = sqlite3.Row
-                connection.text_factory = _TEXT
-                if check is not None:
-                    check(connection)  # before anything of the file is changed
-                _use_wal(connection)
-                connection.execute(f"PRAGMA synchronous = {synchronous}")
-            except BaseException:
-                connection.close()
-                raise
-            self._process = os.getpid()
-            self._opened = self._opened or _identity(self._path)
-            self._connections[name] = connection
-        return self._connections[name]
+        if synchronous not in self._connections:
+            self._connections[synchronous] = self._opened_for(synchronous, check)
+        return self._connections[synchronous]
+
+    def _opened_for(
+        self, synchronous: str, check: Callable[[sqlite3.Connection], None] | None = None
+    ) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.text_factory = _TEXT
+            if check is not None:
+                check(connection)  # before anything of the file is changed
+            _use_wal(connection)
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+        except BaseException:
+            connection.close()
+            raise
+        self._process = os.getpid()
+        self._opened = self._opened or _identity(self._path)
+        return connection
 
     def _refuse_strangers(self, connection: sqlite3.Connection) -> None:
         """Refuse another program's database; one of ours has its tables and a number at once."""
@@ -201,6 +263,11 @@ class Database:
         except OSError as error:
             said = f"{self._path} cannot be used: {error.strerror or error}"
             raise StoreError(with_advice(said, error)) from error
+
+
+def _settle(group: _Group, values: Sequence[Any]) -> None:
+    for each, value in zip(group, values, strict=True):
+        each.succeed(value)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

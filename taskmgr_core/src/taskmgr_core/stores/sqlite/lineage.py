@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import Role, roles_of
-from taskmgr_core.stores.records import SUBMIT_AGAIN, stored, stored_json
+from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, stored_json
 
 _NEWER = (
     "SELECT run FROM digest_runs WHERE digest = ? AND role = ? AND run > ? ORDER BY run LIMIT 1"
@@ -124,7 +124,7 @@ def value_from(row: sqlite3.Row) -> FieldValue:
         producer=row["producer"],
         source=row["source"],
         document=None if document is None else stored_json(document, what, SUBMIT_AGAIN),
-        artifacts=stored(row["artifacts"], tuple[str, ...], what, SUBMIT_AGAIN),
+        artifacts=remembered(row["artifacts"], tuple[str, ...], what, SUBMIT_AGAIN),
     )
 
 

@@ -22,7 +22,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
-from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, stored
+from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, remembered, stored
 from taskmgr_core.stores.sqlite import lineage
 
 SHORT = 8
@@ -84,7 +84,7 @@ def _run_from(row: sqlite3.Row) -> Run:
         id=row["id"],
         name=row["name"],
         kind=row["kind"],
-        graph=stored(row["graph"], Graph, f"the stored graph of run {row['id']}", SUBMIT_AGAIN),
+        graph=remembered(row["graph"], Graph, f"the stored graph of run {row['id']}", SUBMIT_AGAIN),
         status=row["status"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
@@ -179,7 +179,7 @@ def check(row: sqlite3.Row) -> None:
 
 def after_from(row: sqlite3.Row) -> tuple[str, ...]:
     """The steps that a step waits for, as they are recorded."""
-    return stored(row["after"], tuple[str, ...], step_name(row), SUBMIT_AGAIN)
+    return remembered(row["after"], tuple[str, ...], step_name(row), SUBMIT_AGAIN)
 
 
 def step_from(row: sqlite3.Row) -> Step:
@@ -202,7 +202,7 @@ def step_from(row: sqlite3.Row) -> Step:
         finished_at=row["finished_at"],
         seconds=stored(row["seconds"], dict[str, float], what, SUBMIT_AGAIN),
         failure=_failure(row["failure"], what),
-        failures=stored(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
+        failures=remembered(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(row["resources"], what),
     )
 
