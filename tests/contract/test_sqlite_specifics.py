@@ -6,7 +6,10 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -32,7 +35,7 @@ from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine
 from taskmgr_core.stores.metadata import Role
-from taskmgr_core.stores.sqlite import SqliteMetadata, schema
+from taskmgr_core.stores.sqlite import SqliteMetadata, claims, schema
 
 
 @pytest.fixture
@@ -302,6 +305,83 @@ def test_durable_operations_are_synced(
     metadata.request_cancel(run.id, decide, NOW)
     assert commits[: before - 1] == [FULL] * 5
     assert commits[before:] == [FULL] * 3
+
+
+def test_step_in_the_middle_of_a_run_waits_for_no_disk(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Its result is synced with the next one that ends a run; or at once when it took long."""
+    for number, seconds, wanted in ((1, 0.01, NORMAL), (2, 10.0, FULL)):
+        created(metadata, graph_step(), graph_step("002", after=("001",)), number=number)
+        first = claimed(metadata)
+        commits.clear()
+        finished(metadata, first, attrs.evolve(success(first), seconds={"total": seconds}))
+        assert commits == [wanted]
+        last = claimed(metadata)
+        commits.clear()
+        finished(metadata, last, attrs.evolve(success(last), seconds={"total": 0.01}))
+        assert commits == [FULL]
+
+
+def test_run_that_two_steps_end_at_once_is_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that turns out to be the last, though another ran when it was looked, is synced."""
+    created(metadata)
+    claim = claimed(metadata)
+    monkeypatch.setattr(claims, "others_left", lambda *_: True)
+    commits.clear()
+    finished(metadata, claim, attrs.evolve(success(claim), seconds={"total": 0.01}))
+    assert commits == [NORMAL, FULL]
+
+
+def together(metadata: SqliteMetadata, actions: Sequence[Callable[[], object]]) -> list[object]:
+    """What came of actions of as many threads, all of which wait when the first is let go on."""
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        held.set()
+        go.wait(10)
+
+    with ThreadPoolExecutor(len(actions) + 1) as pool:
+        first = pool.submit(metadata._database.quick, hold)
+        held.wait(10)
+        others = [pool.submit(each) for each in actions]
+        deadline = time.monotonic() + 10
+        while len(metadata._database._writes._waiting) < len(actions):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        go.set()
+        first.result(10)
+        return [each.exception(10) or each.result(10) for each in others]
+
+
+def test_writes_that_wait_together_are_synced_once(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """As many runs as are submitted at a time cost one commit, and each is recorded."""
+    commits.clear()
+    made = together(metadata, [functools.partial(created, metadata, number=n) for n in range(5)])
+    assert commits == [NORMAL, FULL]
+    assert [metadata.run(run.id) for run in made] == made
+
+
+def test_write_that_fails_undoes_no_other(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Of what is written together the faulty is refused, for its own reason; the rest is done."""
+    first = created(metadata, number=1)
+    failed, made = together(
+        metadata,
+        [
+            functools.partial(created, metadata, number=1),
+            functools.partial(created, metadata, number=2),
+        ],
+    )
+    assert isinstance(failed, StoreError)
+    assert "UNIQUE" in str(failed)
+    assert metadata.run(made.id) == made
+    assert metadata.run(first.id) == first
 
 
 def test_lost_steps_are_taken_back_durably(

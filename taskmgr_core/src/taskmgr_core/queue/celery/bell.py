@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from taskmgr_core.queue.celery.address import EVERYBODY, TAKERS
-from taskmgr_core.queue.celery.outbox import Command, Outbox
+from taskmgr_core.queue.celery.ringing import Ringer
 
 CHANNEL = "taskmgr.changes"
 RUNS_CHANNEL = "taskmgr.runs"
@@ -38,13 +38,16 @@ class RedisBell:
 
     Attributes:
         client: a connection pool of the broker.
-        outbox: what is told goes through it.
         prefix: of the channels, to keep platforms on one Redis apart.
     """
 
     client: Redis = attrs.field(repr=False)  # some show their password
-    outbox: Outbox = attrs.field(repr=False)
     prefix: str = ""
+    _ringer: Ringer = attrs.field(
+        default=attrs.Factory(lambda self: Ringer(self.client), takes_self=True),
+        init=False,
+        repr=False,
+    )
     _id: str = attrs.field(factory=lambda: str(uuid_utils.uuid4()), init=False)
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
@@ -63,11 +66,10 @@ class RedisBell:
         Raises:
             RedisError: it was heard here only.
         """
-        commands: list[Command] = [("PUBLISH", self.prefix + RUNS_CHANNEL, run_id)]
-        if everybody:
-            commands.append(("PUBLISH", self.prefix + CHANNEL, EVERYBODY))
-        self.hear([message for _, _, message in commands])
-        self.outbox.send(commands)
+        self.hear([run_id, EVERYBODY] if everybody else [run_id])
+        self._ringer.ring(self.prefix + RUNS_CHANNEL, run_id)
+        if everybody:  # what is told to workers is waited for
+            self.client.publish(self.prefix + CHANNEL, EVERYBODY)
 
     def hear(self, rung: Collection[str]) -> None:
         """Wake who waits here for a run, or under another of these names."""
@@ -107,7 +109,7 @@ class RedisBell:
 
     def listen(self, run_id: str = EVERYBODY) -> None:
         """Hear the rings of other processes from now on."""
-        channel = self.prefix + (CHANNEL if run_id in (EVERYBODY, TAKERS) else RUNS_CHANNEL)
+        channel = self._channel_of(run_id)
         with self._changed:
             if channel in self._wanted or self._stop.is_set():
                 return
@@ -131,12 +133,24 @@ class RedisBell:
             with contextlib.suppress(RedisError, OSError):  # then it looks by itself
                 self.client.publish(self._own_channel, "")
             listener.join()
+        self._ringer.close()
         self.client.close()
 
     @property
     def _own_channel(self) -> str:
         """Where only this one listens: how it is told to stop, or to listen to more."""
         return f"{self.prefix}{CHANNEL}.{self._id}"
+
+    def _channel_of(self, name: str) -> str:
+        return self.prefix + (CHANNEL if name in (EVERYBODY, TAKERS) else RUNS_CHANNEL)
+
+    def _begin_to_hear(self, channel: str) -> None:
+        """Wake who waits for what may have been rung on a channel while nobody listened."""
+        with self._changed:
+            self._heard.add(channel)
+            for each in self._counts:
+                self._counts[each] += self._channel_of(each) == channel
+            self._changed.notify_all()
 
     def _hear_all(self) -> None:
         while not self._stop.is_set():
@@ -162,8 +176,6 @@ class RedisBell:
                 if message is None:
                     continue
                 if message["type"] == "subscribe":
-                    with self._changed:
-                        self._heard.add(message["channel"].decode())
-                    self.wake()  # what was rung while nobody listened
+                    self._begin_to_hear(message["channel"].decode())
                 elif message["type"] == "message":
                     self.hear(message["data"].decode().split(","))

@@ -1,37 +1,40 @@
 """Celery's consumer for tasks that nobody has registered: plugins come and go as they are told of.
 
 Three things differ from Celery's own. A name that is not known becomes a task the first
-time that a message has it. A message is taken only when a slot is free: what Redis still
-holds, any other worker can take. And queues of steps that need resources are asked only
-while these are free.
+time that a message has it. Messages are taken only while slots are free, and by ourselves:
+what Redis still holds, any other worker can take. And queues of steps that need resources
+are asked only while these are free.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 from celery import Celery, Task
-from celery.app.trace import build_tracer
+from celery.app.trace import trace_ok_t
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 
 from taskmgr_core.queue.celery.address import SENT_AT, needs_of
+from taskmgr_core.queue.celery.inbox import Inbox
 from taskmgr_core.queue.celery.slots import Gate
-from taskmgr_core.queue.units import Units
 
-POLL_SECONDS = 1.0
 BUSY_SECONDS = 0.05
 GLANCE_SECONDS = 0.001
-# How long Redis is asked to wait at most: where a queue is left out, because what it needs
-# is not free, not much longer than until it may be.
-ASK_SECONDS = 1.0
+# How long the broker is asked to wait, and how often it is looked for commands of others. Where
+# a queue is left out because what it needs is not free, not much longer than until it may be.
+ASK_SECONDS = 0.2
 ASK_AGAIN_SECONDS = 0.1
-LETTING_GO_SECONDS = 3.0
+
+_LOGGER = logging.getLogger(__name__)
 
 _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 
@@ -73,11 +76,22 @@ class Strategies(dict[str, Any]):
             raise KeyError(name)
         application, consumer = self._consumer.app, self._consumer
         task = register(application, name, self._perform)
-        task.__trace__ = build_tracer(
-            name, task, application.loader, consumer.hostname, app=application
-        )
+        task.__trace__ = partial(_carry_out, task)
         self[name] = task.start_strategy(application, consumer)
         return self[name]
+
+
+def _carry_out(
+    task: Task,
+    identifier: str,  # noqa: ARG001 - Celery's own signature
+    arguments: Sequence[str],
+    options: Mapping[str, str],
+    request: Mapping[str, Any],  # noqa: ARG001
+) -> trace_ok_t:
+    """Run a task as Celery would, without what only its own results and signals need."""
+    begun = time.monotonic()
+    task.run(*arguments, **options)
+    return trace_ok_t(None, None, time.monotonic() - begun, "None")
 
 
 def register(application: Celery, name: str, perform: Perform) -> Task:
@@ -92,35 +106,11 @@ def register(application: Celery, name: str, perform: Perform) -> Task:
     return application.tasks[name]
 
 
-@attrs.frozen
-class OpenQueues:
-    """The order in which a channel asks its queues, without those whose needs are not free.
-
-    Attributes:
-        order: the channel's own.
-        units: what is offered.
-    """
-
-    order: Any
-    units: Units
-
-    def consume(self, count: int) -> list[str]:
-        """The queues that the next message may be from."""
-        return [each for each in self.order.consume(count) if self.units.fit(needs_of(each))]
-
-    def update(self, queues: Any) -> None:
-        """There are other queues."""
-        self.order.update(queues)
-
-    def rotate(self, last_used: Any) -> None:
-        """A message came from a queue."""
-        self.order.rotate(last_used)
-
-
 class StepConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer with a loop of its own; made by ``step_consumer``."""
 
     gate: Gate
+    inbox: Inbox
     pulse: Pulse
     perform: Perform
     pass_on: Perform
@@ -151,21 +141,18 @@ class StepConsumer(Consumer):  # type: ignore[misc]
             with self.gate.arriving(held):
                 handle(message)
 
-        channel = consumer.channel
-        consumer.on_message = received
-        consumer.no_ack = True
-        channel.qos.can_consume = self.gate.free
-        # It is asked, anew for each request, which queues the next message may be from.
-        channel._queue_cycle = OpenQueues(channel._queue_cycle, self.gate.units)
+        # Which queues are consumed is kept where Celery keeps it; who takes is the inbox.
+        consumer.channel.qos.can_consume = _never
         consumer.consume()
         self.on_ready()
         self.pulse.connected = True
         try:
             while self.connection:
                 if self.pulse.stopping:
-                    _let_go(connection, consumer)
                     raise WorkerShutdown(0)
-                self._turn(connection, channel)
+                self._listen(connection)
+                for each in self._taken(consumer):
+                    received(each)
         finally:
             self.pulse.connected = False
 
@@ -180,44 +167,57 @@ class StepConsumer(Consumer):  # type: ignore[misc]
             ignore_result=True,
         )
 
-    def _turn(self, connection: Any, channel: Any) -> None:
-        self.pulse.turned_at = time.monotonic()
-        self.perform_pending_operations()
-        free, short = self.gate.wait_free(BUSY_SECONDS), self.gate.units.short
-        channel.brpop_timeout = ASK_AGAIN_SECONDS if short else ASK_SECONDS
-        patience = ASK_AGAIN_SECONDS if short else POLL_SECONDS
-        try:
-            connection.drain_events(timeout=patience if free else GLANCE_SECONDS)
-        except TimeoutError:
+    def _listen(self, connection: Any) -> None:
+        """Look a few times a second for what others ask: `celery inspect`, Flower."""
+        now = time.monotonic()
+        if now - self.pulse.turned_at < BUSY_SECONDS:
             return
-
-
-def _let_go(connection: Any, consumer: Any) -> None:
-    """Ask for no more messages, and give back one that answers what was asked before.
-
-    The broker answers within a second, with or without a message; the transport gives back
-    what nobody consumes. A connection that is closed sooner loses it.
-    """
-    consumer.cancel()
-    deadline = time.monotonic() + LETTING_GO_SECONDS
-    while consumer.channel._in_poll and time.monotonic() < deadline:
+        self.pulse.turned_at = now
+        self.perform_pending_operations()
         with contextlib.suppress(TimeoutError):
-            connection.drain_events(timeout=BUSY_SECONDS)
+            connection.drain_events(timeout=GLANCE_SECONDS)
+
+    def _taken(self, consumer: Any) -> Iterator[Any]:
+        """The next messages, no more than there are free slots."""
+        if not self.gate.wait_free(BUSY_SECONDS):
+            return
+        units = self.gate.units
+        queues = [each.name for each in consumer.queues if units.fit(needs_of(each.name))]
+        if not queues:
+            time.sleep(BUSY_SECONDS)
+            return
+        # Of several messages the first may take what the others need.
+        most = 1 if units.offered else self.gate.free_slots
+        timeout = ASK_AGAIN_SECONDS if units.short else ASK_SECONDS
+        for text in self.inbox.take(queues, most, timeout):
+            try:
+                message = consumer.channel.message_to_python(json.loads(text))
+            except (ValueError, KeyError, TypeError) as error:
+                _LOGGER.warning("a message cannot be read and is dropped: %s", error)
+                continue
+            message.accept = consumer.accept
+            yield message
+
+
+def _never() -> bool:
+    return False
 
 
 def step_consumer(
-    gate: Gate, pulse: Pulse, perform: Perform, pass_on: Perform
+    gate: Gate, inbox: Inbox, pulse: Pulse, perform: Perform, pass_on: Perform
 ) -> type[StepConsumer]:
     """The consumer class of one worker: Celery makes the consumer, and knows nothing of ours.
 
     Arguments:
         gate: its slots.
+        inbox: where it takes messages.
         pulse: how it is doing.
         perform: carries out a step.
         pass_on: gives a step to others, whose message came after it was told to end.
     """
     namespace = {
         "gate": gate,
+        "inbox": inbox,
         "pulse": pulse,
         "perform": staticmethod(perform),
         "pass_on": staticmethod(pass_on),

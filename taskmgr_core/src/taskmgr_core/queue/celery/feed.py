@@ -130,10 +130,13 @@ class CeleryFeed:
     def _consume(self) -> None:
         self._pulse = Pulse()
         self._served = self._broker_queues()
+        inbox = self._queue.inbox()
         self._controller = self._queue.application.WorkController(
             hostname=f"taskmgr@{self._worker}",
             pool_cls=slot_pool(self._gate),
-            consumer_cls=step_consumer(self._gate, self._pulse, self._perform, self._pass_on),
+            consumer_cls=step_consumer(
+                self._gate, inbox, self._pulse, self._perform, self._pass_on
+            ),
             concurrency=self._scaling.maximum,
             queues=sorted(self._served),
             use_eventloop=False,

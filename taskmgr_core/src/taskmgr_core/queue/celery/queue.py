@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from taskmgr_core.queue.celery.bell import RedisBell
+    from taskmgr_core.queue.celery.inbox import Inbox
     from taskmgr_core.queue.celery.outbox import Outbox
 
 LOOK_AGAIN_SECONDS = 1.0
@@ -79,8 +80,17 @@ class CeleryQueue:
 
         return make_application(self._url)
 
+    def inbox(self) -> Inbox:
+        """Where a worker takes its messages, on a connection of its own."""
+        from taskmgr_core.queue.celery.inbox import Inbox
+
+        return Inbox(self._new_client())
+
     @cached_property
     def _client(self) -> Redis:
+        return self._new_client()
+
+    def _new_client(self) -> Redis:
         from redis import Redis
 
         return Redis.from_url(
@@ -102,7 +112,7 @@ class CeleryQueue:
             if self._made_bell is None:
                 from taskmgr_core.queue.celery.bell import RedisBell
 
-                self._made_bell = RedisBell(self._client, self._outbox)
+                self._made_bell = RedisBell(self._client)
             return self._made_bell
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:

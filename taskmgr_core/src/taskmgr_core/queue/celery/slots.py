@@ -75,6 +75,11 @@ class Gate:
         """How many of them are in use."""
         return self._busy
 
+    @property
+    def free_slots(self) -> int:
+        """How many are not in use."""
+        return max(self._slots - self._busy, 0)
+
     def free(self) -> bool:
         """Whether there is a free one."""
         return self._busy < self._slots

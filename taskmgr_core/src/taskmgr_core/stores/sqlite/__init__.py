@@ -32,6 +32,8 @@ from taskmgr_core.stores.metadata import Progress, Role, RunFilter
 from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, load, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
+WORTH_A_SYNC_SECONDS = 0.5
+
 
 class SqliteMetadata:
     """Implements ``MetadataStore``; what each method promises stands there.
@@ -182,10 +184,25 @@ class SqliteMetadata:
         )
 
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
-        """Record what came of an attempt."""
-        return self._database.durable(
-            lambda connection: claims.finish(connection, claim, outcome, decide, now)
-        )
+        """Record what came of an attempt; on the disk when it took long, or ends the run.
+
+        A short step in the middle of a run is sooner done again, after a power cut, than the
+        disk is waited for.
+        """
+
+        def finished(connection: Connection) -> Progress:
+            return claims.finish(connection, claim, outcome, decide, now)
+
+        run_id = claim.step.run
+        long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
+        with self._database.reading() as connection:
+            synced = long or not claims.others_left(connection, run_id, claim.step.id)
+        if synced:
+            return self._database.durable(finished)
+        progress = self._database.quick(finished)
+        if progress.run_status != "running":  # the others have ended meanwhile
+            self._database.durable(lambda connection: runs.touch(connection, run_id))
+        return progress
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""

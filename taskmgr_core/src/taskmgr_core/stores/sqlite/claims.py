@@ -147,6 +147,16 @@ def finish(
     return runs.advance(connection, step.run, decide, now)
 
 
+def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bool:
+    """Whether other steps of a run have not ended."""
+    row = connection.execute(
+        "SELECT 1 FROM steps WHERE run = ? AND id <> ?"
+        " AND status IN ('pending', 'ready', 'running') LIMIT 1",
+        (run_id, step_id),
+    ).fetchone()
+    return row is not None
+
+
 def check(row: sqlite3.Row) -> None:
     """Read all of a recorded step.
 

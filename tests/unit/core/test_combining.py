@@ -1,15 +1,15 @@
-"""Operations of many threads, committed together."""
+"""What many threads ask for, done together."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from taskmgr_core.stores.sqlite.together import GroupCommit, Operation
+from taskmgr_core.combining import Combiner, Request
 
 
 class Groups:
@@ -18,22 +18,22 @@ class Groups:
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.entered, self.go = threading.Event(), threading.Event()
-        self.commit: GroupCommit[str] = GroupCommit(self._carry_out)
+        self.combiner: Combiner[Callable[[], object]] = Combiner(self._carry_out)
 
-    def _carry_out(self, group: Sequence[Operation[str]]) -> None:
+    def _carry_out(self, group: Sequence[Request[Callable[[], object]]]) -> None:
         self.seen.append(len(group))
         self.entered.set()
         self.go.wait(10)
         for each in group:
             try:
-                each.succeed(each.action("connection"))
+                each.succeed(each.payload())
             except Exception as error:  # noqa: BLE001 - it is that of the one who asked
                 each.fail(error)
 
     def waiting(self, count: int) -> None:
         """Wait until so many have been put down."""
         deadline = time.monotonic() + 10
-        while len(self.commit._waiting) < count:
+        while len(self.combiner._waiting) < count:
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
@@ -42,11 +42,10 @@ def test_those_that_wait_are_done_together_and_each_gets_its_own() -> None:
     """While one group is carried out the others gather into the next, and none is lost."""
     groups = Groups()
     with ThreadPoolExecutor(21) as pool:
-        first = pool.submit(groups.commit.run, lambda _: -1, durable=True)
+        first = pool.submit(groups.combiner.run, lambda: -1)
         groups.entered.wait(10)
         others = [
-            pool.submit(groups.commit.run, lambda _, number=number: number, durable=False)
-            for number in range(20)
+            pool.submit(groups.combiner.run, lambda number=number: number) for number in range(20)
         ]
         groups.waiting(20)
         groups.go.set()
@@ -59,10 +58,10 @@ def test_failure_is_raised_where_it_was_asked_for() -> None:
     """What one action raises reaches its own thread alone."""
     groups = Groups()
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(groups.commit.run, lambda _: None, durable=True)
+        first = pool.submit(groups.combiner.run, lambda: None)
         groups.entered.wait(10)
-        wrong = pool.submit(groups.commit.run, lambda _: 1 // 0, durable=True)
-        right = pool.submit(groups.commit.run, lambda _: "right", durable=True)
+        wrong = pool.submit(groups.combiner.run, lambda: 1 // 0)
+        right = pool.submit(groups.combiner.run, lambda: "right")
         groups.waiting(2)
         groups.go.set()
         first.result(10)
@@ -76,24 +75,24 @@ def test_interrupted_leader_leaves_the_others_to_one_of_them() -> None:
     groups = Groups()
     interrupted = threading.Event()
 
-    def interrupt(_: str) -> None:
+    def interrupt() -> None:
         if not interrupted.is_set():
             interrupted.set()
             raise KeyboardInterrupt
 
     with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(groups.commit.run, lambda _: None, durable=True)
+        first = pool.submit(groups.combiner.run, lambda: None)
         groups.entered.wait(10)
-        leader = pool.submit(groups.commit.run, interrupt, durable=True)
+        leader = pool.submit(groups.combiner.run, interrupt)
         groups.waiting(1)
-        other = pool.submit(groups.commit.run, lambda _: "done", durable=True)
+        other = pool.submit(groups.combiner.run, lambda: "done")
         groups.waiting(2)
         groups.go.set()
         first.result(10)
         with pytest.raises(KeyboardInterrupt):
             leader.result(10)
         assert other.result(10) == "done"
-        assert pool.submit(groups.commit.run, lambda _: "next", durable=True).result(10) == "next"
+        assert pool.submit(groups.combiner.run, lambda: "next").result(10) == "next"
 
 
 def test_many_threads_for_long_lose_nothing() -> None:
@@ -105,9 +104,7 @@ def test_many_threads_for_long_lose_nothing() -> None:
     def work(thread: int) -> None:
         for number in range(200):
             wanted = thread * 1000 + number
-            assert (
-                groups.commit.run(lambda _, n=wanted: done.append(n) or n, durable=True) == wanted
-            )
+            assert groups.combiner.run(lambda n=wanted: done.append(n) or n) == wanted
 
     with ThreadPoolExecutor(8) as pool:
         for each in [pool.submit(work, thread) for thread in range(8)]:
