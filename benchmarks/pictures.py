@@ -87,7 +87,11 @@ def _loop(pictures: Path, environment: Path) -> dict[str, float]:
 
 def _team(pictures: Path, home: Path, broker: str) -> tuple[float, float]:
     """Seconds for all pictures once every worker is warm, and megabytes of a worker."""
-    environment = {"TASKMGR_HOME": str(home), "TASKMGR_BROKER_URL": broker}
+    environment = {
+        "TASKMGR_HOME": str(home),
+        "TASKMGR_BROKER_URL": broker,
+        "TASKMGR_THREADS": "1",  # three workers share the cores of one machine
+    }
     platform = Platform(load(environment, home, home))
     platform.initialize()
     with platform.client() as client:

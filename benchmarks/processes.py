@@ -37,8 +37,12 @@ def running(
                 each.wait()
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
+def wait_for(condition: Callable[[], bool], pause: float = 0.02) -> None:
     """Wait until something is so.
+
+    Arguments:
+        condition: asked again and again, which takes from what is measured.
+        pause: seconds in between.
 
     Raises:
         TimeoutError: it takes too long for anything that is measured.
@@ -47,4 +51,4 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {WAIT_SECONDS:g} s")
-        time.sleep(0.005)
+        time.sleep(pause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,6 +171,58 @@ def test_alert_is_heard_in_another_process(
     seen = other.changes(waiting_for)
     queue.alert(RUN)
     assert other.wait(seen, LONG, waiting_for) > seen
+
+
+def ids_of(texts: list[bytes]) -> list[str]:
+    """The ids of the steps that messages name."""
+    return [arguments_of(json.loads(text))[0][1] for text in texts]
+
+
+def test_inbox_gives_the_most_urgent_first(queue: CeleryQueue) -> None:
+    """By priority over all queues, in a list the longest waiting first, no more than asked for."""
+    for number, (priority, name) in enumerate(
+        [(1, "nlp"), (5, "vision"), (9, "nlp"), (5, "vision"), (5, "vision")]
+    ):
+        queue.announce(RUN, [step(priority, name, id=f"{number}")])
+    inbox = queue.inbox()
+    assert ids_of(inbox.take(["vision", "nlp"], 4, 0.1)) == ["2"]
+    assert ids_of(inbox.take(["vision", "nlp"], 2, 0.1)) == ["1", "3"]
+    assert ids_of(inbox.take(["vision", "nlp"], 2, 0.1)) == ["4"]
+    assert ids_of(inbox.take(["vision"], 2, 0.1)) == []
+    assert ids_of(inbox.take(["vision", "nlp"], 2, 0.1)) == ["0"]
+    inbox.close()
+
+
+def test_inbox_asks_queues_in_turn(queue: CeleryQueue) -> None:
+    """A long list of one queue does not keep back another one of the same priority."""
+    for number in range(4):
+        queue.announce(RUN, [step(5, name, id=f"{name}{number}") for name in ("vision", "nlp")])
+    inbox = queue.inbox()
+    found = [ids_of(inbox.take(["vision", "nlp"], 1, 0.1)) for _ in range(4)]
+    assert sorted(each[:3] for (each,) in found) == ["nlp", "nlp", "vis", "vis"]
+    inbox.close()
+
+
+def test_inbox_waits_for_the_first_message(queue: CeleryQueue, other: CeleryQueue) -> None:
+    """What is sent while it waits it gets at once; with nothing it gives up when told."""
+    inbox = queue.inbox()
+    began = time.monotonic()
+    assert inbox.take(["vision"], 2, 0.2) == []
+    assert 0.1 < time.monotonic() - began < AT_ONCE
+    timer = threading.Timer(0.2, lambda: other.announce(RUN, [step()]))
+    timer.start()
+    began = time.monotonic()
+    assert ids_of(inbox.take(["vision"], 2, 4.0)) == ["001"]
+    assert time.monotonic() - began < 0.2 + AT_ONCE
+    timer.join()
+    inbox.close()
+
+
+def test_old_broker_is_named(queue: CeleryQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that cannot give several messages at once is refused, with what is needed."""
+    monkeypatch.setattr(queue._client, "info", lambda _: {"redis_version": "6.2.14"})
+    with pytest.raises(QueueError, match=r"Redis 6\.2\.14; 7 or later is needed"):
+        queue.server_version()
 
 
 def test_change_of_a_run_wakes_only_who_waits_for_it(

@@ -123,6 +123,12 @@ class Settings:
     slots: int = _setting(
         0, "Steps that a worker runs at once; 0 for the number of CPU cores.", _at_least(0)
     )
+    threads: int = _setting(
+        0,
+        "Threads that OpenCV, BLAS and OpenMP use in a step; 0 for the CPU cores divided by the "
+        "slots. To be set where several workers share a machine.",
+        _at_least(0),
+    )
     autoscale: str = _setting(
         "",
         "Fewest and most steps that a worker runs at once, as 1,8: it opens slots while steps "

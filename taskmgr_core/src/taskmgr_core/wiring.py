@@ -120,12 +120,12 @@ class Platform:
         )
 
     def launcher(self, slots: int, resources: Mapping[str, int] = NO_RESOURCES) -> RunnerLauncher:
-        """What starts runners, the cores divided by the slots.
+        """What starts runners, the cores divided by the slots where no setting says otherwise.
 
         Raises:
             SettingsError: more devices are offered than this process was given.
         """
-        threads = max(1, (os.cpu_count() or 1) // slots)
+        threads = self.settings.threads or max(1, (os.cpu_count() or 1) // slots)
         devices = Devices.of(resources, os.environ)
         return RunnerLauncher(
             self.settings.home / "work", threads, self.settings.log_bytes, devices

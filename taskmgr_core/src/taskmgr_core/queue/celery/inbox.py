@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from redis import Redis
+from redis import Redis, exceptions
 
 from taskmgr_core.queue.celery.address import PRIORITIES, list_key
 
@@ -44,7 +44,11 @@ class Inbox:
             for priority in reversed(range(PRIORITIES))
             for queue in ordered
         ]
-        found = self._client.blmpop(timeout, len(keys), *keys, direction="RIGHT", count=most)
+        try:
+            found = self._client.blmpop(timeout, len(keys), *keys, direction="RIGHT", count=most)
+        except exceptions.ResponseError as error:
+            # To Celery's loop it is a broker that is away: it is told, and tried again.
+            raise exceptions.ConnectionError(f"{error}; see `taskmgr health`") from error
         texts: Any = [] if found is None else found[1]
         return list(texts)
 

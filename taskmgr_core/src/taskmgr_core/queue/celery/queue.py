@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from taskmgr_core.queue.celery.outbox import Outbox
 
 LOOK_AGAIN_SECONDS = 1.0
+OLDEST_REDIS = 7  # the first that gives several messages at once
 # A message is written after its step is recorded as ready; the clocks are of one machine.
 SENT_LATER_SECONDS = 1.0
 
@@ -230,11 +231,19 @@ class CeleryQueue:
         """The broker's version.
 
         Raises:
-            QueueError: it cannot be reached.
+            QueueError: it cannot be reached, or is too old.
         """
         with translated(self.place):
             found = self._client.info("server")
-        return str(found.get("valkey_version") or found["redis_version"])
+        if "valkey_version" in found:
+            return str(found["valkey_version"])
+        version = str(found["redis_version"])
+        if int(version.partition(".")[0]) < OLDEST_REDIS:
+            raise QueueError(
+                f"the broker {self.place} is Redis {version}; {OLDEST_REDIS} or later is needed, "
+                "or Valkey: upgrade it"
+            )
+        return version
 
     def close(self) -> None:
         """Stop listening and close the connections."""
