@@ -223,12 +223,12 @@ def test_runs_survive_killed_workers_and_a_restarted_broker(
     team: Team, record: Callable[[str], None]
 ) -> None:
     """200 runs, a worker killed each second, Redis killed twice: each succeeds, recorded once."""
-    nodes = 3
+    nodes = 6  # each lives six seconds, of which it takes one or two to start
     for _ in range(nodes):
         team.start_worker(2)
     steps = (
         StepSpec("001", "add", {"input_001_left": "left"}),
-        StepSpec("002", "pause", {"input_002_seconds": {"value": 0.05}}),
+        StepSpec("002", "pause", {"input_002_seconds": {"value": 0.3}}),
         StepSpec("003", "add", {"input_003_left": "output_001_result"}),
     )
     chain = PipelineSpec("chain", {"left": "integer"}, steps)
@@ -242,10 +242,11 @@ def test_runs_survive_killed_workers_and_a_restarted_broker(
         team.workers[kills].wait()
         team.start_worker(2, kills % nodes)
         kills += 1
-        if kills in (5, 15):
+        if kills in (4, 9):
             team.redis.kill()
             team.redis.restart()
             restarts += 1
+    assert restarts == 2
     details = [team.client.detail(run) for run in runs]
     assert [detail.run.status for detail in details] == ["succeeded"] * 200
     results = [detail.result for detail in details]
