@@ -14,6 +14,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import InvalidValueError, RunnerError
 from taskmgr_core.specs import FieldValue, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_plugins.converter import are_scalars
 from taskmgr_plugins.fields import base_name
 
 JSON_MEDIA_TYPE = "application/json"
@@ -156,7 +157,7 @@ def references(document: Any) -> Iterator[Mapping[str, Any]]:
         else:
             for each in document.values():
                 yield from references(each)
-    elif isinstance(document, list | tuple):
+    elif isinstance(document, list | tuple) and not are_scalars(document):
         for each in document:
             yield from references(each)
 
@@ -197,6 +198,6 @@ def _mapped(document: Any, key: str, transform: Transform) -> Any:
         if key in document:
             return transform(document)
         return {name: _mapped(each, key, transform) for name, each in document.items()}
-    if isinstance(document, list):
+    if isinstance(document, list) and not are_scalars(document):
         return [_mapped(each, key, transform) for each in document]
     return document

@@ -27,30 +27,29 @@ def used_bytes(pid: int, *, with_children: bool) -> int:
             once. That takes longer: the kernel goes through all their pages.
     """
     try:
-        process = psutil.Process(pid)
-        children = process.children(recursive=True) if with_children else []
+        children = psutil.Process(pid).children(recursive=True) if with_children else []
         if not children:
-            return _own(process)
+            return _own(pid)
     except (psutil.Error, OSError):
         return 0
-    return sum(_proportional(each) for each in (process, *children))
+    return sum(_proportional(each) for each in (pid, *(child.pid for child in children)))
 
 
-def _own(process: psutil.Process) -> int:
+def _own(pid: int) -> int:
     if _LINUX:
-        return _fields(Path(f"/proc/{process.pid}/status"), _OWN)
-    return int(process.memory_full_info().uss)
+        return _fields(Path(f"/proc/{pid}/status"), _OWN)
+    return int(psutil.Process(pid).memory_full_info().uss)
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional(pid: int) -> int:
     """Its own pages, and its part of those that it shares with a process it was forked from."""
     with contextlib.suppress(psutil.Error, OSError):
         if not _LINUX:
-            return _own(process)
+            return _own(pid)
         try:
-            return _fields(Path(f"/proc/{process.pid}/smaps_rollup"), _SHARE)
+            return _fields(Path(f"/proc/{pid}/smaps_rollup"), _SHARE)
         except OSError:  # another user's, or a kernel without it
-            return _own(process)
+            return _own(pid)
     return 0
 
 

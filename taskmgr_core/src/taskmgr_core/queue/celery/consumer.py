@@ -28,6 +28,7 @@ from taskmgr_core.queue.celery.inbox import Inbox
 from taskmgr_core.queue.celery.slots import Gate
 
 BUSY_SECONDS = 0.05
+LISTEN_SECONDS = 0.2
 GLANCE_SECONDS = 0.001
 # How long the broker is asked to wait, and how often it is looked for commands of others. Where
 # a queue is left out because what it needs is not free, not much longer than until it may be.
@@ -170,7 +171,7 @@ class StepConsumer(Consumer):  # type: ignore[misc]
     def _listen(self, connection: Any) -> None:
         """Look a few times a second for what others ask: `celery inspect`, Flower."""
         now = time.monotonic()
-        if now - self.pulse.turned_at < BUSY_SECONDS:
+        if now - self.pulse.turned_at < LISTEN_SECONDS:
             return
         self.pulse.turned_at = now
         self.perform_pending_operations()
