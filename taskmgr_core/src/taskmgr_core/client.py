@@ -215,7 +215,7 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        return self._submit(what, inputs, version, graph, str(uuid_utils.uuid7()))
+        return self._submit(what, inputs, version, graph, str(uuid_utils.uuid7())).id
 
     def _submit(
         self,
@@ -224,7 +224,7 @@ class Client:
         version: str | None,
         graph: Graph | None,
         run_id: str,
-    ) -> str:
+    ) -> Run:
         graph = overridden(graph or self.graph(what, version), self.overrides)
         documents = self.reader.read(graph, inputs)
         is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
@@ -246,7 +246,7 @@ class Client:
         self.queue.announce(
             run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
         )
-        return run.id
+        return run
 
     def run(
         self,
@@ -265,8 +265,7 @@ class Client:
         with self._lock:  # the worker of this process, if there is one, hears of it once
             self._waited_for[run_id] = None
         try:
-            self._submit(what, inputs, version, None, run_id)
-            self.wait(run_id, timeout)
+            self._ended(self._submit(what, inputs, version, None, run_id), timeout)
         finally:
             with self._lock:
                 self._waited_for.pop(run_id, None)
@@ -289,10 +288,18 @@ class Client:
         Raises:
             RunTimeoutError: it did not end in time.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         run = self.metadata.run(run_id)
-        next_look = 0.0
         self._serve(run.id)
+        return self._ended(run, timeout, on_change)
+
+    def _ended(
+        self,
+        run: Run,
+        timeout: float | None,
+        on_change: Callable[[Run, list[Step]], None] | None = None,
+    ) -> Run:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        next_look = 0.0
         while True:
             seen = self.queue.changes(run.id)
             ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES

@@ -80,12 +80,18 @@ class RunnerProcess:
         started = time.perf_counter()
         loaded = self._task(frame)
         load = time.perf_counter() - started
-        # The call before may have gone elsewhere, or have removed the folder.
-        self._folder.mkdir(exist_ok=True)
-        os.chdir(self._folder)
+        self._go_home()
         self._converter.paths = frame.get("artifacts", {})
         outputs, seconds = loaded.call(frame["inputs"])
         return {"kind": "result", "outputs": outputs, "seconds": {"load": load, **seconds}}
+
+    def _go_home(self) -> None:
+        """The call before may have gone elsewhere, or have removed the folder."""
+        try:
+            os.chdir(self._folder)
+        except FileNotFoundError:
+            self._folder.mkdir()
+            os.chdir(self._folder)
 
     def _tasks(self) -> dict[str, Any]:
         if self._definitions is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -145,12 +146,16 @@ class SqliteMetadata:
         free: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
-        with self._database.reading() as connection:
-            if not claims.anything_due(connection, queues, now, runs, tasks, free):
+        while True:
+            with self._database.glancing() as connection:
+                found = claims.next_row(connection, queues, now, runs, tasks, free)
+            if found is None:
                 return None
-        return self._database.quick(
-            lambda connection: claims.claim(connection, worker, queues, now, runs, tasks, free)
-        )
+            claim = self._database.quick(
+                partial(claims.claim_row, found=found, worker=worker, now=now)
+            )
+            if claim is not None:
+                return claim
 
     def claim_step(
         self,
@@ -176,7 +181,7 @@ class SqliteMetadata:
         self, now: float, next_look: Callable[[ReadyStep], float], limit: int = 100
     ) -> list[ReadyStep]:
         """Steps that nobody has claimed for a while; looking for them takes no write lock."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             if not claims.unclaimed(connection, now, 1):
                 return []
         return self._database.quick(
@@ -195,7 +200,7 @@ class SqliteMetadata:
 
         run_id = claim.step.run
         long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             synced = long or not claims.others_left(connection, run_id, claim.step.id)
         if synced:
             return self._database.durable(finished)
@@ -206,7 +211,7 @@ class SqliteMetadata:
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return claims.next_due(connection, queues, now)
 
     def release_lost(
@@ -222,12 +227,12 @@ class SqliteMetadata:
 
     def holders(self) -> list[str]:
         """The workers that hold steps."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return claims.holders(connection)
 
     def status(self, run_id: str) -> RunStatus:
         """A run's status."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return runs.status(connection, run_id)
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
@@ -238,7 +243,7 @@ class SqliteMetadata:
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return claims.holds(connection, worker_id)
 
     def values(self, run_id: str, ports: Collection[str] | None = None) -> list[FieldValue]:
@@ -278,7 +283,7 @@ class SqliteMetadata:
 
     def orders(self, worker_id: str) -> Orders:
         """What a worker is told to do."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return workers.orders(connection, worker_id)
 
     def overview(self, since: float) -> Overview:
@@ -297,7 +302,7 @@ class SqliteMetadata:
 
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped."""
-        with self._database.reading() as connection:
+        with self._database.glancing() as connection:
             return workers.listing(connection)
 
     def append_log(self, lines: Sequence[LogLine]) -> None:

@@ -32,34 +32,37 @@ SELECT needs FROM kinds WHERE needs IS NOT NULL
 """
 
 
-def claim(
+def next_row(
     connection: sqlite3.Connection,
-    worker: str,
     queues: Collection[str],
     now: float,
     of_runs: Collection[str] | None = None,
     tasks: Collection[str] = (),
     free: Mapping[str, int] = NO_RESOURCES,
+) -> sqlite3.Row | None:
+    """The step that ``MetadataStore.claim`` takes next."""
+    # One look at each run's or queue's index; a backlog elsewhere costs nothing.
+    kinds = _kinds(connection, free)
+    if of_runs is not None:
+        looks: list[tuple[Literal["run", "queue", ""], str]] = [("run", run) for run in of_runs]
+    elif queues:
+        looks = [("queue", name) for name in queues]
+    else:
+        looks = [("", "")]
+    found = [_first(connection, now, kind, tasks, *look) for look in looks for kind in kinds]
+    return min(
+        (row for row in found if row is not None and (not queues or row["queue"] in queues)),
+        key=lambda row: (-row["priority"], row["ready_at"]),
+        default=None,
+    )
+
+
+def claim_row(
+    connection: sqlite3.Connection, found: sqlite3.Row, worker: str, now: float
 ) -> Claim | None:
-    """See ``MetadataStore.claim``."""
-    while (row := _next(connection, queues, now, of_runs, tasks, free)) is not None:
-        try:
-            return _claimed(connection, row, worker, now)
-        except DamagedRecordError as error:
-            runs.set_aside(connection, row, error, now)
-    return None
-
-
-def anything_due(
-    connection: sqlite3.Connection,
-    queues: Collection[str],
-    now: float,
-    of_runs: Collection[str] | None = None,
-    tasks: Collection[str] = (),
-    free: Mapping[str, int] = NO_RESOURCES,
-) -> bool:
-    """Whether ``claim`` would find something, asked without writing."""
-    return _next(connection, queues, now, of_runs, tasks, free) is not None
+    """Claim a step that was found, if it is still to be had."""
+    key = found["run"], found["id"], found["resources"]
+    return _claim(connection, key, worker, now)
 
 
 def claim_step(
@@ -71,9 +74,14 @@ def claim_step(
     needs: Mapping[str, int] = NO_RESOURCES,
 ) -> Claim | None:
     """See ``MetadataStore.claim_step``."""
+    return _claim(connection, (run_id, step_id, as_text(needs)), worker, now)
+
+
+def _claim(
+    connection: sqlite3.Connection, key: tuple[str, str, str], worker: str, now: float
+) -> Claim | None:
     row = connection.execute(
-        f"{_DUE} AND run = ? AND id = ? AND resources = ?",
-        (now, run_id, step_id, as_text(needs)),
+        f"{_DUE} AND run = ? AND id = ? AND resources = ?", (now, *key)
     ).fetchone()
     if row is None:
         return None
@@ -244,30 +252,6 @@ def _stalled(connection: sqlite3.Connection) -> list[str]:
         " (SELECT 1 FROM steps WHERE run = runs.id AND status IN ('ready', 'running'))"
     )
     return [row["id"] for row in rows]
-
-
-def _next(
-    connection: sqlite3.Connection,
-    queues: Collection[str],
-    now: float,
-    of_runs: Collection[str] | None,
-    tasks: Collection[str],
-    free: Mapping[str, int],
-) -> sqlite3.Row | None:
-    # One look at each run's or queue's index; a backlog elsewhere costs nothing.
-    kinds = _kinds(connection, free)
-    if of_runs is not None:
-        looks: list[tuple[Literal["run", "queue", ""], str]] = [("run", run) for run in of_runs]
-    elif queues:
-        looks = [("queue", name) for name in queues]
-    else:
-        looks = [("", "")]
-    found = [_first(connection, now, kind, tasks, *look) for look in looks for kind in kinds]
-    return min(
-        (row for row in found if row is not None and (not queues or row["queue"] in queues)),
-        key=lambda row: (-row["priority"], row["ready_at"]),
-        default=None,
-    )
 
 
 def _kinds(connection: sqlite3.Connection, free: Mapping[str, int]) -> list[str]:

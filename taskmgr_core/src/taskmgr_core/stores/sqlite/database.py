@@ -129,7 +129,7 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A consistent view for reading; threads do not wait for one another."""
-        with self._translated(), self._view() as connection:
+        with self.glancing() as connection:
             connection.execute("BEGIN")
             try:
                 yield connection
@@ -137,20 +137,21 @@ class Database:
                 connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
-    def _view(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other thread uses meanwhile; as many stay open as are needed."""
+    def glancing(self) -> Iterator[sqlite3.Connection]:
+        """For reading by one statement, or by several that need not see the same."""
         self._refuse_in_a_fork()
-        with self._read_lock:
-            self._refuse_when_unusable()
-            connection = self._idle.pop() if self._idle else self._opened_for("NORMAL")
-        try:
-            yield connection
-        finally:
+        with self._translated():
             with self._read_lock:
-                if self._closed:
-                    connection.close()
-                else:
-                    self._idle.append(connection)
+                self._refuse_when_unusable()
+                connection = self._idle.pop() if self._idle else self._opened_for("NORMAL")
+            try:
+                yield connection
+            finally:
+                with self._read_lock:
+                    if self._closed:
+                        connection.close()
+                    else:
+                        self._idle.append(connection)
 
     def _carry_out(self, group: _Group) -> None:
         """Commit what threads want written together; where that fails, each by itself."""
