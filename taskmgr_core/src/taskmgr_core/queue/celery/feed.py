@@ -12,7 +12,7 @@ from celery.worker.worker import WorkController
 
 from taskmgr_core.errors import StoreError, TaskmgrError
 from taskmgr_core.queue.celery.address import broker_queue, needs_of
-from taskmgr_core.queue.celery.consumer import Pulse, register, step_consumer
+from taskmgr_core.queue.celery.consumer import Pulse, Told, register, step_consumer
 from taskmgr_core.queue.celery.others import OthersSteps
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.slots import Gate, held_units, slot_pool
@@ -92,7 +92,7 @@ class CeleryFeed:
         """
         self._worker, self._run = worker, run
         for version in self._metadata.latest_versions():
-            register(self._queue.application, version.name, self._perform)
+            register(self._queue.application, version.name)
         self._consume()
 
     def tend(self) -> None:
@@ -201,10 +201,11 @@ class CeleryFeed:
                 consumer.call_soon(consumer.add_task_queue, name)
                 self._served.add(name)
 
-    def _perform(self, run_id: str, step_id: str) -> None:
+    def _perform(self, told: Told) -> None:
         """Claim the step of a message and run it; wait while the store is away."""
-        if self._others.take(run_id, step_id):
+        if self._others.take(told):
             return
+        run_id, step_id = told.run, told.step
         pause, again, units = TRY_AGAIN_SECONDS, False, held_units()
         needs = {name: len(numbers) for name, numbers in units.items()}
         while True:

@@ -13,10 +13,9 @@ import time
 from collections.abc import Collection
 
 import attrs
-from celery import current_task
 
 from taskmgr_core.errors import QueueError
-from taskmgr_core.queue.celery.address import PASSES, broker_priority
+from taskmgr_core.queue.celery.consumer import Told
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.specs import ReadyStep
 
@@ -37,30 +36,25 @@ class OthersSteps:
     _kept: list[tuple[ReadyStep, int]] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
-    def take(self, run_id: str, step_id: str) -> bool:
-        """Whether the message that is just being worked on is for others; then it is theirs.
+    def take(self, told: Told) -> bool:
+        """Whether a message is for others; then it is theirs.
 
         Arguments:
-            run_id: of the message.
-            step_id: of the message.
+            told: what it says.
         """
-        name = current_task.name
-        if not self.tasks or name in self.tasks:
+        if not self.tasks or told.task in self.tasks:
             return False
-        request = current_task.request
-        told = request.delivery_info or {}
-        passes = int(request.get(PASSES) or 0)
         step = ReadyStep(
-            run=run_id,
-            id=step_id,
-            task=name,
-            queue=str(told.get("routing_key") or ""),
-            priority=broker_priority(int(told.get("priority") or 0)),
+            run=told.run,
+            id=told.step,
+            task=told.task,
+            queue=told.queue,
+            priority=told.priority,
             ready_at=time.time(),
         )
         with self._lock:
-            self._kept.append((step, passes + 1))
-        if not passes:
+            self._kept.append((step, told.passes + 1))
+        if not told.passes:
             self.pass_on()
         return True
 

@@ -1,0 +1,298 @@
+"""How the SQLite store commits: what is synced, together or alone, and in which process."""
+
+import functools
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from samples import (
+    NOW,
+    beaten,
+    claimed,
+    created,
+    finished,
+    graph_step,
+    pipeline_spec,
+    silent,
+    status_of,
+    success,
+    task_version,
+    value,
+)
+
+from taskmgr_core.errors import StoreError, StoreGoneError
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import LogLine
+from taskmgr_core.stores.sqlite import SqliteMetadata, claims
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store's file is."""
+    return tmp_path / "home" / "metadata.sqlite3"
+
+
+@pytest.fixture
+def metadata(path: Path) -> Iterator[SqliteMetadata]:
+    """A store that is not initialized yet."""
+    store = SqliteMetadata(path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def commits(metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Of each commit from now on: its connection's journal mode and synchronisation."""
+    found: list[tuple[str, str]] = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, statement: str, *parameters: object) -> sqlite3.Cursor:
+            cursor = super().execute(statement, *parameters)  # type: ignore[arg-type]
+            if statement == "COMMIT":
+                found.append((self.pragma("journal_mode"), self.pragma("synchronous")))
+            return cursor
+
+        def pragma(self, name: str) -> str:
+            return str(super().execute(f"PRAGMA {name}").fetchone()[0])
+
+    metadata.initialize()
+    metadata.close()
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
+    metadata.initialize()
+    return found
+
+
+FULL, NORMAL = ("wal", "2"), ("wal", "1")
+
+
+def test_durable_operations_are_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """What promises to be durable is committed on a connection that syncs each commit."""
+    run = created(metadata)
+    metadata.add_versions([task_version()])
+    metadata.put_pipeline(pipeline_spec())
+    metadata.request_cancel(created(metadata, number=2).id, decide, NOW)
+    claim = claimed(metadata)
+    before = len(commits)
+    finished(metadata, claim)
+    metadata.reconcile(run.id, decide, NOW)
+    metadata.request_cancel(run.id, decide, NOW)
+    assert commits[: before - 1] == [FULL] * 5
+    assert commits[before:] == [FULL] * 3
+
+
+def test_step_in_the_middle_of_a_run_waits_for_no_disk(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Its result is synced with the next one that ends a run; or at once when it took long."""
+    for number, seconds, wanted in ((1, 0.01, NORMAL), (2, 10.0, FULL)):
+        created(metadata, graph_step(), graph_step("002", after=("001",)), number=number)
+        first = claimed(metadata)
+        commits.clear()
+        finished(metadata, first, attrs.evolve(success(first), seconds={"total": seconds}))
+        assert commits == [wanted]
+        last = claimed(metadata)
+        commits.clear()
+        finished(metadata, last, attrs.evolve(success(last), seconds={"total": 0.01}))
+        assert commits == [FULL]
+
+
+def test_run_that_two_steps_end_at_once_is_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that turns out to be the last, though another ran when it was looked, is synced."""
+    created(metadata)
+    claim = claimed(metadata)
+    monkeypatch.setattr(claims, "others_left", lambda *_: True)
+    commits.clear()
+    finished(metadata, claim, attrs.evolve(success(claim), seconds={"total": 0.01}))
+    assert commits == [NORMAL, FULL]
+
+
+def together(metadata: SqliteMetadata, actions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What came of actions of as many threads, all of which wait when the first is let go on."""
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        held.set()
+        go.wait(10)
+
+    with ThreadPoolExecutor(len(actions) + 1) as pool:
+        first = pool.submit(metadata._database.quick, hold)
+        held.wait(10)
+        others = [pool.submit(each) for each in actions]
+        deadline = time.monotonic() + 10
+        while len(metadata._database._writes._waiting) < len(actions):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        go.set()
+        first.result(10)
+        return [each.exception(10) or each.result(10) for each in others]
+
+
+def test_writes_that_wait_together_are_synced_once(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """As many runs as are submitted at a time cost one commit, and each is recorded."""
+    commits.clear()
+    made = together(metadata, [functools.partial(created, metadata, number=n) for n in range(5)])
+    assert commits == [NORMAL, FULL]
+    assert [metadata.run(run.id) for run in made] == made
+
+
+def test_write_that_fails_undoes_no_other(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Of what is written together the faulty is refused, for its own reason; the rest is done."""
+    first = created(metadata, number=1)
+    failed, made = together(
+        metadata,
+        [
+            functools.partial(created, metadata, number=1),
+            functools.partial(created, metadata, number=2),
+        ],
+    )
+    assert isinstance(failed, StoreError)
+    assert "UNIQUE" in str(failed)
+    assert metadata.run(made.id) == made
+    assert metadata.run(first.id) == first
+
+
+def test_lost_steps_are_taken_back_durably(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Taking a step back is synced; finding that there is none to take back writes nothing."""
+    created(metadata)
+    claimed(metadata)
+    commits.clear()
+    for _ in range(2):
+        metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
+    assert commits == [FULL]
+
+
+def test_quick_operations_are_not_synced(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """Claims, beats and log lines cost no sync; reading, and looking in vain, writes nothing."""
+    run = created(metadata)
+    commits.clear()
+    metadata.claim("w1", ["none"], NOW)
+    metadata.run(run.id)
+    assert commits == []
+    claimed(metadata)
+    beaten(metadata, "w1")
+    metadata.append_log([LogLine(0, run.id, "001", 1, NOW, "stdout", "text")])
+    metadata.remove_worker("w1")
+    assert commits == [NORMAL] * 4
+
+
+def test_operation_after_close_is_refused(metadata: SqliteMetadata) -> None:
+    """A closed store opens nothing by itself; initialized again it works."""
+    metadata.initialize()
+    run = created(metadata)
+    metadata.close()
+    metadata.close()
+    for operation in (lambda: metadata.run(run.id), lambda: claimed(metadata)):
+        with pytest.raises(StoreError, match="the store is closed"):
+            operation()
+    metadata.initialize()
+    assert metadata.run(run.id) == run
+    claim = claimed(metadata)
+    assert finished(metadata, claim, success(claim)).recorded
+
+
+FORKED = """
+    import os, sys, threading
+    from pathlib import Path
+    from taskmgr_core.errors import StoreError
+    from taskmgr_core.stores.sqlite import SqliteMetadata
+    store = SqliteMetadata(Path(sys.argv[1]))
+    if sys.argv[2] == "opened":
+        store.initialize()
+    writing, forked = threading.Event(), threading.Event()
+
+    def write():
+        store._database.durable(lambda connection: (writing.set(), forked.wait()))
+
+    if sys.argv[2] == "opened":
+        thread = threading.Thread(target=write)
+        thread.start()
+        writing.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            store.initialize()
+            store.remove_worker("w1")
+            print("worked", flush=True)
+        except StoreError as error:
+            print(error, flush=True)
+        store.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    forked.set()
+    store.initialize()
+    print(store.faults(), flush=True)
+    store.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"), [("opened", "cannot be used in its forked child"), ("not yet", "worked")]
+)
+def test_forked_child_does_not_use_its_parents_connections(
+    path: Path, parent: str, said: str
+) -> None:
+    """In a child of a process that has opened the store it is refused at once, else it works."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKED), path, parent],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    by_child, by_parent = done.stdout.splitlines()
+    assert said in by_child
+    assert by_parent == "[]"
+
+
+def test_failed_operation_leaves_the_connection_usable(metadata: SqliteMetadata) -> None:
+    """After an error in the middle of a transaction the next operation works."""
+    metadata.initialize()
+    run = created(metadata, values=[value("text", "a")])
+    with pytest.raises(StoreError, match="nothing was recorded"):
+        created(metadata, graph_step("001"), graph_step("002"))
+    finished(metadata, claimed(metadata))
+    assert status_of(metadata, run) == {"001": "succeeded", "run": "succeeded"}
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+def test_store_without_its_file_is_refused(tmp_path: Path, replaced: bool) -> None:
+    """Once its file is gone or another, nothing is read nor written, until it is opened anew."""
+    home = tmp_path / "home"
+    store = SqliteMetadata(home / "metadata.sqlite3")
+    store.initialize()
+    beaten(store, "w1")
+    home.rename(tmp_path / "aside")
+    if replaced:
+        other = SqliteMetadata(home / "metadata.sqlite3")
+        other.initialize()
+        beaten(other, "w2")
+        other.close()
+    for action in (store.workers, lambda: beaten(store, "w1"), lambda: created(store)):
+        with pytest.raises(StoreGoneError, match="removed, moved or replaced by another one"):
+            action()
+    assert home.exists() == replaced
+    store.close()
+    store.initialize()
+    assert [each.id for each in store.workers()] == (["w2"] if replaced else [])
+    store.close()
