@@ -19,6 +19,7 @@ NUMBERS = [each.name for each in attrs.fields(Settings) if isinstance(each.defau
 SMALLEST = {
     "history_days": 0.0,
     "slots": 0,
+    "threads": 0,
     "warm_runners": 0,
     "heartbeat": 0.05,
     "lost_after": 0.1,
