@@ -87,12 +87,12 @@ def test_worker_scales_between_its_bounds(alone: CommandLine) -> None:
             (found,) = alone.json("worker", "list")["workers"]
             return len(found["running"])
 
-        wait_until(lambda: running() == 3, "three run at once")
+        wait_until(lambda: running() == 3, "three run at once", 60)
         (found,) = alone.json("worker", "list")["workers"]
         assert (found["slots"], found["autoscale"]) == (3, [1, 3])
         assert "3 of 1-3" in alone("worker", "status").out
         gate.touch()
-        wait_until(lambda: {alone.status(run) for run in runs} == {"succeeded"}, "all have run")
+        wait_until(lambda: {alone.status(run) for run in runs} == {"succeeded"}, "all have run", 60)
 
 
 @pytest.mark.parametrize("given", ["3", "0,2", "3,1", "1,2,3", "a,b", "1,2000", ""])
