@@ -9,7 +9,8 @@ from samples import NOW, created
 
 from taskmgr_core.queue import embedded
 from taskmgr_core.queue.bell import Bell
-from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
+from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -64,3 +65,36 @@ def test_closed_queue_leaves_no_pipe_and_no_thread(queue: EmbeddedQueue, tmp_pat
     queue.close()
     assert list((tmp_path / "bells").iterdir()) == []
     assert threading.active_count() == before - 1
+
+
+def test_feed_that_is_tended_early_opens_no_slot_twice(
+    metadata: SqliteMetadata, queue: EmbeddedQueue
+) -> None:
+    """Whoever tends it before, or while, it is started opens no slot of his own."""
+    feed = TakingFeed(queue, metadata, Scaling(1, 3), ())
+    feed.tend()
+    assert slots_open() == 0
+    ready = threading.Barrier(5)
+
+    def begin() -> None:
+        ready.wait(10)
+        feed.start("w1", lambda _: None)
+
+    def tend() -> None:
+        ready.wait(10)
+        for _ in range(50):
+            feed.tend()
+
+    threads = [threading.Thread(target=each) for each in (begin, tend, tend, tend, tend)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert slots_open() == 1
+    feed.stop()
+    assert feed.join(10)
+
+
+def slots_open() -> int:
+    """How many threads of a feed there are."""
+    return sum(each.name.startswith("slot-") for each in threading.enumerate())

@@ -125,7 +125,9 @@ class TakingFeed:
         self._runs = runs
         self._tasks = tuple(tasks)
         self._units = units
+        self._started = threading.Event()
         self._stopping = threading.Event()
+        self._filling = threading.Lock()
         self._taking = threading.Lock()
         self._threads: dict[int, threading.Thread] = {}
         self._busy = 0
@@ -151,11 +153,12 @@ class TakingFeed:
     def start(self, worker: str, run: Callable[[Claim], None]) -> None:
         """Start the threads."""
         self._worker, self._run = worker, run
+        self._started.set()
         self._fill()
 
     def tend(self) -> None:
         """Scale: a thread beyond the slots ends when it has nothing to run."""
-        if self._scaling.bounds is None or self._stopping.is_set():
+        if self._scaling.bounds is None or not self._started.is_set() or self._stopping.is_set():
             return
         self._slots = self._scaling.slots(self._slots, self._busy, self._waiting())
         self._fill()
@@ -170,14 +173,15 @@ class TakingFeed:
         )
 
     def _fill(self) -> None:
-        for number in range(self._slots):
-            known = self._threads.get(number)
-            if known is None or not known.is_alive():
-                thread = threading.Thread(
-                    target=self._serve, args=(number,), name=f"slot-{number}", daemon=True
-                )
-                thread.start()
-                self._threads[number] = thread
+        with self._filling:  # who starts the feed and who tends it may do so at once
+            for number in range(self._slots):
+                known = self._threads.get(number)
+                if known is None or not known.is_alive():
+                    thread = threading.Thread(
+                        target=self._serve, args=(number,), name=f"slot-{number}", daemon=True
+                    )
+                    thread.start()
+                    self._threads[number] = thread
 
     def stop(self) -> None:
         """Let the threads end after what they run."""

@@ -192,6 +192,7 @@ class StepConsumer(Consumer):  # type: ignore[misc]
                     received(each)
         finally:
             self.pulse.connected = False
+            self.inbox.close()  # it connects again when it is asked again
 
     def _send_back(self, message: Any) -> None:
         """Send a message again that has come although what its step needs is not free."""
