@@ -125,16 +125,20 @@ def _tracer(name: str, perform: Perform) -> Callable[..., trace_ok_t]:
         begun = time.monotonic()
         run_id, step_id = arguments
         told = request.get("delivery_info") or {}
-        perform(
-            Told(
-                run=str(run_id),
-                step=str(step_id),
-                task=name,
-                queue=str(told.get("routing_key") or ""),
-                priority=broker_priority(int(told.get("priority") or 0)),
-                passes=int(request.get(PASSES) or 0),
-            )
+        message = Told(
+            run=str(run_id),
+            step=str(step_id),
+            task=name,
+            queue=str(told.get("routing_key") or ""),
+            priority=broker_priority(int(told.get("priority") or 0)),
+            passes=int(request.get(PASSES) or 0),
         )
+        try:
+            perform(message)
+        except Exception:
+            # Celery tells of it on stderr alone, past the worker's log.
+            _LOGGER.exception("run %s step %s met a bug of taskmgr", run_id, step_id)
+            raise
         return trace_ok_t(None, None, time.monotonic() - begun, "None")
 
     return trace
