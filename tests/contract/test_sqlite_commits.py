@@ -296,3 +296,19 @@ def test_store_without_its_file_is_refused(tmp_path: Path, replaced: bool) -> No
     store.initialize()
     assert [each.id for each in store.workers()] == (["w2"] if replaced else [])
     store.close()
+
+
+def test_writer_waits_while_another_process_writes(metadata: SqliteMetadata, path: Path) -> None:
+    """What another connection holds for a moment delays a write and fails none."""
+    metadata.initialize()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    held = time.monotonic()
+    release = threading.Timer(0.3, other.execute, ("COMMIT",))
+    release.start()
+    metadata.add_versions([task_version("first")])
+    waited = time.monotonic() - held
+    release.join()
+    other.close()
+    assert metadata.version("first").name == "first"
+    assert waited >= 0.3

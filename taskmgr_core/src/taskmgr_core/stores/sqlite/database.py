@@ -27,6 +27,8 @@ from taskmgr_core.errors import (
 from taskmgr_core.stores.sqlite import schema
 
 BUSY_SECONDS = 30.0
+FIRST_PAUSE_SECONDS = 0.0002
+PAUSE_GROWTH = 1.2
 BUSY_PAUSE_SECONDS = 0.005
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ class Database:
             with self._write_lock:
                 self._closed = False
                 connection = self._connection("FULL", self._refuse_strangers)
+                _let_wait(connection, BUSY_SECONDS)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found > schema.VERSION:
                     raise StoreError(
@@ -96,6 +99,7 @@ class Database:
                     )
                 if found < schema.VERSION:
                     connection.executescript(f"BEGIN IMMEDIATE; {schema.upgrade(found)} COMMIT;")
+                _let_wait(connection, 0)
 
     def close(self) -> None:
         """Close the connections; whatever is asked of the store afterwards is refused."""
@@ -161,7 +165,7 @@ class Database:
                 self._refuse_when_unusable()
                 durable = any(each.payload.durable for each in group)
                 connection = self._connection("FULL" if durable else "NORMAL")
-                connection.execute("BEGIN IMMEDIATE")
+                _begin(connection)
                 begun = True
                 self._commit(connection, group)
         except Exception as error:  # noqa: BLE001 - each is raised where it was asked for
@@ -216,6 +220,7 @@ class Database:
     ) -> sqlite3.Connection:
         if synchronous not in self._connections:
             self._connections[synchronous] = self._opened_for(synchronous, check)
+            _let_wait(self._connections[synchronous], 0)  # ``_begin`` waits
         return self._connections[synchronous]
 
     def _opened_for(
@@ -266,6 +271,34 @@ class Database:
             raise StoreError(with_advice(said, error)) from error
 
 
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write; wait while another process does, and look often whether it still does.
+
+    SQLite's own waiting sleeps up to 100 ms at a time: two busy workers on one file would
+    mostly sleep.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(pause)
+            pause = min(pause * PAUSE_GROWTH, BUSY_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _let_wait(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith("SQLITE_BUSY")
+
+
 def _settle(group: _Group, values: Sequence[Any]) -> None:
     for each, value in zip(group, values, strict=True):
         each.succeed(value)
@@ -287,8 +320,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
-            if not busy or time.monotonic() >= deadline:
+            if not _is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(BUSY_PAUSE_SECONDS)
         else:
