@@ -7,7 +7,7 @@ import pytest
 from samples import pipeline_spec, task_version
 
 from taskmgr_core.errors import ConflictError, NotFoundError
-from taskmgr_core.specs import TaskVersion
+from taskmgr_core.specs import Choice, Route, TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 
 # tasks
@@ -197,3 +197,48 @@ def test_initializing_again_keeps_everything(metadata: MetadataStore) -> None:
     metadata.add_versions([task_version()])
     metadata.initialize()
     assert metadata.version("echo") == task_version()
+
+
+# routes
+
+
+def test_route_chooses_the_version(metadata: MetadataStore) -> None:
+    """What operators chose is what a run gets that names no version, and what is listed."""
+    for number in ("1.0", "1.1", "2.0"):
+        metadata.add_versions([task_version("echo", number)])
+    assert metadata.route("echo") == Route("echo")
+    choice = Choice(stable="1.0", candidate="1.1", percent=40)
+    assert metadata.put_route(Route("echo", choice, {"2.0": "broken"})) is True
+    assert metadata.route("echo") == Route("echo", choice, {"2.0": "broken"}, revision=1)
+    assert metadata.version("echo").version == "1.0"
+    assert [metadata.version("echo", share=each).version for each in (39.9, 40)] == ["1.1", "1.0"]
+    assert metadata.version("echo", "2.0", 0.0).version == "2.0"
+    assert numbers(metadata.latest_versions()) == ["1.0"]
+
+
+def test_route_that_was_changed_meanwhile_is_not_overwritten(metadata: MetadataStore) -> None:
+    """Of two operators who read the same route only the first changes it."""
+    first, second = Choice(stable="1.0"), Choice(stable="2.0")
+    assert metadata.put_route(Route("echo", first)) is True
+    assert metadata.put_route(Route("echo", second)) is False
+    assert metadata.put_route(Route("echo", second, revision=1)) is True
+    assert metadata.put_route(Route("echo", first, revision=1)) is False
+    assert metadata.route("echo") == Route("echo", second, revision=2)
+
+
+def test_route_is_replaced_whatever_is_there(metadata: MetadataStore) -> None:
+    """A record that cannot be read is replaced without the revision that nobody can read."""
+    metadata.put_route(Route("echo", Choice(stable="1.0")))
+    assert metadata.put_route(Route("echo", revision=-1)) is True
+    assert metadata.route("echo") == Route("echo", revision=1)
+    assert metadata.put_route(Route("shout", revision=-1)) is True
+
+
+def test_queues_are_those_of_every_version(metadata: MetadataStore) -> None:
+    """A queue that only an old version names is told, too: its runs may still wait there."""
+    assert metadata.queues() == []
+    for number, queue in (("1.0", "vision"), ("2.0", "gpu")):
+        version = task_version("echo", number)
+        metadata.add_versions([attrs.evolve(version, task=attrs.evolve(version.task, queue=queue))])
+    metadata.add_versions([task_version("shout")])
+    assert metadata.queues() == ["default", "gpu", "vision"]

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -24,12 +25,15 @@ from taskmgr_core.errors import (
 )
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.orchestrator.compatibility import type_name
-from taskmgr_core.orchestrator.engine import MoveStep, RunState, decide
+from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
+from taskmgr_core.orchestrator.routing import share_of
+from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.publishing import Published, Publisher
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
+from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     SUMMARY_ENTRY,
@@ -41,7 +45,6 @@ from taskmgr_core.specs import (
     RunDetail,
     RunSummary,
     Step,
-    StepStatus,
     TaskVersion,
     Worker,
     as_ready,
@@ -135,9 +138,15 @@ class Client:
 
     # publishing and looking up
 
-    def publish(self, path: Path, progress: Callable[[str], None] = lambda _: None) -> Published:
+    def publish(
+        self,
+        path: Path,
+        progress: Callable[[str], None] = lambda _: None,
+        *,
+        breaking: bool = False,
+    ) -> Published:
         """Publish a plugin; see ``Publisher.publish``."""
-        return self.publisher.publish(path, progress)
+        return self.publisher.publish(path, progress, breaking=breaking)
 
     def publish_pipeline(self, path: Path) -> tuple[PipelineSpec, bool]:
         """Check a pipeline file against the published tasks and record it.
@@ -161,30 +170,42 @@ class Client:
         return spec, self.metadata.put_pipeline(spec)
 
     def tasks(self) -> list[TaskVersion]:
-        """The current version of every published task: the highest, final ones before others."""
+        """Every published task in the version that new runs get."""
         return self.metadata.latest_versions()
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """Which versions new runs get, and how to change that."""
+        return Rollouts(self.metadata)
 
     def pipelines(self) -> list[PipelineSpec]:
         """Every published pipeline."""
         return self.metadata.pipelines()
 
-    def graph(self, what: str | PipelineSpec, version: str | None = None) -> Graph:
+    def graph(
+        self, what: str | PipelineSpec, version: str | None = None, run_id: str | None = None
+    ) -> Graph:
         """The compiled graph of a pipeline or of a single task.
 
         Arguments:
             what: a name, or a pipeline that need not be published.
-            version: of a task; the current one when None.
+            version: of a task; the one that new runs get when None.
+            run_id: of the run that it is for; it may be among those that get a version
+                which is being rolled out. None for what most runs get.
 
         Raises:
             NotFoundError: with the nearest name.
             InvalidPipelineError: with every problem.
         """
+        versions = partial(
+            self.metadata.version, share=None if run_id is None else share_of(run_id)
+        )
         if isinstance(what, PipelineSpec):
-            return compile_pipeline(what, self.metadata.version)
+            return compile_pipeline(what, versions)
         with contextlib.suppress(NotFoundError):
-            return self.graph(self.metadata.pipeline(what))
+            return self.graph(self.metadata.pipeline(what), run_id=run_id)
         try:
-            return compile_task(self.metadata.version(what, version))
+            return compile_task(versions(what, version))
         except NotFoundError:
             pipelines = [each.pipeline for each in self.metadata.pipelines()]
             tasks = [each.name for each in self.metadata.latest_versions()]
@@ -200,14 +221,16 @@ class Client:
         inputs: Mapping[str, Any],
         version: str | None = None,
         graph: Graph | None = None,
+        run_id: str | None = None,
     ) -> str:
         """Check the inputs, record a run and wake the workers.
 
         Arguments:
             what: the name of a pipeline or task, or a pipeline.
             inputs: name -> value; see ``InputReader.read``.
-            version: of a task; the current one when None.
+            version: of a task; the one that new runs get when None.
             graph: what ``graph`` has given for ``what`` and ``version``, where it was asked.
+            run_id: a new UUID for the run, as ``new_run_id`` makes them; made when None.
 
         Returns:
             The run's id.
@@ -215,7 +238,7 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        return self._submit(what, inputs, version, graph, str(uuid_utils.uuid7())).id
+        return self._submit(what, inputs, version, graph, run_id or new_run_id()).id
 
     def _submit(
         self,
@@ -225,7 +248,7 @@ class Client:
         graph: Graph | None,
         run_id: str,
     ) -> Run:
-        graph = overridden(graph or self.graph(what, version), self.overrides)
+        graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
         documents = self.reader.read(graph, inputs)
         is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
         now = time.time()
@@ -241,7 +264,7 @@ class Client:
             recorded(name, document, type_name(graph.schemas[name]), "")
             for name, document in documents.items()
         ]
-        steps = _first_steps(run, now)
+        steps = first_steps(run, now)
         self.metadata.create_run(run, steps, values)
         self.queue.announce(
             run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
@@ -261,7 +284,7 @@ class Client:
         Raises:
             RunTimeoutError: it did not end in time.
         """
-        run_id = str(uuid_utils.uuid7())
+        run_id = new_run_id()
         with self._lock:  # the worker of this process, if there is one, hears of it once
             self._waited_for[run_id] = None
         try:
@@ -470,23 +493,6 @@ class Client:
         )
 
 
-def _first_steps(run: Run, now: float) -> list[Step]:
-    """The steps of a new run, those without sources ready."""
-    pending: dict[str, StepStatus] = dict.fromkeys((each.id for each in run.graph.steps), "pending")
-    after = {each.id: each.after for each in run.graph.steps}
-    moves = decide(RunState(after=after, steps=pending))
-    ready = {move.step for move in moves if isinstance(move, MoveStep)}
-    return [
-        Step(
-            run=run.id,
-            id=each.id,
-            task=each.task,
-            version=each.version,
-            queue=each.queue,
-            priority=each.priority,
-            status="ready" if each.id in ready else "pending",
-            ready_at=now if each.id in ready else None,
-            resources=each.resources,
-        )
-        for each in run.graph.steps
-    ]
+def new_run_id() -> str:
+    """An id for a run: a UUID of version 7, whose order is that of time."""
+    return str(uuid_utils.uuid7())

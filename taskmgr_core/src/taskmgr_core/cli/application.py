@@ -18,6 +18,7 @@ from taskmgr_core.cli.streams import StdoutError, guard, leave
 START = "Start"
 CATALOG = "Tasks and pipelines"
 RUNS = "Runs"
+VERSIONS = "Versions of tasks"
 PLATFORM = "The platform itself"
 
 COMMANDS = (
@@ -35,6 +36,21 @@ COMMANDS = (
     Entry("logs", "logs", "Print what the tasks of a run wrote.", RUNS),
     Entry("cancel", "runs", "Cancel a run.", RUNS),
     Entry("lineage", "lineage", "Show which value was made from which.", RUNS),
+    Entry(
+        "versions",
+        "versions",
+        "List the versions of a task, and which of them new runs get.",
+        VERSIONS,
+    ),
+    Entry("diff", "versions", "Show what is different between two versions of a task.", VERSIONS),
+    Entry(
+        "rollout", "versions", "Give new runs a version of a task: some of them, or all.", VERSIONS
+    ),
+    Entry("rollback", "versions", "Give new runs what they got before the last rollout.", VERSIONS),
+    Entry(
+        "pin", "versions", "Give all new runs one version of a task until it is let go.", VERSIONS
+    ),
+    Entry("yank", "versions", "Keep a version of a task from new runs.", VERSIONS),
     Entry("worker", "worker", "Start workers, see which are alive, tell them to leave.", PLATFORM),
     Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),

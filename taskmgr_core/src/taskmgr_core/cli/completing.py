@@ -28,6 +28,13 @@ def tasks(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Compl
     return _completed(ctx, incomplete, _tasks) or [CompletionItem(incomplete, type="dir")]
 
 
+def tasks_alone(
+    ctx: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Published tasks."""
+    return _completed(ctx, incomplete, _tasks)
+
+
 def run_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The short ids of the latest runs."""
     return _completed(ctx, incomplete, _runs)

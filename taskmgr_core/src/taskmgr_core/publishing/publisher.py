@@ -24,6 +24,7 @@ from taskmgr_core.errors import (
     DamagedRecordError,
     NotFoundError,
 )
+from taskmgr_core.publishing.breaking import refuse_breaking
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
@@ -107,7 +108,12 @@ class Publisher:
     folder: Path
 
     def publish(
-        self, path: Path, on_progress: OnProgress = _say_nothing, *, models: Path | None = None
+        self,
+        path: Path,
+        on_progress: OnProgress = _say_nothing,
+        *,
+        models: Path | None = None,
+        breaking: bool = False,
     ) -> Published:
         """Check, build, lock, try out, store and register a plugin.
 
@@ -115,18 +121,19 @@ class Publisher:
             path: the plugin's folder, or its wheel.
             on_progress: gets a line for each stage.
             models: the folder of its weights; by default ``models`` in the plugin's folder.
+            breaking: whether it may break who uses an earlier version of the same major.
 
         Raises:
             PublishError: the plugin cannot be published as it is.
-            ConflictError: this version is published with other content, or a task
-                belongs to another distribution.
+            ConflictError: this version is published with other content, a task belongs
+                to another distribution, or it breaks who uses an earlier version.
             EnvironmentBuildError: its virtualenv cannot be built.
             ArtifactError: a store cannot be written.
         """
         stages = _Stages(on_progress)
         source = read_source(path, models)
         with self._alone(source.distribution) as temporary:
-            return self._publish(source, temporary, stages)
+            return self._publish(source, temporary, stages, breaking=breaking)
 
     @contextlib.contextmanager
     def _alone(self, distribution: str) -> Iterator[Path]:
@@ -141,7 +148,9 @@ class Publisher:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
-    def _publish(self, source: Source, temporary: Path, stages: _Stages) -> Published:
+    def _publish(
+        self, source: Source, temporary: Path, stages: _Stages, *, breaking: bool
+    ) -> Published:
         with stages.stage("build", f"building the wheel of {source.distribution}"):
             wheel = read_wheel(source.wheel(self.uv, temporary))
             wheel_digest = digest_of(wheel.path.read_bytes())
@@ -160,6 +169,8 @@ class Publisher:
         with stages.stage("load"):
             smoke = SmokeLoad(self.launcher, self.artifacts, source.models, temporary / "models")
             tasks, models = smoke.run(environment, stages.on_progress)
+            if not earlier and not breaking:
+                refuse_breaking(self.metadata, wheel.version, tasks)
         with stages.stage("register", "registering"):
             release = attrs.evolve(release, models=models)
             versions = tuple(TaskVersion(task, release) for task in tasks)

@@ -11,6 +11,7 @@ from taskmgr_core.specs.pipelines import (
     input_port,
     output_port,
 )
+from taskmgr_core.specs.routes import Choice, Route
 from taskmgr_core.specs.runs import (
     FINAL_RUN_STATUSES,
     FINAL_STEP_STATUSES,
@@ -50,6 +51,7 @@ __all__ = [
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
     "SUMMARY_ENTRY",
+    "Choice",
     "Claim",
     "Edge",
     "Failure",
@@ -67,6 +69,7 @@ __all__ = [
     "ReadyStep",
     "Release",
     "ResultSpec",
+    "Route",
     "Run",
     "RunDetail",
     "RunStatus",

@@ -29,6 +29,7 @@ from taskmgr_core.specs import (
     Overview,
     PipelineSpec,
     ReadyStep,
+    Route,
     Run,
     RunStatus,
     RunSummary,
@@ -144,24 +145,49 @@ class MetadataStore(Protocol):
                 lock or model, or a task of that name belongs to another distribution.
         """
 
-    def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task; when None its current one.
+    def version(
+        self, task: str, version: str | None = None, share: float | None = None
+    ) -> TaskVersion:
+        """One version of a task; when None the one that its route chooses.
 
-        That is the highest as PEP 440 orders them, whenever it was published; a
-        pre-release only where there is no final version (see ``stores.releases``).
+        Without a route that is the highest as PEP 440 orders them, whenever it was
+        published; a pre-release only where there is no final version (see
+        ``orchestrator.routing``).
+
+        Arguments:
+            task: its name.
+            version: a version, which may be yanked.
+            share: where a new run falls among all, see ``routing.share_of``; None
+                leaves out what only a part of them gets.
 
         Raises:
             NotFoundError: with the nearest name or the known versions.
         """
 
     def latest_versions(self) -> list[TaskVersion]:
-        """The current version of every task, by name."""
+        """The version of every task that runs get which name none, by name of the task."""
 
     def versions(self, task: str) -> list[TaskVersion]:
-        """Every version of a task, the current one first, each above those that it precedes.
+        """Every version of a task, the highest first, final ones before others.
 
         Raises:
             NotFoundError: with the nearest name.
+        """
+
+    def queues(self) -> list[str]:
+        """Every queue that a published version names: runs of old ones may still wait there."""
+
+    def route(self, task: str) -> Route:
+        """What operators have said of the versions of a task; of one that is not known, nothing."""
+
+    def put_route(self, route: Route) -> bool:
+        """Record what is to hold of the versions of a task. Durable.
+
+        Arguments:
+            route: with the revision that it had when it was read; it is recorded with the next.
+
+        Returns:
+            False when it was changed meanwhile, and nothing was recorded.
         """
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:

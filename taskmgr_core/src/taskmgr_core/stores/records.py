@@ -13,6 +13,7 @@ from taskmgr_core.errors import DamagedRecordError, Problem
 from taskmgr_core.specs.resources import from_text, is_text
 
 PUBLISH_AGAIN = "publish the same again, that puts it right"
+ROUTE_AGAIN = "put it right: taskmgr pin TASK --off"
 SUBMIT_AGAIN = "submit the run again"
 
 REMEMBERED = 512

@@ -1,45 +1,52 @@
-"""What every metadata store holds the versions of a task to: their order, what is the same.
+"""What every metadata store holds the versions of a task to: which is meant, what is the same.
 
 Pure, so that the stores differ in how they keep versions and in nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import attrs
-from packaging.version import InvalidVersion, Version
 
-from taskmgr_core.specs import TaskVersion
-
-_FINAL, _PRE_RELEASE, _UNREADABLE = 2, 1, 0
-_Rank = tuple[int, Version, str]
+from taskmgr_core.errors import NotFoundError, nearest
+from taskmgr_core.orchestrator.routing import chosen, rank
+from taskmgr_core.specs import Route, TaskVersion
 
 
-def rank(version: str) -> _Rank:
-    """What versions are ordered by: the greatest of a task's is its current one.
-
-    As installers choose: every final version is above every pre-release or
-    development release, else PEP 440 orders them. Two spellings of one number
-    (``1.0`` and ``1.0.0``) keep one order, too.
+def wanted(
+    known: Collection[str], route: Route, version: str | None, share: float | None = None
+) -> str:
+    """The version of a task that is meant.
 
     Arguments:
-        version: as it is recorded. What PEP 440 does not know is below all others.
+        known: all that are published of it, at least one.
+        route: what operators have said of them.
+        version: the one that was named, if one was; it may be yanked.
+        share: where the run falls, see ``routing.share_of``.
+
+    Raises:
+        NotFoundError: there is no such version, or every one is yanked.
     """
-    try:
-        parsed = Version(version)
-    except InvalidVersion:
-        return (_UNREADABLE, Version("0"), version)
-    return (_PRE_RELEASE if parsed.is_prerelease else _FINAL, parsed, version)
+    if version is not None:
+        if version not in known:
+            known_ones = nearest(version, list(known))
+            raise NotFoundError(f"task {route.task!r} has no version {version!r}; {known_ones}")
+        return version
+    found = chosen(frozenset(known), route, share)
+    if found is None:
+        reasons = "; ".join(f"{each}: {why}" for each, why in sorted(route.yanked.items()))
+        raise NotFoundError(
+            f"every version of task {route.task!r} is yanked ({reasons}); publish another one, "
+            "name one of these all the same, or take one back: "
+            f"taskmgr yank {route.task} VERSION --undo"
+        )
+    return found
 
 
-def current(versions: Iterable[str]) -> str:
-    """The version that a task without a version means; there must be one.
-
-    Arguments:
-        versions: all that are published of one task.
-    """
-    return max(versions, key=rank)
+def current(known: Collection[str], route: Route) -> str:
+    """The version by which a task is listed: what runs get, or the highest of yanked ones."""
+    return chosen(frozenset(known), route) or max(known, key=rank)
 
 
 def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion | None:

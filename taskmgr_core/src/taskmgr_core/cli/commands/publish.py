@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from taskmgr_core.cli.publishing_view import (
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.client import Client
+from taskmgr_core.publishing import Published
 from taskmgr_core.report.formats import counted
 
 
@@ -40,16 +41,23 @@ from taskmgr_core.report.formats import counted
     metavar="PATH...",
     help="A plugin's folder, its wheel, or a pipeline file.",
 )
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Publish a version even if it breaks who uses an earlier one of the same major.",
+)
 @json_option
 @click.pass_obj
-def publish_command(session: Session, paths: tuple[Path, ...], as_json: bool) -> None:
+def publish_command(session: Session, paths: tuple[Path, ...], force: bool, as_json: bool) -> None:
     """Publish plugins and pipelines.
 
     A plugin's wheel is built, its dependencies are locked with hashes, its
     virtualenv is built and its tasks are loaded once; then its tasks are
     registered. A published version never changes: raise the version to change
     it. Only its virtualenv is renewed, when it is published again with a
-    taskmgr of another SDK, or where its Python is gone. A pipeline is checked
+    taskmgr of another SDK, or where its Python is gone. A version whose inputs
+    or outputs do not fit those of the version before it needs another major
+    number (`taskmgr diff` shows why), or --force. A pipeline is checked
     against the published tasks. Plugins come before pipelines, however they
     are given.
     """
@@ -59,7 +67,7 @@ def publish_command(session: Session, paths: tuple[Path, ...], as_json: bool) ->
             if is_pipeline_file(str(path)):
                 view, line = _publish_pipeline(client, path)
             else:
-                view, line = _publish_plugin(client, session.screen, path)
+                view, line = _publish_plugin(client, session.screen, path, force)
             done.append(view)
             if not as_json:
                 session.screen.line(plain(line))
@@ -67,13 +75,27 @@ def publish_command(session: Session, paths: tuple[Path, ...], as_json: bool) ->
         session.screen.json({"published": done})
 
 
-def _publish_plugin(client: Client, screen: Screen, path: Path) -> tuple[dict[str, Any], str]:
+def _publish_plugin(
+    client: Client, screen: Screen, path: Path, force: bool
+) -> tuple[dict[str, Any], str]:
     title = path.resolve().name
     with PublishProgress(screen, [title]) as progress:
-        published = client.publish(path, progress.of(title))
+        published = client.publish(path, progress.of(title), breaking=force)
     names = ", ".join(each.name for each in published.versions)
     stages = f"\n  {stages_line(published)}" if published.changed else ""
-    return published_view(published), f"{names} {published_line(published)}{stages}"
+    waiting = "".join(f"\n  {each}" for each in _not_chosen(client, published))
+    return published_view(published), f"{names} {published_line(published)}{stages}{waiting}"
+
+
+def _not_chosen(client: Client, published: Published) -> Iterator[str]:
+    """What to do about the tasks of which new runs get another version, as operators chose."""
+    for each in published.versions if published.changed else ():
+        choice = client.metadata.route(each.name).choice
+        if choice.stable not in (None, each.version):
+            yield (
+                f"new runs of {each.name} get {choice.stable} until it is rolled out: "
+                f"taskmgr rollout {each.name} {each.version}"
+            )
 
 
 def _publish_pipeline(client: Client, path: Path) -> tuple[dict[str, Any], str]:

@@ -24,7 +24,7 @@ from taskmgr_core.cli.runs_view import print_run
 from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
-from taskmgr_core.client import Client, RunTimeoutError
+from taskmgr_core.client import Client, RunTimeoutError, new_run_id
 from taskmgr_core.specs import GraphStep, Run
 
 
@@ -106,9 +106,12 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
         The run's id.
     """
     what = pipeline_or_name(name, client.metadata.version)
-    graph = client.graph(what, version)
+    run_id = new_run_id()
+    graph = client.graph(what, version, run_id)
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working)
-    run_id = client.submit(what, given, version, graph)
+    client.submit(what, given, version, graph, run_id)
+    if version is not None and (reason := client.metadata.route(name).yanked.get(version)):
+        click.echo(f"{name} {version} is yanked: {reason}", err=True)
     for step in client.unserved(graph):
         click.echo(_waits_for_resources(step), err=True)
     return run_id

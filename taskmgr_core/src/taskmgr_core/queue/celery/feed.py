@@ -185,9 +185,9 @@ class CeleryFeed:
         """The broker's queues that are served: each one without needs, and with what fits."""
         offered = self._gate.units.offered
         every = list(subsets(offered, MOST_NEEDS) or ())
-        look = not self._wanted or (offered and not every)
+        look = offered and not every
         tasks = [each.task for each in self._metadata.latest_versions()] if look else []
-        names = set(self._wanted) or {task.queue for task in tasks} or {"default"}
+        names = set(self._wanted) or set(self._metadata.queues()) or {"default"}
         needs = [*every, *(task.resources for task in tasks if fit(task.resources, offered))]
         texts = {"", *map(as_text, needs)}
         return {broker_queue(name, text) for name in names for text in texts}

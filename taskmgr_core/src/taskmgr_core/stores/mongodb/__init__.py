@@ -17,6 +17,7 @@ from taskmgr_core.specs import (
     Overview,
     PipelineSpec,
     ReadyStep,
+    Route,
     Run,
     RunStatus,
     RunSummary,
@@ -92,10 +93,12 @@ class MongoMetadata:
         with self._database.translated():
             return self._catalog.add_versions(versions)
 
-    def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task, or the latest."""
+    def version(
+        self, task: str, version: str | None = None, share: float | None = None
+    ) -> TaskVersion:
+        """One version of a task, or the one that its route chooses."""
         with self._database.translated():
-            return self._catalog.version(task, version)
+            return self._catalog.version(task, version, share)
 
     def versions(self, task: str) -> list[TaskVersion]:
         """Every version of a task."""
@@ -106,6 +109,21 @@ class MongoMetadata:
         """The latest version of every task."""
         with self._database.translated():
             return self._catalog.latest_versions()
+
+    def queues(self) -> list[str]:
+        """Every queue that a published version names."""
+        with self._database.translated():
+            return self._catalog.queues()
+
+    def route(self, task: str) -> Route:
+        """What operators have said of the versions of a task."""
+        with self._database.translated():
+            return self._catalog.route(task)
+
+    def put_route(self, route: Route) -> bool:
+        """Record what is to hold of the versions of a task."""
+        with self._database.translated():
+            return self._catalog.put_route(route)
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline."""

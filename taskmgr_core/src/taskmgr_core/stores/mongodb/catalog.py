@@ -9,11 +9,12 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from taskmgr_core import documents
-from taskmgr_core.errors import ConflictError, DamagedRecordError, NotFoundError, nearest
-from taskmgr_core.specs import PipelineSpec, TaskVersion
+from taskmgr_core.errors import ConflictError, DamagedRecordError, NotFoundError
+from taskmgr_core.orchestrator.routing import rank
+from taskmgr_core.specs import PipelineSpec, Route, TaskVersion
 from taskmgr_core.stores import releases
 from taskmgr_core.stores.mongodb.database import Database, Document
-from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, remembered
+from taskmgr_core.stores.records import PUBLISH_AGAIN, ROUTE_AGAIN, intact, remembered
 
 
 @attrs.frozen
@@ -34,24 +35,20 @@ class Catalog:
         added = [self._add(key, of_release, known[key]) for key, of_release in wanted.items()]
         return any(added)
 
-    def version(self, task: str, wanted: str | None) -> TaskVersion:
+    def version(self, task: str, wanted: str | None, share: float | None) -> TaskVersion:
         """See ``MetadataStore.version``."""
         if wanted is not None:
             exact = self.database.durable.releases.find_one({"tasks": task, "version": wanted})
             if exact is not None:
                 return _version_from(exact, task)
         known = self._versions_of(task)
-        found = wanted or releases.current(known)
-        if found not in known:
-            raise NotFoundError(
-                f"task {task!r} has no version {found!r}; {nearest(found, list(known))}"
-            )
-        return self._read(known[found], task)
+        route = Route(task) if wanted is not None else self.route(task)
+        return self._read(known[releases.wanted(known, route, wanted, share)], task)
 
     def versions(self, task: str) -> list[TaskVersion]:
         """See ``MetadataStore.versions``."""
         known = self._versions_of(task)
-        ordered = sorted(known, key=releases.rank, reverse=True)
+        ordered = sorted(known, key=rank, reverse=True)
         return intact(ordered, lambda version: self._read(known[version], task))
 
     def latest_versions(self) -> list[TaskVersion]:
@@ -60,10 +57,40 @@ class Catalog:
         for each in self.database.durable.releases.find({}, {"tasks": 1, "version": 1}):
             for task in each["tasks"]:
                 published.setdefault(task, {})[each["version"]] = each["_id"]
-        keys = {task: known[releases.current(known)] for task, known in published.items()}
+        routes = intact(self.database.durable.routes.find({}), _route_from)
+        routed = {each.task: each for each in routes}
+        keys = {
+            task: known[releases.current(known, routed.get(task, Route(task)))]
+            for task, known in published.items()
+        }
         wanted = {"_id": {"$in": sorted(set(keys.values()))}}
         found = {each["_id"]: each for each in self.database.durable.releases.find(wanted)}
         return intact(sorted(keys), lambda task: _version_from(found[keys[task]], task))
+
+    def queues(self) -> list[str]:
+        """See ``MetadataStore.queues``."""
+        return sorted(self.database.durable.releases.distinct("queues"))
+
+    def route(self, task: str) -> Route:
+        """See ``MetadataStore.route``."""
+        found = self.database.durable.routes.find_one({"_id": task})
+        return Route(task) if found is None else _route_from(found)
+
+    def put_route(self, route: Route) -> bool:
+        """See ``MetadataStore.put_route``."""
+        before, after = route.revision, max(route.revision, 0) + 1
+        document = documents.dumps(attrs.evolve(route, revision=after))
+        fields = {"revision": after, "document": document}
+        routes = self.database.durable.routes
+        if before:
+            wanted = {"_id": route.task} | ({"revision": before} if before > 0 else {})
+            done = routes.update_one(wanted, {"$set": fields}, upsert=before < 0)
+            return done.matched_count == 1 or before < 0
+        try:
+            routes.insert_one({"_id": route.task, **fields})
+        except DuplicateKeyError:
+            return False
+        return True
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """See ``MetadataStore.put_pipeline``."""
@@ -99,6 +126,11 @@ class Catalog:
         for document in self.database.durable.pipelines.find({}):
             try:
                 _pipeline_from(document)
+            except DamagedRecordError as error:
+                yield error
+        for document in self.database.durable.routes.find({}):
+            try:
+                _route_from(document)
             except DamagedRecordError as error:
                 yield error
 
@@ -155,6 +187,7 @@ class Catalog:
             "version": versions[0].version,
             "content": releases.content(versions[0]),
             "tasks": [each.name for each in versions],
+            "queues": sorted({each.task.queue for each in versions}),
             "documents": {each.name: documents.dumps(each) for each in versions},
         }
         try:
@@ -176,7 +209,10 @@ class Catalog:
             self.database.durable.releases.update_one(
                 {"_id": key},
                 {
-                    "$addToSet": {"tasks": {"$each": sorted(new)}},
+                    "$addToSet": {
+                        "tasks": {"$each": sorted(new)},
+                        "queues": {"$each": sorted({each.task.queue for each in versions})},
+                    },
                     "$set": {f"documents.{name}": text for name, text in new.items()},
                 },
             )
@@ -198,3 +234,8 @@ def _version_from(document: Document, task: str) -> TaskVersion:
 def _pipeline_from(document: Document) -> PipelineSpec:
     what = f"the stored pipeline {document['_id']!r}"
     return remembered(document["document"], PipelineSpec, what, PUBLISH_AGAIN)
+
+
+def _route_from(document: Document) -> Route:
+    what = f"what is recorded of the versions of task {document['_id']!r}"
+    return remembered(document["document"], Route, what, ROUTE_AGAIN)

@@ -37,7 +37,10 @@ _TOO_LARGE = frozenset({10334, 17419})
 
 # Every query of the store is served by one of these; a test asks the planner.
 INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
-    "releases": (IndexModel([("tasks", ASCENDING)], name="by_task"),),
+    "releases": (
+        IndexModel([("tasks", ASCENDING)], name="by_task"),
+        IndexModel([("queues", ASCENDING)], name="by_queue"),
+    ),
     "runs": (
         IndexModel([("short", ASCENDING)], name="by_short"),
         IndexModel([("status", ASCENDING), ("_id", DESCENDING)], name="by_status"),
@@ -66,6 +69,7 @@ class Durable:
 
     releases: Collection[Document]
     task_names: Collection[Document]
+    routes: Collection[Document]
     pipelines: Collection[Document]
     runs: Collection[Document]
 
@@ -97,7 +101,11 @@ class Database:
         self.name = database.name
         synced = database.with_options(write_concern=WriteConcern(w="majority", j=True))
         self.durable = Durable(
-            synced["releases"], synced["task_names"], synced["pipelines"], synced["runs"]
+            synced["releases"],
+            synced["task_names"],
+            synced["routes"],
+            synced["pipelines"],
+            synced["runs"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]

@@ -20,6 +20,7 @@ from taskmgr_core.specs import (
     Overview,
     PipelineSpec,
     ReadyStep,
+    Route,
     Run,
     RunStatus,
     RunSummary,
@@ -77,10 +78,12 @@ class SqliteMetadata:
         """Record the task versions of one release."""
         return self._database.durable(lambda connection: catalog.add_versions(connection, versions))
 
-    def version(self, task: str, version: str | None = None) -> TaskVersion:
-        """One version of a task, or its current one."""
+    def version(
+        self, task: str, version: str | None = None, share: float | None = None
+    ) -> TaskVersion:
+        """One version of a task, or the one that its route chooses."""
         with self._database.reading() as connection:
-            return catalog.version(connection, task, version)
+            return catalog.version(connection, task, version, share)
 
     def versions(self, task: str) -> list[TaskVersion]:
         """Every version of a task."""
@@ -91,6 +94,20 @@ class SqliteMetadata:
         """The current version of every task."""
         with self._database.reading() as connection:
             return catalog.latest_versions(connection)
+
+    def queues(self) -> list[str]:
+        """Every queue that a published version names."""
+        with self._database.reading() as connection:
+            return catalog.queues(connection)
+
+    def route(self, task: str) -> Route:
+        """What operators have said of the versions of a task."""
+        with self._database.reading() as connection:
+            return catalog.route(connection, task)
+
+    def put_route(self, route: Route) -> bool:
+        """Record what is to hold of the versions of a task."""
+        return self._database.durable(lambda connection: catalog.put_route(connection, route))
 
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+import attrs
+
 from taskmgr_core import documents
-from taskmgr_core.errors import ConflictError, NotFoundError, nearest
-from taskmgr_core.specs import PipelineSpec, TaskVersion
+from taskmgr_core.errors import ConflictError, NotFoundError
+from taskmgr_core.orchestrator.routing import rank
+from taskmgr_core.specs import PipelineSpec, Route, TaskSpec, TaskVersion
 from taskmgr_core.stores import releases
-from taskmgr_core.stores.records import PUBLISH_AGAIN, intact, remembered
+from taskmgr_core.stores.records import PUBLISH_AGAIN, ROUTE_AGAIN, intact, remembered
 
 
 def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]) -> bool:
@@ -18,18 +21,18 @@ def add_versions(connection: sqlite3.Connection, versions: Sequence[TaskVersion]
     return any(added)
 
 
-def version(connection: sqlite3.Connection, task: str, wanted: str | None) -> TaskVersion:
+def version(
+    connection: sqlite3.Connection, task: str, wanted: str | None, share: float | None
+) -> TaskVersion:
     """See ``MetadataStore.version``."""
     known = _known(connection, task)
-    found = wanted or releases.current(known)
-    if found not in known:
-        raise NotFoundError(f"task {task!r} has no version {found!r}; {nearest(found, known)}")
+    found = releases.wanted(known, route(connection, task), wanted, share)
     return version_from(_row(connection, task, found))
 
 
 def versions(connection: sqlite3.Connection, task: str) -> list[TaskVersion]:
     """See ``MetadataStore.versions``."""
-    ordered = sorted(_known(connection, task), key=releases.rank, reverse=True)
+    ordered = sorted(_known(connection, task), key=rank, reverse=True)
     return intact((_row(connection, task, each) for each in ordered), version_from)
 
 
@@ -38,8 +41,48 @@ def latest_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
     published: dict[str, list[str]] = {}
     for row in connection.execute("SELECT task, version FROM task_versions ORDER BY task"):
         published.setdefault(row["task"], []).append(row["version"])
-    rows = (_row(connection, task, releases.current(known)) for task, known in published.items())
+    routes = intact(connection.execute("SELECT * FROM routes"), route_from)
+    routed = {each.task: each for each in routes}
+    rows = (
+        _row(connection, task, releases.current(known, routed.get(task, Route(task))))
+        for task, known in published.items()
+    )
     return intact(rows, version_from)
+
+
+def queues(connection: sqlite3.Connection) -> list[str]:
+    """See ``MetadataStore.queues``."""
+    rows = connection.execute(
+        # A document leaves out what is as by default.
+        "SELECT DISTINCT ifnull(json_extract(document, '$.task.queue'), ?) AS queue"
+        " FROM task_versions WHERE json_valid(document) ORDER BY queue",
+        (attrs.fields(TaskSpec).queue.default,),
+    )
+    return [str(queue) for (queue,) in rows]
+
+
+def route(connection: sqlite3.Connection, task: str) -> Route:
+    """See ``MetadataStore.route``."""
+    row = connection.execute("SELECT * FROM routes WHERE task = ?", (task,)).fetchone()
+    return Route(task) if row is None else route_from(row)
+
+
+def put_route(connection: sqlite3.Connection, changed: Route) -> bool:
+    """See ``MetadataStore.put_route``."""
+    before, after = changed.revision, max(changed.revision, 0) + 1
+    document = documents.dumps(attrs.evolve(changed, revision=after))
+    if before <= 0:
+        cursor = connection.execute(
+            "INSERT INTO routes (task, revision, document) VALUES (?, ?, ?) ON CONFLICT (task)"
+            " DO UPDATE SET revision = excluded.revision, document = excluded.document WHERE ?",
+            (changed.task, after, document, before < 0),
+        )
+    else:
+        cursor = connection.execute(
+            "UPDATE routes SET revision = ?, document = ? WHERE task = ? AND revision = ?",
+            (after, document, changed.task, before),
+        )
+    return cursor.rowcount == 1
 
 
 def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool:
@@ -147,3 +190,9 @@ def pipeline_from(row: sqlite3.Row) -> PipelineSpec:
     """A pipeline as it is recorded."""
     what = f"the stored pipeline {row['name']!r}"
     return remembered(row["document"], PipelineSpec, what, PUBLISH_AGAIN)
+
+
+def route_from(row: sqlite3.Row) -> Route:
+    """What operators have said of a task's versions, as it is recorded."""
+    what = f"what is recorded of the versions of task {row['task']!r}"
+    return remembered(row["document"], Route, what, ROUTE_AGAIN)

@@ -43,6 +43,7 @@ class _Table:
 
 _TABLES = (
     _Table("task_versions", ("published",), catalog.version_from),
+    _Table("routes", ("task",), catalog.route_from),
     _Table("pipelines", ("name",), catalog.pipeline_from),
     _Table("runs", ("id",), runs.check),
     _Table("steps", ("run", "id"), claims.check),

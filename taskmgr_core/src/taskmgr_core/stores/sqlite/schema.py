@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 3
+VERSION = 4
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -12,6 +12,7 @@ ALTER TABLE workers ADD COLUMN ping TEXT NOT NULL DEFAULT '';
 DROP INDEX IF EXISTS steps_due;
 DROP INDEX IF EXISTS steps_due_in_queue;
 """,
+    3: "",
 }
 _AFTER = {
     1: """
@@ -24,6 +25,7 @@ INSERT OR IGNORE INTO digest_runs (digest, role, run)
 DROP TABLE IF EXISTS value_digests;
 """,
     2: "",
+    3: "",
 }
 
 STATEMENTS = """
@@ -38,6 +40,11 @@ CREATE TABLE IF NOT EXISTS task_versions (
 );
 CREATE INDEX IF NOT EXISTS task_versions_by_distribution
     ON task_versions (distribution, version);
+CREATE TABLE IF NOT EXISTS routes (
+    task TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pipelines (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,
