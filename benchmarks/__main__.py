@@ -1,6 +1,7 @@
 """Run the benchmarks, print a table, write ``build/bench.json``.
 
-``python -m benchmarks [overhead] [startup] [team] [pictures]``: all of them when none is named.
+``python -m benchmarks [overhead] [startup] [publishing] [team] [pictures]``: all of them
+when none is named.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, pictures, startup, team
+from benchmarks import overhead, pictures, publishing, startup, team
 from benchmarks.figures import table, write
 
 RESULTS = Path("build") / "bench.json"
@@ -19,6 +20,7 @@ def main() -> int:
     known = {
         "overhead": overhead.measure,
         "startup": startup.measure,
+        "publishing": publishing.measure,
         "team": team.measure,
         "pictures": pictures.measure,
     }
