@@ -144,9 +144,10 @@ class Client:
         progress: Callable[[str], None] = lambda _: None,
         *,
         breaking: bool = False,
+        vendor: bool = False,
     ) -> Published:
         """Publish a plugin; see ``Publisher.publish``."""
-        return self.publisher.publish(path, progress, breaking=breaking)
+        return self.publisher.publish(path, progress, breaking=breaking, vendor=vendor)
 
     def publish_pipeline(self, path: Path) -> tuple[PipelineSpec, bool]:
         """Check a pipeline file against the published tasks and record it.

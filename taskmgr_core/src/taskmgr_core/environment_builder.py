@@ -11,7 +11,7 @@ import json
 import os
 import stat
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,13 @@ from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.sdk_wheel import SDK
 from taskmgr_core.specs import Release, StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.tags import fits, tags_of
 from taskmgr_core.uv import Interpreter, Uv, UvFailed, never, stop_if
+from taskmgr_core.uv_settings import INDEX_VARIABLES, RESOLVER_VARIABLES
 from taskmgr_plugins.errors import DiskFullError
 
 RECORD = "taskmgr-environment.json"
+REQUIREMENTS = "requirements.txt"
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 # Device, inode and algorithm of a file -> its hash.
@@ -98,10 +101,12 @@ class EnvironmentBuilder:
         on_progress(f"building the virtualenv of {release.distribution} {release.version}")
         try:
             self._make(interpreter, target)
-            self._install(target, requirements)
+            wheels = _fitting(release.vendored, interpreter)
+            self._install_all(release, wheels, target, requirements, on_progress)
             if checked and not _whole(target, _checked_files(target)):
                 on_progress("uv's cache is damaged; everything is fetched anew")
-                self._install(target, requirements, "--reinstall", "--no-cache")
+                further = ("--reinstall", "--no-cache")
+                self._install_all(release, wheels, target, requirements, on_progress, *further)
         except UvFailed as error:
             raise EnvironmentBuildError(_refusal(release, error)) from _cause(error)
         _protect(target / "lib")
@@ -157,18 +162,49 @@ class EnvironmentBuilder:
             cancelled=self.cancelled,
         )
 
-    def _install(self, target: Path, requirements: str, *further: str) -> None:
-        listed = target / "requirements.txt"
-        listed.write_text(requirements)
+    def _install_all(
+        self,
+        release: Release,
+        wheels: Collection[StoredFile],
+        target: Path,
+        requirements: str,
+        on_progress: Callable[[str], None],
+        *further: str,
+    ) -> None:
+        """Install from the vendored wheels; where these are of other machines, from the index."""
+        (target / REQUIREMENTS).write_text(requirements)
+        if wheels:
+            folders = {self._named(release, "wheel", each).parent for each in wheels}
+            links = [f"--find-links={folder}" for folder in sorted(folders)]
+            try:
+                self.uv.run(
+                    self._command(target, "--no-index", *links, *further),
+                    without={*RESOLVER_VARIABLES, *INDEX_VARIABLES},
+                    cancelled=self.cancelled,
+                )
+            except UvFailed as error:
+                if _is_disk_full(error):
+                    raise
+                name = f"{release.distribution} {release.version}"
+                on_progress(f"the vendored wheels of {name} do not fit here; the index is asked")
+            else:
+                return
         self.uv.install(
-            [
-                *("pip", "install", "--quiet", "--python", str(target / "bin" / "python")),
-                *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
-                *(*self.uv.index_arguments, *further),
-                *("--requirements", str(listed)),
-            ],
-            cancelled=self.cancelled,
+            self._command(target, *self.uv.index_arguments, *further), cancelled=self.cancelled
         )
+
+    def _command(self, target: Path, *further: str) -> list[str]:
+        return [
+            *("pip", "install", "--quiet", "--python", str(target / "bin" / "python")),
+            *("--no-deps", "--require-hashes", "--only-binary", ":all:", *further),
+            *("--requirements", str(target / REQUIREMENTS)),
+        ]
+
+
+def _fitting(vendored: Collection[StoredFile], interpreter: Interpreter) -> list[StoredFile]:
+    """The vendored wheels that are for this machine; the others need not be fetched."""
+    tags = frozenset(tags_of(interpreter)) if vendored else frozenset()
+    return [each for each in vendored if fits(each.name, tags)]
 
 
 def read_record(path: Path) -> dict[str, Any]:

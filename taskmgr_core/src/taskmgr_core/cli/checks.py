@@ -140,7 +140,7 @@ def _releases(platform: Platform) -> list[Release]:
 
 
 def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
-    for file in (release.wheel, release.lock, release.sdk, *release.models):
+    for file in (release.wheel, release.lock, release.sdk, *release.models, *release.vendored):
         try:
             platform.artifacts.local_path(file.digest)
         except TaskmgrError as error:

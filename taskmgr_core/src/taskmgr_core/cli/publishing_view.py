@@ -113,7 +113,11 @@ def published_line(published: Published) -> str:
         return f"{release.version} unchanged"
     took = duration(published.seconds["total"])
     if published.renewed:
-        new = {"sdk": "the SDK of this taskmgr", "python": f"Python {release.python}"}
+        new = {
+            "sdk": "the SDK of this taskmgr",
+            "python": f"Python {release.python}",
+            "wheels": "the wheels of its dependencies",
+        }
         what = " and ".join(new[each] for each in published.renewed)
         return f"{release.version} renewed with {what} in {took}, wheel and lock unchanged"
     wheel = f"wheel {size(release.wheel.size)} {short_digest(release.wheel.digest)}"

@@ -25,9 +25,11 @@ from taskmgr_core.errors import (
     NotFoundError,
 )
 from taskmgr_core.publishing.breaking import refuse_breaking
+from taskmgr_core.publishing.fetching import Fetcher
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
+from taskmgr_core.publishing.vendoring import Vendoring
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
@@ -37,7 +39,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
-Renewed = Literal["sdk", "python"]
+Renewed = Literal["sdk", "python", "wheels"]
 
 
 def _say_nothing(_: str) -> None:
@@ -114,6 +116,7 @@ class Publisher:
         *,
         models: Path | None = None,
         breaking: bool = False,
+        vendor: bool = False,
     ) -> Published:
         """Check, build, lock, try out, store and register a plugin.
 
@@ -122,6 +125,8 @@ class Publisher:
             on_progress: gets a line for each stage.
             models: the folder of its weights; by default ``models`` in the plugin's folder.
             breaking: whether it may break who uses an earlier version of the same major.
+            vendor: whether the wheels of its dependencies are stored, too: those that
+                this machine takes.
 
         Raises:
             PublishError: the plugin cannot be published as it is.
@@ -133,7 +138,7 @@ class Publisher:
         stages = _Stages(on_progress)
         source = read_source(path, models)
         with self._alone(source.distribution) as temporary:
-            return self._publish(source, temporary, stages, breaking=breaking)
+            return self._publish(source, temporary, stages, breaking=breaking, vendor=vendor)
 
     @contextlib.contextmanager
     def _alone(self, distribution: str) -> Iterator[Path]:
@@ -149,7 +154,7 @@ class Publisher:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def _publish(
-        self, source: Source, temporary: Path, stages: _Stages, *, breaking: bool
+        self, source: Source, temporary: Path, stages: _Stages, *, breaking: bool, vendor: bool
     ) -> Published:
         with stages.stage("build", f"building the wheel of {source.distribution}"):
             wheel = read_wheel(source.wheel(self.uv, temporary))
@@ -157,14 +162,21 @@ class Publisher:
             sdk = build_sdk_wheel(temporary)
         there, readable = self._earlier(wheel, wheel_digest)
         earlier = there[0].release if there else None
-        if earlier and self._unchanged(source, wheel, sdk, earlier) and readable:
+        whole = earlier and readable and self._unchanged(source, wheel, sdk, earlier)
+        if whole and not vendor:
             return stages.published(there, changed=False, earlier=earlier)
         check_dependencies(wheel)
         with stages.stage("lock", "locking the dependencies"):
             lock = self._published_lock(earlier, wheel) if earlier else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+        release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
+        if vendor:
+            with stages.stage("vendor", "storing the wheels of the dependencies"):
+                vendoring = Vendoring(self.uv, self.artifacts, Fetcher(self.uv.environment))
+                python = self.environments.interpreter(release)
+                wheels = vendoring.vendored(lock, python, temporary)
+                release = attrs.evolve(release, vendored=wheels)
         with stages.stage("environment"):
-            release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
             environment = self.environments.ensure(release, stages.on_progress)
         with stages.stage("load"):
             smoke = SmokeLoad(self.launcher, self.artifacts, source.models, temporary / "models")
@@ -175,7 +187,7 @@ class Publisher:
             release = attrs.evolve(release, models=models)
             versions = tuple(TaskVersion(task, release) for task in tasks)
             changed = self.metadata.add_versions(versions)
-            # What was there before has kept all but its SDK and Python.
+            # What was there before has kept all but its SDK, its Python and its vendored wheels.
             recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
         return stages.published(recorded, changed=changed, earlier=earlier)
 
@@ -296,6 +308,8 @@ def _renewed(earlier: Release, now: Release) -> tuple[Renewed, ...]:
         found.append("sdk")
     if earlier.python != now.python:
         found.append("python")
+    if earlier.vendored != now.vendored:
+        found.append("wheels")
     return tuple(found)
 
 

@@ -92,6 +92,7 @@ class Release:
             every Python that the plugin allows.
         platform: the platform it was published on, as ``linux-x86_64``.
         published_at: UTC, ISO 8601.
+        vendored: wheels of what the lock names, for machines that cannot ask an index.
     """
 
     distribution: str
@@ -103,6 +104,7 @@ class Release:
     python: str
     platform: str
     published_at: str
+    vendored: tuple[StoredFile, ...] = ()
 
 
 @attrs.frozen

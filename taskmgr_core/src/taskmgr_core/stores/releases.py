@@ -11,7 +11,7 @@ import attrs
 
 from taskmgr_core.errors import NotFoundError, nearest
 from taskmgr_core.orchestrator.routing import chosen, rank
-from taskmgr_core.specs import Route, TaskVersion
+from taskmgr_core.specs import Route, StoredFile, TaskVersion
 
 
 def wanted(
@@ -57,15 +57,24 @@ def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion |
         published: as it was published now.
 
     Returns:
-        None when all stays. With another SDK or Python the release that is recorded,
-        with those, and the task as it is declared under them.
+        None when all stays. With another SDK or Python, or further vendored wheels, the
+        release that is recorded, with those, and the task as it is declared under them.
     """
     if stored is None or content(stored) != content(published):
         return published
     new = published.release
-    if (stored.release.sdk.digest, stored.release.python) == (new.sdk.digest, new.python):
+    vendored = _together(stored.release.vendored, new.vendored)
+    release = attrs.evolve(stored.release, sdk=new.sdk, python=new.python, vendored=vendored)
+    same_sdk = stored.release.sdk.digest == new.sdk.digest
+    if same_sdk and (release.python, vendored) == (stored.release.python, stored.release.vendored):
         return None
-    return TaskVersion(published.task, attrs.evolve(stored.release, sdk=new.sdk, python=new.python))
+    return TaskVersion(published.task, release)
+
+
+def _together(*wheels: tuple[StoredFile, ...]) -> tuple[StoredFile, ...]:
+    """Vendored wheels of several machines: each once."""
+    found = {each.digest: each for every in wheels for each in every}
+    return tuple(sorted(found.values(), key=lambda each: (each.name, each.digest)))
 
 
 def content(version: TaskVersion) -> str:

@@ -42,13 +42,20 @@ from taskmgr_core.report.formats import counted
     help="A plugin's folder, its wheel, or a pipeline file.",
 )
 @click.option(
+    "--vendor",
+    is_flag=True,
+    help="Store the wheels of the dependencies as well, for workers without an index.",
+)
+@click.option(
     "--force",
     is_flag=True,
     help="Publish a version even if it breaks who uses an earlier one of the same major.",
 )
 @json_option
 @click.pass_obj
-def publish_command(session: Session, paths: tuple[Path, ...], force: bool, as_json: bool) -> None:
+def publish_command(
+    session: Session, paths: tuple[Path, ...], vendor: bool, force: bool, as_json: bool
+) -> None:
     """Publish plugins and pipelines.
 
     A plugin's wheel is built, its dependencies are locked with hashes, its
@@ -67,7 +74,7 @@ def publish_command(session: Session, paths: tuple[Path, ...], force: bool, as_j
             if is_pipeline_file(str(path)):
                 view, line = _publish_pipeline(client, path)
             else:
-                view, line = _publish_plugin(client, session.screen, path, force)
+                view, line = _publish_plugin(client, session.screen, path, vendor, force)
             done.append(view)
             if not as_json:
                 session.screen.line(plain(line))
@@ -76,11 +83,11 @@ def publish_command(session: Session, paths: tuple[Path, ...], force: bool, as_j
 
 
 def _publish_plugin(
-    client: Client, screen: Screen, path: Path, force: bool
+    client: Client, screen: Screen, path: Path, vendor: bool, force: bool
 ) -> tuple[dict[str, Any], str]:
     title = path.resolve().name
     with PublishProgress(screen, [title]) as progress:
-        published = client.publish(path, progress.of(title), breaking=force)
+        published = client.publish(path, progress.of(title), breaking=force, vendor=vendor)
     names = ", ".join(each.name for each in published.versions)
     stages = f"\n  {stages_line(published)}" if published.changed else ""
     waiting = "".join(f"\n  {each}" for each in _not_chosen(client, published))

@@ -1,0 +1,38 @@
+"""Which wheels fit a Python of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion
+
+from taskmgr_core.uv import Interpreter
+
+
+def tags_of(python: Interpreter) -> Iterator[Tag]:
+    """What wheels may be made for, the best first.
+
+    Arguments:
+        python: a CPython of this machine, which need not be the one that runs us.
+    """
+    numbers: Sequence[int] = [int(part) for part in python.minor.split(".")]
+    platforms = list(platform_tags())
+    interpreter = "cp" + python.minor.replace(".", "")
+    yield from cpython_tags(numbers, abis=[interpreter], platforms=platforms)
+    yield from compatible_tags(numbers, interpreter, platforms)
+
+
+def fits(filename: str, tags: frozenset[Tag]) -> bool:
+    """Whether a wheel is made for one of the tags.
+
+    Arguments:
+        filename: the wheel's; one that cannot be read fits nothing.
+        tags: as ``tags_of`` gives them.
+    """
+    try:
+        _, _, _, found = parse_wheel_filename(filename)
+    except (InvalidWheelFilename, InvalidVersion):
+        return False
+    return not found.isdisjoint(tags)
