@@ -22,21 +22,25 @@ OLD = TaskSpec(
 
 def changed(side: str, name: str, **parts: Any) -> TaskSpec:
     """The task with one field another."""
-    fields = tuple(
+    fields: Any = tuple(
         attrs.evolve(each, **parts) if each.name == name else each for each in getattr(OLD, side)
     )
-    return attrs.evolve(OLD, **{side: fields})
+    return _with(side, fields)
 
 
 def without(side: str, name: str) -> TaskSpec:
     """The task without a field."""
-    fields = tuple(each for each in getattr(OLD, side) if each.name != name)
-    return attrs.evolve(OLD, **{side: fields})
+    return _with(side, tuple(each for each in getattr(OLD, side) if each.name != name))
 
 
 def added(side: str, **parts: Any) -> TaskSpec:
     """The task with one field more."""
-    return attrs.evolve(OLD, **{side: (*getattr(OLD, side), FieldSpec("more", TEXT, **parts))})
+    return _with(side, (*getattr(OLD, side), FieldSpec("more", TEXT, **parts)))
+
+
+def _with(side: str, fields: tuple[FieldSpec, ...]) -> TaskSpec:
+    changed_part: dict[str, Any] = {side: fields}
+    return attrs.evolve(OLD, **changed_part)
 
 
 def told(new: TaskSpec) -> list[tuple[str, str, bool]]:
