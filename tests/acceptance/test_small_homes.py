@@ -47,6 +47,29 @@ def test_task_that_fills_the_disk_fails_for_that(published: CommandLine, tmp_pat
     assert "make room and try again; `taskmgr env gc --size 0`" in platforms
 
 
+def test_disk_that_fills_while_a_virtualenv_is_built(
+    published: CommandLine, tmp_path: Path
+) -> None:
+    """The step fails for that, nothing half-built is left, and with room the next run works."""
+    said = on_a_small_disk(
+        published,
+        tmp_path,
+        """
+        for each in disk.glob("home/environments/*-*"):
+            shutil.rmtree(each)
+        fill()
+        os.truncate(disk / "ballast", (disk / "ballast").stat().st_size - 700_000)
+        print(taskmgr("run", "add", "left=1", code=1).err)
+        assert not list(disk.glob("home/environments/*-*"))
+        assert not list(disk.glob("home/environments/.building/*"))
+        (disk / "ballast").unlink()
+        print(taskmgr("run", "add", "left=1").out)
+        """,
+    )
+    assert "failed in step 001 (add 1.0.0): disk-full: the disk is full" in said
+    assert "make room" in said
+
+
 @pytest.mark.embedded("the SQLite file is in the home")
 def test_home_that_cannot_be_written_says_what_to_do(
     published: CommandLine, tmp_path: Path

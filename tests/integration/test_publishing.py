@@ -298,6 +298,13 @@ def test_path_that_is_no_folder_is_refused(desk: Desk, tmp_path: Path) -> None:
         desk.publisher.publish(tmp_path / "nothing")
 
 
+def test_source_distribution_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """An sdist in place of a wheel is told to be one, with what to give instead."""
+    (tmp_path / "tiny_plugin-1.0.0.tar.gz").write_bytes(b"")
+    with pytest.raises(PublishError, match=r"is a source distribution.*build its wheel"):
+        desk.publisher.publish(tmp_path / "tiny_plugin-1.0.0.tar.gz")
+
+
 def test_build_failure_has_the_backends_words(desk: Desk, tmp_path: Path) -> None:
     """What the backend wrote last reaches the author."""
     folder = write_plugin(tmp_path / "tiny")

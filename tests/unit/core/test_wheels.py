@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskmgr_core.errors import PublishError
+from taskmgr_core.publishing import wheels
 from taskmgr_core.publishing.wheels import read_wheel
 
 INFORMATION = "tiny_plugin-1.0.0.dist-info"
@@ -121,4 +122,14 @@ def test_wheel_of_our_own_name_is_refused(tmp_path: Path) -> None:
     changes = {f"{INFORMATION}/METADATA": "Name: taskmgr-plugins\nVersion: 1.0.0\n"}
     path = write_wheel(tmp_path, changes, name="taskmgr_plugins-1.0.0-py3-none-any.whl")
     with pytest.raises(PublishError, match="taskmgr's own name"):
+        read_wheel(path)
+
+
+def test_wheel_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it takes unpacked counts, and the place for weights is told."""
+    monkeypatch.setattr(wheels, "MAXIMUM_BYTES", 1000)
+    path = write_wheel(tmp_path, {"tiny_plugin/weights.bin": "0" * 1000})
+    with pytest.raises(PublishError, match=r"bytes unpacked, allowed are 1000; put weights into"):
         read_wheel(path)

@@ -20,6 +20,8 @@ from taskmgr_plugins.hookspecs import ENTRY_POINT_GROUP
 LOCK_NAME = "taskmgr.lock"
 MODELS_NAME = "models"
 
+_SOURCE_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".zip")
+
 
 @attrs.frozen
 class Source:
@@ -78,6 +80,11 @@ def read_source(path: Path, models: Path | None = None) -> Source:
     path = path.absolute()
     if path.suffix == ".whl" and path.is_file():
         return Source(path, _wheel_distribution(path), models or path.parent / MODELS_NAME)
+    if path.is_file() and path.name.endswith(_SOURCE_ARCHIVES):
+        raise PublishError(
+            f"{path} is a source distribution, and what is published is a wheel, so that nothing "
+            "is ever built on a worker; give the plugin's folder, or build its wheel and give that"
+        )
     if not path.is_dir():
         raise PublishError(
             f"{path} is {'no folder' if path.exists() else 'not there'}; "
