@@ -25,7 +25,9 @@ from taskmgr_core.errors import (
     NotFoundError,
 )
 from taskmgr_core.publishing.breaking import refuse_breaking
+from taskmgr_core.publishing.covering import refuse_gaps
 from taskmgr_core.publishing.fetching import Fetcher
+from taskmgr_core.publishing.locating import locate
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
@@ -169,7 +171,10 @@ class Publisher:
         with stages.stage("lock", "locking the dependencies"):
             lock = self._published_lock(earlier, wheel) if earlier else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+            if source.platforms:
+                refuse_gaps(locate(lock, self.uv, temporary), wheel, source.platforms)
         release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
+        release = attrs.evolve(release, platforms=source.platforms)
         if vendor:
             with stages.stage("vendor", "storing the wheels of the dependencies"):
                 vendoring = Vendoring(self.uv, self.artifacts, Fetcher(self.uv.environment))

@@ -13,6 +13,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion
 
 from taskmgr_core.errors import PublishError
+from taskmgr_core.publishing.covering import PLATFORMS
 from taskmgr_core.sdk_wheel import is_own
 from taskmgr_core.uv import Uv, UvFailed
 from taskmgr_plugins.hookspecs import ENTRY_POINT_GROUP
@@ -33,6 +34,7 @@ class Source:
         models: the folder of its weights.
         lock: where its lock is kept; None for a wheel, whose lock is in the store only.
         requires_python: the Pythons that it allows, as ``>=3.11``.
+        platforms: those that it is made for, as ``linux-x86_64``; empty for any.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Source:
     models: Path
     lock: Path | None = None
     requires_python: str = ""
+    platforms: tuple[str, ...] = ()
 
     def wheel(self, uv: Uv, target_folder: Path) -> Path:
         """Its wheel, built by its own backend if need be.
@@ -90,13 +93,15 @@ def read_source(path: Path, models: Path | None = None) -> Source:
             f"{path} is {'no folder' if path.exists() else 'not there'}; "
             "give the folder that holds the plugin's pyproject.toml, or its wheel"
         )
-    project = _project(path / "pyproject.toml")
+    document = _document(path / "pyproject.toml")
+    project = _project(document, path / "pyproject.toml")
     return Source(
         path,
         _name(project, path),
         models or path / MODELS_NAME,
         path / LOCK_NAME,
         _requires_python(project, path),
+        _platforms(document, path),
     )
 
 
@@ -107,16 +112,19 @@ def _wheel_distribution(path: Path) -> str:
         raise PublishError(f"{path.name} is no wheel's file name: {error}") from error
 
 
-def _project(path: Path) -> Mapping[str, Any]:
-    """The ``[project]`` table."""
+def _document(path: Path) -> Mapping[str, Any]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise PublishError(
             f"{path.parent} has no pyproject.toml; a plugin is an ordinary Python project with one"
         ) from error
     except (OSError, ValueError) as error:
         raise PublishError(f"{path} cannot be read: {error}") from error
+
+
+def _project(document: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """The ``[project]`` table."""
     project = document.get("project")
     if not isinstance(project, Mapping):
         raise PublishError(f"{path} has no [project] table; add it with a name and a version")
@@ -151,3 +159,21 @@ def _requires_python(project: Mapping[str, Any], path: Path) -> str:
         raise PublishError(
             f'{path}/pyproject.toml: requires-python {text!r} cannot be read; write it as ">=3.11"'
         ) from error
+
+
+def _platforms(document: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """``platforms`` of ``[tool.taskmgr]``."""
+    tools = document.get("tool")
+    own = tools.get("taskmgr", {}) if isinstance(tools, Mapping) else {}
+    allowed = f"allowed are {', '.join(PLATFORMS)}"
+    if not isinstance(own, Mapping) or (unknown := sorted(set(own) - {"platforms"})):
+        what = f"{unknown[0]!r}" if isinstance(own, Mapping) else "it"
+        raise PublishError(
+            f"{path}/pyproject.toml: [tool.taskmgr] has {what}; it may have platforms, a list of "
+            f"names: {allowed}"
+        )
+    named = own.get("platforms", [])
+    if not isinstance(named, list) or (wrong := [each for each in named if each not in PLATFORMS]):
+        what = f"{wrong[0]!r}" if isinstance(named, list) else f"{named!r}"
+        raise PublishError(f"{path}/pyproject.toml: [tool.taskmgr] platforms has {what}; {allowed}")
+    return tuple(dict.fromkeys(named))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 from packaging.markers import Environment as MarkerEnvironment
 from packaging.markers import default_environment
-from packaging.pylock import PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.pylock import PackageWheel, PylockSelectError
 
 from taskmgr_core.errors import ArtifactError, PublishError
 from taskmgr_core.lockfile import parse_lock
 from taskmgr_core.publishing.fetching import Fetcher, FetchError
+from taskmgr_core.publishing.locating import locate
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.tags import tags_of
-from taskmgr_core.uv import Interpreter, Uv, UvFailed
+from taskmgr_core.uv import Interpreter, Uv
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ class Vendoring:
     def _chosen(
         self, lock: bytes, python: Interpreter, folder: Path
     ) -> Iterator[tuple[str, PackageWheel]]:
-        located = self._located(lock, folder)
+        located = locate(lock, self.uv, folder)
         environment, tags = _environment(python), list(tags_of(python))
         try:
             for package, chosen in located.select(environment=environment, tags=tags):
@@ -75,22 +75,6 @@ class Vendoring:
                 f"the dependencies cannot be vendored for Python {python.minor} on this machine: "
                 f"{error}"
             ) from error
-
-    def _located(self, lock: bytes, folder: Path) -> Pylock:
-        """The lock with the place of each file."""
-        listed = folder / "locked.txt"
-        listed.write_bytes(lock)
-        try:
-            text = self.uv.resolve(
-                [
-                    *("pip", "compile", "--quiet", "--universal", "--no-deps", "--no-header"),
-                    *("--only-binary", ":all:", "--format", "pylock.toml"),
-                    *(*self.uv.index_arguments, str(listed)),
-                ]
-            )
-            return Pylock.from_dict(tomllib.loads(text))
-        except (UvFailed, PylockValidationError, tomllib.TOMLDecodeError) as error:
-            raise PublishError(f"the locked wheels cannot be found again. {error}") from error
 
     def _stored(self, wheel: PackageWheel, sha256: str, folder: Path) -> StoredFile:
         digest = f"sha256:{sha256}"

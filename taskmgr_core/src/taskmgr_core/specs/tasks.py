@@ -92,6 +92,7 @@ class Release:
             every Python that the plugin allows.
         platform: the platform it was published on, as ``linux-x86_64``.
         published_at: UTC, ISO 8601.
+        platforms: those that it may run on, as ``linux-x86_64``; empty for any.
         vendored: wheels of what the lock names, for machines that cannot ask an index.
     """
 
@@ -104,6 +105,7 @@ class Release:
     python: str
     platform: str
     published_at: str
+    platforms: tuple[str, ...] = ()
     vendored: tuple[StoredFile, ...] = ()
 
 
