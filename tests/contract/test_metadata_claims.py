@@ -344,3 +344,21 @@ def test_claim_whose_answer_was_lost_is_given_again(metadata: MetadataStore) -> 
     assert metadata.claim_step(run.id, "001", "w1", NOW + 1, again=True) == claim
     finished(metadata, claim)
     assert metadata.claim_step(run.id, "001", "w1", NOW + 2, again=True) is None
+
+
+def test_step_of_a_version_that_is_not_covered_is_left(metadata: MetadataStore) -> None:
+    """A version is asked for before a step is claimed; what cannot be run holds up nothing."""
+    created(metadata, graph_step("001", task="echo", priority=9), number=1)
+    run = created(metadata, graph_step("001", task="shout"), number=2)
+    asked: list[tuple[str, str]] = []
+
+    def covers(task: str, version: str) -> bool:
+        asked.append((task, version))
+        return task != "echo"
+
+    claim = metadata.claim("w1", (), NOW, covers=covers)
+    assert claim is not None
+    assert claim.step.run == run.id
+    assert asked == [("echo", "1.0"), ("shout", "1.0")]
+    assert metadata.claim("w1", (), NOW, covers=covers) is None
+    assert claimed(metadata, "w2").step.task == "echo"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import attrs
 from team import recorded_run
 
+from taskmgr_core.coverage import Coverage
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
@@ -76,12 +77,13 @@ class Team:
         maximum: int = 0,
         resources: Mapping[str, int] = NO_RESOURCES,
         tasks: tuple[str, ...] = (),
+        coverage: Coverage | None = None,
     ) -> Work:
         """A further worker, taking."""
         queue = CeleryQueue(self.url, self.metadata)
         self.queues.append(queue)
         scaling = Scaling(slots, maximum or slots)
-        feed = CeleryFeed(queue, self.metadata, scaling, queues, tasks, Units(resources))
+        feed = CeleryFeed(queue, self.metadata, scaling, queues, tasks, Units(resources), coverage)
         work = Work(self.metadata, feed)
         self.workers.append(work)
         work.start()

@@ -13,8 +13,10 @@ from team import recorded_run
 from waiting import wait_until
 
 from servers import Server, Share
+from taskmgr_core.coverage import Coverage
+from taskmgr_core.errors import EnvironmentBuildError
 from taskmgr_core.queue.celery.queue import CeleryQueue
-from taskmgr_core.specs import ReadyStep
+from taskmgr_core.specs import ReadyStep, Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
@@ -87,6 +89,34 @@ def test_workers_serve_their_queues_only(team: Team) -> None:
     wait_until(lambda: taken in narrow.ended, "its own queue is served")
     assert left not in narrow.begun
     assert team.queue.depth(["nlp"]) == 1
+
+
+@in_a_file
+def test_message_of_a_version_that_cannot_be_run_goes_to_others(team: Team) -> None:
+    """A worker whose machine lacks what a version needs leaves its steps to those that have it."""
+
+    def lacking(release: Release) -> None:
+        raise EnvironmentBuildError(f"no Python {release.python}")
+
+    file = StoredFile("echo.whl", "sha256:echo", 1)
+    release = Release("taskmgr-echo", "1.0", file, file, file, (), "3.11", "linux-x86_64", "")
+    team.metadata.add_versions([TaskVersion(TaskSpec("echo", (), ()), release)])
+    without = Coverage(team.metadata, lacking)
+    able = team.worker(2, coverage=Coverage(team.metadata, lambda _: None))
+    unable = team.worker(2, coverage=without)
+    for each in (able, unable):
+        each.gate.set()
+    runs = team.submit(10)
+
+    def ended() -> bool:
+        for each in (able, unable):
+            each.feed.tend()
+        return len(able.ended) == 10
+
+    wait_until(ended, "all have ended")
+    assert sorted(able.begun) == sorted(runs)
+    assert unable.begun == []
+    assert without.refused == ("echo 1.0",)
 
 
 @in_a_file

@@ -21,6 +21,7 @@ from taskmgr_core.lockfile import parse_lock
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import sdk_version
 from taskmgr_core.specs import Release
+from taskmgr_core.tags import this_platform
 
 PROCESS = """
 import os, sys
@@ -219,6 +220,18 @@ def test_environment_without_a_fitting_python_is_refused(desk: Desk, release: Re
         EnvironmentBuildError, match=r"published with Python 3\.99, .* machine has 3\."
     ):
         desk.environments.ensure(attrs.evolve(release, python="3.99"))
+
+
+def test_environment_of_another_platform_is_refused(desk: Desk, release: Release) -> None:
+    """A release that names platforms is built on these alone; both are told."""
+    elsewhere = attrs.evolve(release, platforms=("darwin-arm65", "linux-s390"))
+    with pytest.raises(
+        EnvironmentBuildError,
+        match=r"made for darwin-arm65, linux-s390, and this machine is \w+-\w+; run it on",
+    ):
+        desk.environments.ensure(elsewhere)
+    here = attrs.evolve(release, platforms=(this_platform(),))
+    assert desk.environments.ensure(here).intact()
 
 
 def test_gc_removes_the_least_recently_used_first(desk: Desk, release: Release) -> None:

@@ -33,6 +33,7 @@ from taskmgr_core.environment_builder import (
 from taskmgr_core.errors import EnvironmentBuildError, with_advice
 from taskmgr_core.specs import Release
 from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.tags import this_platform
 from taskmgr_core.uv import POLL_SECONDS, Interpreter, NoPythonError, Uv, never, stop_if
 
 SPARE_SECONDS = 60.0
@@ -159,8 +160,15 @@ class Environments:
         """The Python of this machine that a release's virtualenv is made with.
 
         Raises:
-            EnvironmentBuildError: it has none, with what it has and what to do.
+            EnvironmentBuildError: it has none, with what it has and what to do; or the
+                release is not made for this platform.
         """
+        if release.platforms and this_platform() not in release.platforms:
+            raise EnvironmentBuildError(
+                f"{release.distribution} {release.version} is made for "
+                f"{', '.join(release.platforms)}, and this machine is {this_platform()}; run it "
+                "on one of those, or publish a version whose [tool.taskmgr] platforms has this one"
+            )
         try:
             return self.uv.interpreter(release.python)
         except NoPythonError as error:

@@ -1,7 +1,9 @@
-"""Which wheels fit a Python of this machine."""
+"""This machine's platform, and which wheels fit a Python of it."""
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Iterator, Sequence
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
@@ -9,6 +11,11 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
 
 from taskmgr_core.uv import Interpreter
+
+
+def this_platform() -> str:
+    """The platform of this machine, as ``linux-x86_64``."""
+    return f"{sys.platform}-{platform.machine()}"
 
 
 def tags_of(python: Interpreter) -> Iterator[Tag]:

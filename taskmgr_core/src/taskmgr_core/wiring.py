@@ -8,6 +8,7 @@ from pathlib import Path
 
 from taskmgr_core.client import Client
 from taskmgr_core.control import Control
+from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
@@ -169,6 +170,8 @@ class Platform:
             retry_delay=self.settings.retry_delay,
             timeouts=said.timeouts,
         )
+        # Who works for their own runs alone is told why one cannot be run: it fails.
+        coverage = None if runs is not None else self.coverage()
         timing = Timing(
             self.settings.heartbeat,
             self.settings.lost_after,
@@ -178,14 +181,19 @@ class Platform:
         return WorkerProcess(
             self.metadata,
             self.queue,
-            self._feed(Scaling(fewest, most), queues, runs, said.active_tasks, units),
+            self._feed(Scaling(fewest, most), queues, runs, said.active_tasks, units, coverage),
             executor,
             queues,
             timing,
             private=runs is not None,
             name=said.worker_id,
             tasks=said.active_tasks,
+            coverage=coverage,
         )
+
+    def coverage(self) -> Coverage:
+        """Which published versions this machine can run."""
+        return Coverage(self.metadata, self.environments.interpreter)
 
     def _feed(
         self,
@@ -194,16 +202,19 @@ class Platform:
         runs: Callable[[], Collection[str]] | None,
         tasks: Collection[str],
         units: Units,
+        coverage: Coverage | None,
     ) -> Feed:
         """Celery's messages for a worker of a team; a worker of one process takes by itself."""
         if runs is not None or not self.settings.broker_url:
-            return TakingFeed(self.queue, self.metadata, scaling, queues, runs, tasks, units)
+            return TakingFeed(
+                self.queue, self.metadata, scaling, queues, runs, tasks, units, coverage
+            )
         from taskmgr_core.queue.celery.feed import CeleryFeed
         from taskmgr_core.queue.celery.queue import CeleryQueue
 
         if not isinstance(self.queue, CeleryQueue):
             raise TypeError(f"the queue is a {type(self.queue).__name__}")
-        return CeleryFeed(self.queue, self.metadata, scaling, queues, tasks, units)
+        return CeleryFeed(self.queue, self.metadata, scaling, queues, tasks, units, coverage)
 
 
 # The clients of the servers are slow to import, and a laptop needs none of them.

@@ -302,6 +302,7 @@ def worker_view(worker: Worker, alive: bool) -> dict[str, Any]:
         "resources": dict(worker.resources),
         "queues": list(worker.queues),
         "tasks": list(worker.tasks),
+        "refused": list(worker.refused),
         "running": list(worker.running),
         "started_at": moment(worker.started_at),
         "heartbeat": moment(worker.heartbeat),

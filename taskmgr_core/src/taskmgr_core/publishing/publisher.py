@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -38,6 +36,7 @@ from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
 from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.tags import this_platform
 from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
@@ -302,7 +301,7 @@ class Publisher:
             sdk=self.artifacts.put_file(sdk),
             models=(),
             python=python,
-            platform=f"{sys.platform}-{platform.machine()}",
+            platform=this_platform(),
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

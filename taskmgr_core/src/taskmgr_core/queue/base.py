@@ -11,6 +11,7 @@ from typing import Protocol
 
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
+from taskmgr_core.stores.metadata import Covers, every
 
 
 class Queue(Protocol):
@@ -35,6 +36,7 @@ class Queue(Protocol):
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         units: Units = NO_UNITS,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim a step that is due; with none, wait for one and return, to be asked again.
 
@@ -46,6 +48,7 @@ class Queue(Protocol):
             tasks: only steps of these tasks; empty for all.
             units: what the worker offers; the claim holds those that its step needs, and
                 they are to be given back.
+            covers: whether a version of a task can be run by the worker.
 
         Returns:
             The claim; None when the time is over, ``wake`` was called, or something

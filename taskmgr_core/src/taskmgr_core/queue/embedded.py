@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.metadata import Covers, MetadataStore, every
 
 LOOK_AGAIN_SECONDS = 2.0
 TAKE_SECONDS = 60.0
@@ -50,12 +51,15 @@ class EmbeddedQueue:
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         units: Units = NO_UNITS,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
         seen = self._bell.count
         claim = units.claimed(
-            lambda free: self._metadata.claim(worker, queues, time.time(), runs, tasks, free)
+            lambda free: self._metadata.claim(
+                worker, queues, time.time(), runs, tasks, free, covers
+            )
         )
         if claim is not None or timeout <= 0:
             return claim
@@ -105,6 +109,7 @@ class TakingFeed:
         runs: asked before each claim for the runs that are served; None for all.
         tasks: the tasks that are served; empty for all.
         units: what is offered.
+        coverage: what can be run here; None for everything.
     """
 
     def __init__(
@@ -116,7 +121,9 @@ class TakingFeed:
         runs: Callable[[], Collection[str]] | None = None,
         tasks: Collection[str] = (),
         units: Units = NO_UNITS,
+        coverage: Coverage | None = None,
     ) -> None:
+        self._covers: Covers = every if coverage is None else coverage.covers
         self._queue = queue
         self._metadata = metadata
         self._scaling = scaling
@@ -220,7 +227,13 @@ class TakingFeed:
                 return None
             runs = None if self._runs is None else self._runs()
             return self._queue.take(
-                self._worker, self._queues, TAKE_SECONDS, runs, self._tasks, self._units
+                self._worker,
+                self._queues,
+                TAKE_SECONDS,
+                runs,
+                self._tasks,
+                self._units,
+                self._covers,
             )
 
     def _carry_out(self, claim: Claim) -> None:

@@ -106,6 +106,7 @@ class Worker:
         autoscale: the fewest and the most slots that it may open; None for a fixed number.
         draining: whether it claims nothing more and leaves when nothing runs.
         answered: the ``ping`` that it has answered last.
+        refused: versions that its machine cannot run, as ``face_detection 1.0.0``.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Worker:
     autoscale: tuple[int, int] | None = None
     draining: bool = False
     answered: str = ""
+    refused: tuple[str, ...] = ()
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""
@@ -129,6 +131,7 @@ class Worker:
             (not self.queues or step.queue in self.queues)
             and (not self.tasks or step.task in self.tasks)
             and fit(step.resources, self.resources)
+            and f"{step.task} {step.version}" not in self.refused
         )
 
 

@@ -46,6 +46,15 @@ UNCLAIMED_SECONDS = 5.0
 COUNTED = 10_000
 
 
+# Whether a version of a task can be run by who asks for a step.
+Covers = Callable[[str, str], bool]
+
+
+def every(task: str, version: str) -> bool:  # noqa: ARG001
+    """Every version can be run."""
+    return True
+
+
 def first_look(now: float, not_before: float = 0.0) -> float:
     """When to look after a step that became ready: once it is due, or soon after it was told.
 
@@ -242,6 +251,7 @@ class MetadataStore(Protocol):
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         free: Mapping[str, int] = NO_RESOURCES,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim the next step that is due: highest priority, then longest ready.
 
@@ -253,6 +263,8 @@ class MetadataStore(Protocol):
             tasks: only steps of these tasks; empty for all.
             free: the units of resources that it has free; a step that needs others is
                 left out, and holds up none.
+            covers: asked of a task and its version before a step of it is claimed; where it
+                says no, the next step is looked for.
 
         Returns:
             The claim, or None when nothing is due. No two workers get the same attempt.

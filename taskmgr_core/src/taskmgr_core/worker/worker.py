@@ -15,6 +15,7 @@ from functools import partial
 import attrs
 import uuid_utils
 
+from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
@@ -81,6 +82,7 @@ class WorkerProcess:
         private: whether it serves only the runs that its own process waits for.
         name: what its id begins with; by default this machine's name.
         tasks: the tasks that it serves; empty for all.
+        coverage: what can be run here; None for everything.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class WorkerProcess:
         private: bool = False,
         name: str = "",
         tasks: Collection[str] = (),
+        coverage: Coverage | None = None,
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.told = Orders()  # what it was told to do; once to leave, then stop it
@@ -107,6 +110,7 @@ class WorkerProcess:
         self._timing = timing
         self._private = private
         self._tasks = tuple(tasks)
+        self._coverage = coverage
         self._watch = BeatWatch(timing.lost_after)
         self._started_at = time.time()
         self._look_for_stalled = 0.0
@@ -291,6 +295,7 @@ class WorkerProcess:
                 autoscale=self._feed.autoscale,
                 draining=self._draining,
                 answered=self._answered,
+                refused=() if self._coverage is None else self._coverage.refused,
             )
         )
         self._obey(orders)

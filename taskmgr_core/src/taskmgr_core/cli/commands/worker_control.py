@@ -78,6 +78,11 @@ def _show(session: Session, as_json: bool) -> None:
             ago(each.started_at),
         )
     session.screen.print(shown)
+    for each, _ in found:
+        if each.refused:
+            session.screen.line()
+            left = f"{each.id} cannot run, and leaves to others: {', '.join(each.refused)}"
+            session.screen.line(plain(left, "yellow"))
 
 
 def slots_of(worker: Worker) -> str:

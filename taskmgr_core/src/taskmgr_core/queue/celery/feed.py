@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 import attrs
 from celery.worker.worker import WorkController
 
+from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreError, TaskmgrError
 from taskmgr_core.queue.celery.address import broker_queue, needs_of
 from taskmgr_core.queue.celery.consumer import Pulse, Told, register, step_consumer
@@ -43,6 +44,7 @@ class CeleryFeed:
         queues: the queues that are served; empty for all that published tasks name.
         tasks: the tasks that are served; empty for all.
         units: what is offered.
+        coverage: what can be run here; None for everything.
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class CeleryFeed:
         queues: Collection[str],
         tasks: Collection[str] = (),
         units: Units = NO_UNITS,
+        coverage: Coverage | None = None,
     ) -> None:
         self._queue = queue
         self._metadata = metadata
         self._scaling = scaling
         self._wanted = tuple(queues)
-        self._others = OthersSteps(queue, tasks)
+        self._others = OthersSteps(queue, tasks, coverage)
         self._served: set[str] = set()
         self._gate = Gate(scaling.minimum, units)
         self._pulse = Pulse()

@@ -1,4 +1,4 @@
-"""Messages of tasks that this worker does not serve, on their way to those that do.
+"""Messages of what this worker does not serve or cannot run, on their way to those that do.
 
 Workers of one queue may serve different tasks, and Redis gives a message to any of them.
 One for others goes back at once: they wait longer already, so they get it first. One that
@@ -14,7 +14,8 @@ from collections.abc import Collection
 
 import attrs
 
-from taskmgr_core.errors import QueueError
+from taskmgr_core.coverage import Coverage
+from taskmgr_core.errors import QueueError, TaskmgrError
 from taskmgr_core.queue.celery.consumer import Told
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.specs import ReadyStep
@@ -29,10 +30,12 @@ class OthersSteps:
     Attributes:
         queue: the broker.
         tasks: the tasks that are served here; empty for all.
+        coverage: what can be run here; None for everything.
     """
 
     queue: CeleryQueue
     tasks: Collection[str]
+    coverage: Coverage | None = None
     _kept: list[tuple[ReadyStep, int]] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
@@ -42,7 +45,8 @@ class OthersSteps:
         Arguments:
             told: what it says.
         """
-        if not self.tasks or told.task in self.tasks:
+        served = not self.tasks or told.task in self.tasks
+        if served and self._covered(told):
             return False
         step = ReadyStep(
             run=told.run,
@@ -57,6 +61,18 @@ class OthersSteps:
         if not told.passes:
             self.pass_on()
         return True
+
+    def _covered(self, told: Told) -> bool:
+        """Whether a step can be run here. A message has no version, and few need one."""
+        try:
+            if self.coverage is None or self.coverage.covers_all(told.task):
+                return True
+            steps = self.coverage.metadata.steps(told.run)
+            version = next((each.version for each in steps if each.id == told.step), None)
+            return version is None or self.coverage.covers(told.task, version)
+        except TaskmgrError as error:
+            _LOGGER.warning("run %s step %s: %s", told.run, told.step, error)
+            return True  # claiming it finds out, and waits
 
     def pass_on(self) -> None:
         """Send on what is kept."""

@@ -28,7 +28,7 @@ from taskmgr_core.queue.celery.address import (
 from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.metadata import Covers, MetadataStore, every
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -159,11 +159,14 @@ class CeleryQueue:
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         units: Units = NO_UNITS,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         seen = self._bell.count(TAKERS)
         claim = units.claimed(
-            lambda free: self._metadata.claim(worker, queues, time.time(), runs, tasks, free)
+            lambda free: self._metadata.claim(
+                worker, queues, time.time(), runs, tasks, free, covers
+            )
         )
         if claim is None and timeout > 0:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)

@@ -27,7 +27,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Progress, Role, RunFilter
+from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
@@ -178,10 +178,11 @@ class MongoMetadata:
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         free: Mapping[str, int] = NO_RESOURCES,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim the next step that is due."""
         with self._database.translated():
-            return self._claims.claim(worker, queues, now, runs, tasks, free)
+            return self._claims.claim(worker, queues, now, runs, tasks, free, covers)
 
     def claim_step(
         self,

@@ -17,7 +17,7 @@ from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import Claim, Failure, Hold, Outcome, ReadyStep, Step, Waiting
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text
 from taskmgr_core.stores.loss import loss_of
-from taskmgr_core.stores.metadata import COUNTED, Progress, first_look
+from taskmgr_core.stores.metadata import COUNTED, Covers, Progress, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.runs import Runs
@@ -113,6 +113,7 @@ class Claims:
         runs: Collection[str] | None,
         tasks: Collection[str],
         free: Mapping[str, int],
+        covers: Covers,
     ) -> Claim | None:
         """See ``MetadataStore.claim``.
 
@@ -120,13 +121,16 @@ class Claims:
         own, and where there is no broker. Workers with one are told of each step.
         """
         due = [
-            ready
-            for ready, not_before in self._ready(queues, runs)
+            (ready, version)
+            for ready, not_before, version in self._ready(queues, runs)
             if not_before <= now
             and (not tasks or ready.task in tasks)
             and fit(ready.resources, free)
         ]
-        for each in sorted(due, key=lambda ready: (-ready.priority, ready.ready_at, ready.run)):
+        due.sort(key=lambda found: (-found[0].priority, found[0].ready_at, found[0].run))
+        for each, version in due:
+            if not covers(each.task, version):
+                continue
             claim = self.claim_step(each.run, each.id, worker, now, each.resources)
             if claim is not None:
                 return claim
@@ -134,13 +138,13 @@ class Claims:
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """See ``MetadataStore.next_due``."""
-        waits = [not_before - now for _, not_before in self._ready(queues, None)]
+        waits = [not_before - now for _, not_before, _ in self._ready(queues, None)]
         return min((wait for wait in waits if wait > 0), default=None)
 
     def waiting(self, now: float) -> tuple[Waiting, ...]:
         """See ``MetadataStore.waiting``."""
         groups: dict[tuple[str, str], list[float]] = {}
-        for ready, _ in itertools.islice(self._ready((), None), COUNTED):
+        for ready, _, _ in itertools.islice(self._ready((), None), COUNTED):
             key = (ready.queue, as_text(ready.resources))
             groups.setdefault(key, []).append(ready.ready_at)
         return tuple(
@@ -385,8 +389,8 @@ class Claims:
 
     def _ready(
         self, queues: Collection[str], runs: Collection[str] | None
-    ) -> Iterator[tuple[ReadyStep, float]]:
-        """Ready steps, each with the time before which it is not due."""
+    ) -> Iterator[tuple[ReadyStep, float, str]]:
+        """Ready steps, each with the time before which it is not due, and its version."""
         query: Document = {"look_at": {"$gt": 0}}  # no ended run has one
         if runs is not None:
             query = {"_id": {"$in": list(runs)}, "status": "running"}
@@ -394,7 +398,8 @@ class Claims:
             for step_id in records.ready_steps(document):
                 ready = records.ready_step(document, step_id)
                 if not queues or ready.queue in queues:
-                    yield ready, document["state"][step_id]["not_before"]
+                    state = document["state"][step_id]
+                    yield ready, state["not_before"], state["version"]
 
 
 def _claim_from(document: Document, step_id: str) -> Claim:

@@ -30,7 +30,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Progress, Role, RunFilter
+from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
 from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, load, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
 
@@ -161,13 +161,19 @@ class SqliteMetadata:
         runs: Collection[str] | None = None,
         tasks: Collection[str] = (),
         free: Mapping[str, int] = NO_RESOURCES,
+        covers: Covers = every,
     ) -> Claim | None:
         """Claim the next step that is due; looking for one takes no write lock."""
+        without: set[tuple[str, str]] = set()
         while True:
             with self._database.glancing() as connection:
-                found = claims.next_row(connection, queues, now, runs, tasks, free)
+                found = claims.next_row(connection, queues, now, runs, tasks, free, without)
             if found is None:
                 return None
+            version = found["task"], found["version"]
+            if not covers(*version):
+                without.add(version)
+                continue
             claim = self._database.quick(
                 partial(claims.claim_row, found=found, worker=worker, now=now)
             )

@@ -39,8 +39,9 @@ def next_row(
     of_runs: Collection[str] | None = None,
     tasks: Collection[str] = (),
     free: Mapping[str, int] = NO_RESOURCES,
+    without: Collection[tuple[str, str]] = (),
 ) -> sqlite3.Row | None:
-    """The step that ``MetadataStore.claim`` takes next."""
+    """The step that ``MetadataStore.claim`` takes next, of no task and version left out."""
     # One look at each run's or queue's index; a backlog elsewhere costs nothing.
     kinds = _kinds(connection, free)
     if of_runs is not None:
@@ -49,7 +50,9 @@ def next_row(
         looks = [("queue", name) for name in queues]
     else:
         looks = [("", "")]
-    found = [_first(connection, now, kind, tasks, *look) for look in looks for kind in kinds]
+    found = [
+        _first(connection, now, kind, tasks, without, *look) for look in looks for kind in kinds
+    ]
     return min(
         (row for row in found if row is not None and (not queues or row["queue"] in queues)),
         key=lambda row: (-row["priority"], row["ready_at"]),
@@ -265,14 +268,17 @@ def _first(
     now: float,
     needs: str,
     tasks: Collection[str],
+    without: Collection[tuple[str, str]],
     column: Literal["run", "queue", ""],
     value: str,
 ) -> sqlite3.Row | None:
     where = f" AND {column} = ?" if column else ""
     served = f" AND task IN ({', '.join('?' * len(tasks))})" if tasks else ""
+    left_out = " AND NOT (task = ? AND version = ?)" * len(without)
+    versions = [text for version in without for text in version]
     row: sqlite3.Row | None = connection.execute(
-        f"{_DUE} AND resources = ?{where}{served}{_IN_ORDER}",
-        (now, needs, *([value] if column else []), *tasks),
+        f"{_DUE} AND resources = ?{where}{served}{left_out}{_IN_ORDER}",
+        (now, needs, *([value] if column else []), *tasks, *versions),
     ).fetchone()
     return row
 
