@@ -17,10 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
+import uuid_utils
 from celery import chain, chord
-from pymongo import monitoring
+from pymongo import MongoClient, monitoring
 from redis import Redis
 
 from benchmarks import rawcelery
@@ -39,6 +41,8 @@ WARM = 200
 SLOTS = 10
 CHORDS = 60
 COUNTED = 50
+HISTORY = 2_000
+PAGE = 1_000
 STEP_COLLECTIONS = frozenset({"runs", "releases", "log"})
 
 CHORD = PipelineSpec(
@@ -67,10 +71,20 @@ def measure() -> list[Figure]:
             shared = _ours(folder / "shared", redis.url_for("6"), "", workers=2)
             mongo = _ours(folder / "mongo", redis.url_for("4"), mongodb.url_for("bench"))
             trips = count_trips(folder / "counted", redis.url_for("5"), mongodb.url_for("counted"))
+            later = count_trips(
+                folder / "later", redis.url_for("7"), mongodb.url_for("later"), history=HISTORY
+            )
     return [
         *_compared("sqlite", sqlite.or_better(shared), raw, wanted=1.0),
         *_compared("mongodb", mongo, raw, wanted=None),
         Figure("metadata_roundtrips_per_step", trips.metadata, "", 3, note="MongoDB, counted"),
+        Figure(
+            "metadata_roundtrips_per_step_later",
+            later.metadata,
+            "",
+            3,
+            note=f"the same in a history of {HISTORY} runs",
+        ),
         Figure("broker_messages_per_step", trips.messages, "", 1, note="counted"),
         Figure("broker_rings_per_run", trips.rings, "", note="counted: a run's end"),
     ]
@@ -241,7 +255,9 @@ class _Commands(monitoring.CommandListener):
         """Nothing: it was counted when it began."""
 
 
-def count_trips(home: Path, broker: str, metadata: str, runs: int = COUNTED) -> Trips:
+def count_trips(
+    home: Path, broker: str, metadata: str, runs: int = COUNTED, history: int = 0
+) -> Trips:
     """What a worker sends for runs of four steps, by the drivers' own monitoring.
 
     Arguments:
@@ -249,11 +265,13 @@ def count_trips(home: Path, broker: str, metadata: str, runs: int = COUNTED) -> 
         broker: a Redis database of its own.
         metadata: a MongoDB database of its own.
         runs: how many.
+        history: how many ended runs are there before.
     """
     listener = _Commands()
     monitoring.register(listener)
     try:
         with _team(home, broker, metadata) as (platform, _), Redis.from_url(broker) as redis:
+            _remember(metadata, history)
             client = platform.client()
             before = _sent(redis)
             for number in range(runs):
@@ -269,6 +287,18 @@ def count_trips(home: Path, broker: str, metadata: str, runs: int = COUNTED) -> 
         monitoring._LISTENERS.command_listeners.remove(listener)
     steps = len(CHORD.steps) * runs
     return Trips(listener.counted.total() / steps, messages / steps, rings / runs)
+
+
+def _remember(metadata: str, count: int) -> None:
+    """Fill the store with runs that have ended, as bare as the store lets them be."""
+    with MongoClient[dict[str, Any]](metadata) as server:
+        runs = server.get_default_database()["runs"]
+        for start in range(0, count, PAGE):
+            ids = [str(uuid_utils.uuid7()) for _ in range(start, min(start + PAGE, count))]
+            bare = {"name": "bench", "status": "succeeded", "state": {}, "digests": []}
+            runs.insert_many(
+                [{**bare, "_id": each, "short": each[-8:]} for each in ids], ordered=False
+            )
 
 
 def _sent(redis: Redis) -> tuple[int, int]:
