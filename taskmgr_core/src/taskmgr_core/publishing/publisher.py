@@ -23,6 +23,7 @@ from taskmgr_core.errors import (
     ConflictError,
     DamagedRecordError,
     NotFoundError,
+    PublishError,
 )
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
 from taskmgr_core.publishing.smoke import SmokeLoad
@@ -30,13 +31,14 @@ from taskmgr_core.publishing.sources import Source, read_source
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
-from taskmgr_core.specs import Release, StoredFile, TaskVersion
+from taskmgr_core.signing.signers import Signer, Signing
+from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
-Renewed = Literal["sdk", "python"]
+Renewed = Literal["sdk", "python", "signature"]
 
 
 def _say_nothing(_: str) -> None:
@@ -79,11 +81,12 @@ class _Stages:
         self.seconds[name] = time.perf_counter() - started
 
     def published(
-        self, versions: tuple[TaskVersion, ...], *, changed: bool, earlier: Release | None
+        self, versions: tuple[TaskVersion, ...], *, changed: bool, earlier: tuple[TaskVersion, ...]
     ) -> Published:
-        release = versions[0].release
+        now = versions[0]
+        before = next((each for each in earlier if each.name == now.name), now)
         seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        return Published(release, versions, changed, seconds, _renewed(earlier or release, release))
+        return Published(now.release, versions, changed, seconds, _renewed(before, now))
 
 
 @attrs.frozen
@@ -97,6 +100,7 @@ class Publisher:
         launcher: starts its runner.
         uv: builds and locks.
         folder: where it works; a lock for each plugin keeps two publishes of it apart.
+        signing: says what is signed with; None signs nothing, for what is published nowhere.
     """
 
     metadata: MetadataStore
@@ -105,6 +109,7 @@ class Publisher:
     launcher: RunnerLauncher
     uv: Uv
     folder: Path
+    signing: Signing | None = None
 
     def publish(
         self, path: Path, on_progress: OnProgress = _say_nothing, *, models: Path | None = None
@@ -122,11 +127,14 @@ class Publisher:
                 belongs to another distribution.
             EnvironmentBuildError: its virtualenv cannot be built.
             ArtifactError: a store cannot be written.
+            SigningKeyError: there is no key to sign with, and one is required; or it
+                cannot be used.
         """
         stages = _Stages(on_progress)
+        signer = self.signing.signer() if self.signing else None
         source = read_source(path, models)
         with self._alone(source.distribution) as temporary:
-            return self._publish(source, temporary, stages)
+            return self._publish(source, temporary, stages, signer)
 
     @contextlib.contextmanager
     def _alone(self, distribution: str) -> Iterator[Path]:
@@ -141,19 +149,26 @@ class Publisher:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
-    def _publish(self, source: Source, temporary: Path, stages: _Stages) -> Published:
+    def _publish(
+        self, source: Source, temporary: Path, stages: _Stages, signer: Signer | None
+    ) -> Published:
         with stages.stage("build", f"building the wheel of {source.distribution}"):
             wheel = read_wheel(source.wheel(self.uv, temporary))
             wheel_digest = digest_of(wheel.path.read_bytes())
             sdk = build_sdk_wheel(temporary)
-        there, readable = self._earlier(wheel, wheel_digest)
+        there, readable = self._earlier(wheel, wheel_digest, signer)
         earlier = there[0].release if there else None
-        if earlier and self._unchanged(source, wheel, sdk, earlier) and readable:
-            return stages.published(there, changed=False, earlier=earlier)
+        signed = signer is None or all(signer.has_signed(each) for each in there)
+        if earlier and self._unchanged(source, wheel, sdk, earlier) and readable and signed:
+            return stages.published(there, changed=False, earlier=there)
         check_dependencies(wheel)
+        # What is signed here is what is here: of a release that others may have changed
+        # in the store, nothing is taken over.
+        vouched = signer is None or bool(there and self._vouched(there[0], signer))
         with stages.stage("lock", "locking the dependencies"):
-            lock = self._published_lock(earlier, wheel) if earlier else None
+            lock = self._published_lock(earlier, wheel) if earlier and vouched else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+            _refuse_other_lock(earlier, lock, vouched=vouched)
         with stages.stage("environment"):
             release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
             environment = self.environments.ensure(release, stages.on_progress)
@@ -162,29 +177,42 @@ class Publisher:
             tasks, models = smoke.run(environment, stages.on_progress)
         with stages.stage("register", "registering"):
             release = attrs.evolve(release, models=models)
-            versions = tuple(TaskVersion(task, release) for task in tasks)
+            versions = _signed(tasks, release, earlier if vouched else None, signer)
+            if signer is None:
+                _refuse_lost_signature(there, release)
             changed = self.metadata.add_versions(versions)
             # What was there before has kept all but its SDK and Python.
             recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
-        return stages.published(recorded, changed=changed, earlier=earlier)
+        return stages.published(recorded, changed=changed, earlier=there)
 
-    def _earlier(self, wheel: Wheel, digest: str) -> tuple[tuple[TaskVersion, ...], bool]:
+    def _vouched(self, version: TaskVersion, signer: Signer) -> bool:
+        """Whether a version is recorded as somebody has signed it who is trusted here."""
+        return signer.has_signed(version) or bool(self.signing and self.signing.vouched(version))
+
+    def _earlier(
+        self, wheel: Wheel, digest: str, signer: Signer | None
+    ) -> tuple[tuple[TaskVersion, ...], bool]:
         """This version as it is registered, if it is; with another wheel it is refused.
 
         The store refuses as well; here it is found out before anything takes time.
 
         Returns:
-            What can be read of it, and whether that is all: what cannot be read is
-            recorded anew.
+            What can be read of it, and whether that is all: what cannot be read, or is
+            not what the same key has signed, is recorded anew.
         """
         found, readable = [], True
         for task in wheel.tasks:
             try:
-                found.append(self.metadata.version(task, wheel.version))
+                version = self.metadata.version(task, wheel.version)
             except NotFoundError:
                 continue
             except DamagedRecordError:
                 readable = False
+                continue
+            if signer is not None and signer.is_altered(version):
+                readable = False
+            else:
+                found.append(version)
         for each in found:
             if each.release.distribution != wheel.distribution:
                 raise ConflictError(
@@ -279,13 +307,60 @@ class Publisher:
         )
 
 
-def _renewed(earlier: Release, now: Release) -> tuple[Renewed, ...]:
+def _renewed(earlier: TaskVersion, now: TaskVersion) -> tuple[Renewed, ...]:
     found: list[Renewed] = []
-    if earlier.sdk.digest != now.sdk.digest:
+    if earlier.release.sdk.digest != now.release.sdk.digest:
         found.append("sdk")
-    if earlier.python != now.python:
+    if earlier.release.python != now.release.python:
         found.append("python")
+    if not found and earlier.signature != now.signature:  # with another SDK it is, of course
+        found.append("signature")
     return tuple(found)
+
+
+def _signed(
+    tasks: tuple[TaskSpec, ...], release: Release, earlier: Release | None, signer: Signer | None
+) -> tuple[TaskVersion, ...]:
+    """The versions to be recorded, each signed.
+
+    Arguments:
+        tasks: what the release holds.
+        release: as it was published now.
+        earlier: the same, as it was published before; None if nobody vouches for that.
+        signer: signs; None for nobody.
+    """
+    if signer is None:
+        return tuple(TaskVersion(task, release) for task in tasks)
+    if earlier is not None:
+        release = attrs.evolve(
+            release, published_at=earlier.published_at, platform=earlier.platform
+        )
+    return tuple(signer.sign(TaskVersion(task, release)) for task in tasks)
+
+
+def _refuse_other_lock(earlier: Release | None, lock: bytes, *, vouched: bool) -> None:
+    """Of a version that is there already the lock has to be the same; the store refuses, too."""
+    if earlier is not None and not vouched and digest_of(lock) != earlier.lock.digest:
+        raise ConflictError(
+            f"{earlier.distribution} {earlier.version} is published with another lock than the "
+            "one here, and no key that is trusted here has signed it, so that it is not taken "
+            "from the store; put its taskmgr.lock beside pyproject.toml, or raise the version"
+        )
+
+
+def _refuse_lost_signature(there: tuple[TaskVersion, ...], release: Release) -> None:
+    """What is signed does not become unsigned because somebody without a key publishes it."""
+    for each in there:
+        same = (each.release.sdk.digest, each.release.python) == (
+            release.sdk.digest,
+            release.python,
+        )
+        if each.signature is not None and not same:
+            raise PublishError(
+                f"{each.release.distribution} {each.version} is signed with the key "
+                f"{each.signature.key}, and gets another SDK or Python now, which has to be "
+                "signed anew; publish it where that key is, or make one with `taskmgr keys new`"
+            )
 
 
 def _file_digest(path: Path) -> str:

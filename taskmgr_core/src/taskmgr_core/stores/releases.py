@@ -50,11 +50,14 @@ def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion |
         published: as it was published now.
 
     Returns:
-        None when all stays. With another SDK or Python the release that is recorded,
-        with those, and the task as it is declared under them.
+        None when all stays. A signed version as it was signed, whole. Else, with another
+        SDK or Python, the release that is recorded, with those, and the task as it is
+        declared under them; a signature that it had was over others, and is gone.
     """
     if stored is None or content(stored) != content(published):
         return published
+    if published.signature is not None:
+        return published if published != stored else None
     new = published.release
     if (stored.release.sdk.digest, stored.release.python) == (new.sdk.digest, new.python):
         return None
