@@ -21,7 +21,6 @@ import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.errors import (
-    InvalidValueError,
     NotFoundError,
     SigningKeyError,
     nearest,
@@ -311,7 +310,9 @@ class Keyring:
         try:
             record = documents.loads(text, _Record, str(path))
             public = PublicKey.from_text(record.public_key)
-        except (InvalidValueError, ValueError) as error:
+        except documents.InvalidDocumentError as error:
+            raise _damaged(path, "; ".join(map(str, error.problems))) from error
+        except ValueError as error:
             raise _damaged(path, str(error)) from error
         if public.id != path.stem:
             raise _damaged(path, f"it holds the key {public.id}")
