@@ -180,7 +180,8 @@ def test_list_that_is_longer_or_shorter_breaks_the_signature(
 ) -> None:
     """An input, output or model that is left out or added is not what was signed."""
     items = getattr(signed.task, name)
-    task = attrs.evolve(signed.task, **{name: items * 2 if doubled else ()})
+    other: dict[str, Any] = {name: items * 2 if doubled else ()}
+    task = attrs.evolve(signed.task, **other)
     verdict = Verifier(keyring, "require").judge(attrs.evolve(signed, task=task))
     assert verdict.state == "altered"
 
