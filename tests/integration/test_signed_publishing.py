@@ -120,10 +120,10 @@ def test_nothing_is_built_where_a_required_key_is_missing(
     assert not (folder / LOCK_NAME).exists()
 
 
-def test_altered_record_is_put_right_by_its_key(
+def test_altered_record_is_put_right_by_publishing_again(
     connect: Connect, keyring: Keyring, folder: Path
 ) -> None:
-    """A record that was changed in the store is recorded anew when it is published again."""
+    """A record that was changed in the store is recorded anew, by its key and by another one."""
     keyring.new("ada")
     client, home = connect(), keyring.folder.parent
     client.publish(folder)
@@ -132,6 +132,10 @@ def test_altered_record_is_put_right_by_its_key(
         assert standing(client, home) == "altered"
         assert client.publish(folder).changed is True
         assert standing(client, home) == "trusted"
+    keyring.new("grace")
+    alter(home, with_other_lock(client))
+    assert connect(TASKMGR_SIGNING_KEY="grace").publish(folder).changed is True
+    assert standing(client, home) == "trusted"
 
 
 def test_lock_of_the_store_is_not_signed_unseen(

@@ -32,6 +32,7 @@ from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
 from taskmgr_core.signing.signers import Signer, Signing
+from taskmgr_core.signing.verifying import Standing
 from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
@@ -164,7 +165,7 @@ class Publisher:
         check_dependencies(wheel)
         # What is signed here is what is here: of a release that others may have changed
         # in the store, nothing is taken over.
-        vouched = signer is None or bool(there and self._vouched(there[0], signer))
+        vouched = signer is None or bool(there and self._standing(there[0]) == "trusted")
         with stages.stage("lock", "locking the dependencies"):
             lock = self._published_lock(earlier, wheel) if earlier and vouched else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
@@ -185,9 +186,8 @@ class Publisher:
             recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
         return stages.published(recorded, changed=changed, earlier=there)
 
-    def _vouched(self, version: TaskVersion, signer: Signer) -> bool:
-        """Whether a version is recorded as somebody has signed it who is trusted here."""
-        return signer.has_signed(version) or bool(self.signing and self.signing.vouched(version))
+    def _standing(self, version: TaskVersion) -> Standing:
+        return self.signing.standing(version) if self.signing else "unsigned"
 
     def _earlier(
         self, wheel: Wheel, digest: str, signer: Signer | None
@@ -198,7 +198,7 @@ class Publisher:
 
         Returns:
             What can be read of it, and whether that is all: what cannot be read, or is
-            not what the same key has signed, is recorded anew.
+            not what its key has signed, is recorded anew.
         """
         found, readable = [], True
         for task in wheel.tasks:
@@ -209,7 +209,7 @@ class Publisher:
             except DamagedRecordError:
                 readable = False
                 continue
-            if signer is not None and signer.is_altered(version):
+            if signer is not None and self._standing(version) == "altered":
                 readable = False
             else:
                 found.append(version)

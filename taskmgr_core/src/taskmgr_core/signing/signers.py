@@ -8,7 +8,7 @@ from taskmgr_core.errors import SigningKeyError
 from taskmgr_core.signing.keyring import Keyring, KnownKey
 from taskmgr_core.signing.keys import PrivateKey
 from taskmgr_core.signing.statement import statement
-from taskmgr_core.signing.verifying import REQUIRE, Policy, Verifier
+from taskmgr_core.signing.verifying import REQUIRE, Policy, Standing, Verifier
 from taskmgr_core.specs import Signature, TaskVersion
 
 
@@ -31,11 +31,6 @@ class Signer:
     def has_signed(self, version: TaskVersion) -> bool:
         """Whether a version has this key's signature, and is what was signed."""
         return version == self.sign(version)
-
-    def is_altered(self, version: TaskVersion) -> bool:
-        """Whether a version says that this key signed it, and it did not sign it so."""
-        claims = version.signature is not None and version.signature.key == self.key.id
-        return claims and not self.has_signed(version)
 
 
 @attrs.frozen
@@ -69,6 +64,6 @@ class Signing:
             )
         return None
 
-    def vouched(self, version: TaskVersion) -> bool:
-        """Whether somebody who is trusted here has signed a version as it is recorded."""
-        return Verifier(self.keyring, REQUIRE).judge(version).state == "trusted"
+    def standing(self, version: TaskVersion) -> Standing:
+        """What the signature of a version that is recorded already is worth here."""
+        return Verifier(self.keyring, self.policy).judge(version).state
