@@ -1,5 +1,6 @@
 """What a signature covers, and what a machine makes of it."""
 
+import base64
 import logging
 import random
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ from taskmgr_core.specs import (
 
 Step = str | int
 
+# Of RFC 8410, section 10.3.
+KNOWN_KEY = b"""-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+"""
 SCHEMA = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"minimum": 1.5}}}
 # Every field of every model has another value than its default, so that each is looked at.
 WHOLE = TaskVersion(
@@ -225,6 +231,25 @@ def test_signature_serves_for_its_key_alone(keyring: Keyring, signed: TaskVersio
     assert signed.signature is not None
     passed_on = attrs.evolve(signed, signature=Signature(other.id, signed.signature.value))
     assert Verifier(keyring, "require").judge(passed_on).state == "altered"
+
+
+def test_signature_can_be_written_in_one_way_only(keyring: Keyring, signed: TaskVersion) -> None:
+    """Another base64 text of the same bytes, which others would read, is refused."""
+    assert signed.signature is not None
+    value = signed.signature.value
+    spelled = value[:-3] + chr(ord(value[-3]) + 1) + "=="
+    assert base64.b64decode(spelled) == base64.b64decode(value)
+    other = attrs.evolve(signed, signature=attrs.evolve(signed.signature, value=spelled))
+    assert Verifier(keyring, "require").judge(other).state == "altered"
+
+
+def test_signatures_of_today_hold_tomorrow() -> None:
+    """The statement of a version is what it was when this test was written, and so is its key."""
+    private = PrivateKey.from_pem(KNOWN_KEY)
+    assert private.public.id == "e744c0791320c328"
+    assert private.sign(statement(WHOLE, private.public.id)) == (
+        "qgLSoS16OemmQnOw7lUMogzGPw0Q3IQt8/eUbR7MLienhBjKmXIYJH9Xi+V2FE5YtBuYQczIFRC7EdamH7vIDQ=="
+    )
 
 
 # what a machine makes of it
