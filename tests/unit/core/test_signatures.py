@@ -38,6 +38,16 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
 """
 SCHEMA = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"minimum": 1.5}}}
+# As one of the first signed versions was recorded: never to be changed.
+EARLY = """{"task":{"name":"echo","inputs":[{"name":"text","schema":{"type":"string"}}],"outputs":[
+{"name":"result","schema":{"minimum":1.5,"title":"\\u00e9"},"required":false,"default":[1,null]}],
+"timeout":30.0,"models":[{"name":"w","sha256":"ab","licence":"MIT","source":""}],
+"resources":{"gpu":1}},"release":{"distribution":"taskmgr-echo","version":"1.0",
+"wheel":{"name":"echo.whl","digest":"sha256:1","size":1},
+"lock":{"name":"taskmgr.lock","digest":"sha256:2","size":2},
+"sdk":{"name":"sdk.whl","digest":"sha256:3","size":3},
+"models":[{"name":"w","digest":"sha256:4","size":4}],
+"python":"3.11","platform":"linux-x86_64","published_at":"2026-11-26T02:52:04+00:00"}}"""
 # Every field of every model has another value than its default, so that each is looked at.
 WHOLE = TaskVersion(
     task=TaskSpec(
@@ -247,8 +257,8 @@ def test_signatures_of_today_hold_tomorrow() -> None:
     """The statement of a version is what it was when this test was written, and so is its key."""
     private = PrivateKey.from_pem(KNOWN_KEY)
     assert private.public.id == "e744c0791320c328"
-    assert private.sign(statement(WHOLE, private.public.id)) == (
-        "qgLSoS16OemmQnOw7lUMogzGPw0Q3IQt8/eUbR7MLienhBjKmXIYJH9Xi+V2FE5YtBuYQczIFRC7EdamH7vIDQ=="
+    assert private.sign(statement(recorded(EARLY), private.public.id)) == (
+        "7DtidRkqZtFO1nluUeRq/n0gg5NIt0UrO8qcH0x8TFWhgwDRNfUrSR7bWuOx/AaM3npezfkanYTW+MDDWbTVCg=="
     )
 
 
