@@ -12,7 +12,7 @@ from sources import PACKAGES, package_sources
 
 HEAVY = {
     *("numpy", "cv2", "PIL", "celery", "redis", "pymongo", "minio", "textual", "pytest"),
-    *("asyncio", "multiprocessing", "sqlite3", "http", "taskmgr_core"),
+    *("asyncio", "multiprocessing", "sqlite3", "http", "cryptography", "taskmgr_core"),
 }
 SDK_NEEDS = {"attrs", "cattrs", "pluggy", "taskmgr_plugins"}
 

@@ -7,7 +7,7 @@ import pytest
 from samples import pipeline_spec, task_version
 
 from taskmgr_core.errors import ConflictError, NotFoundError
-from taskmgr_core.specs import Choice, Route, TaskVersion
+from taskmgr_core.specs import Choice, Route, Signature, TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 
 # tasks
@@ -62,6 +62,51 @@ def test_version_published_with_another_python_gets_that(metadata: MetadataStore
     assert metadata.add_versions([published_later(other)]) is True
     assert metadata.version("echo") == other
     assert metadata.add_versions([other]) is False
+
+
+def signed(version: TaskVersion, value: str = "c2lnbmVk") -> TaskVersion:
+    """The version with a signature; no store knows what one is worth."""
+    return attrs.evolve(version, signature=Signature("0123456789abcdef", value))
+
+
+def test_signature_is_read_back(metadata: MetadataStore) -> None:
+    """A signed version is given back with its signature; recorded again it changes nothing."""
+    version = signed(task_version())
+    assert metadata.add_versions([version]) is True
+    assert metadata.version("echo") == version
+    assert metadata.add_versions([version]) is False
+
+
+def test_signature_is_added_to_what_had_none(metadata: MetadataStore) -> None:
+    """What was published unsigned is the same content when it is signed: it is recorded anew."""
+    metadata.add_versions([task_version("echo"), task_version("shout")])
+    assert metadata.add_versions([signed(task_version("echo"))]) is True
+    assert metadata.versions("echo") == [signed(task_version("echo"))]
+    assert metadata.versions("shout") == [task_version("shout")]
+
+
+def test_signed_version_is_recorded_as_it_was_signed(metadata: MetadataStore) -> None:
+    """With another signature everything of a version is new, the moment of publishing too."""
+    metadata.add_versions([signed(task_version())])
+    later = signed(published_later(task_version(sdk="newer")), "b3RoZXI=")
+    assert metadata.add_versions([later]) is True
+    assert metadata.version("echo") == later
+
+
+def test_signature_outlives_what_is_published_unsigned(metadata: MetadataStore) -> None:
+    """The same published without a key keeps its signature, if nothing is new that it covers."""
+    metadata.add_versions([signed(task_version())])
+    assert metadata.add_versions([published_later(task_version())]) is False
+    assert metadata.version("echo") == signed(task_version())
+    assert metadata.add_versions([task_version(sdk="newer")]) is True
+    assert metadata.version("echo") == task_version(sdk="newer")
+
+
+def test_signed_version_with_other_content_is_refused(metadata: MetadataStore) -> None:
+    """A signature does not make another wheel the same version."""
+    metadata.add_versions([task_version()])
+    with pytest.raises(ConflictError, match="other content"):
+        metadata.add_versions([signed(task_version(wheel="other"))])
 
 
 def published_later(version: TaskVersion) -> TaskVersion:

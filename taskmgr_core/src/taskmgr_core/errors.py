@@ -31,6 +31,8 @@ __all__ = [
     "RunnerError",
     "RunnerProtocolError",
     "SettingsError",
+    "SignatureError",
+    "SigningKeyError",
     "StoreAwayError",
     "StoreError",
     "StoreGoneError",
@@ -82,6 +84,14 @@ class ConflictError(TaskmgrError):
 
 class PublishError(TaskmgrError):
     """A plugin or pipeline cannot be published as it is."""
+
+
+class SigningKeyError(TaskmgrError):
+    """A key cannot be used as is asked: absent, revoked, damaged, readable by others."""
+
+
+class SignatureError(TaskmgrError):
+    """A task version is not signed as this machine requires; nothing of it is installed or run."""
 
 
 class EnvironmentBuildError(TaskmgrError):
@@ -181,8 +191,8 @@ class RunnerError(TaskmgrError):
     Arguments:
         message: what happened.
         code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
-            ``timeout``, ``memory``, ``disk-full``, ``cancelled``, ``environment`` or
-            ``internal``.
+            ``timeout``, ``memory``, ``disk-full``, ``cancelled``, ``environment``,
+            ``signature`` or ``internal``.
         traceback: the task's own, or empty.
         retryable: whether another attempt may go better.
         details: further facts, such as the exit status.

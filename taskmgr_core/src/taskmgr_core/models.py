@@ -41,7 +41,10 @@ class ModelFiles:
                 f"the model {model.name!r} is no file name; a name without folders is wanted, "
                 "as in the plugin's models folder"
             )
-        content = self.artifacts.local_path(model.digest)
+        try:
+            content = self.artifacts.local_path(model.digest)
+        except ArtifactError as error:
+            raise ArtifactError(f"the model {model.name} is refused: {error}") from error
         path = self.folder / model.digest.removeprefix("sha256:") / model.name
         try:
             if not _same_file(content, path):

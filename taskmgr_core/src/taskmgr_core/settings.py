@@ -14,7 +14,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import platformdirs
@@ -79,6 +79,18 @@ def bounds_of(text: str) -> tuple[int, int] | None:
     return fewest, most
 
 
+def _folder_of(text: str) -> Path:
+    """The folder that a text names.
+
+    Raises:
+        ValueError: it begins with a user that is not there.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError("it names no user's folder; give a path") from error
+
+
 def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
     def wrong(text: str) -> str | None:
         try:
@@ -92,6 +104,7 @@ def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
 
 _no_resources = _wrong(offer_from)
 _no_bounds = _wrong(bounds_of)
+_no_folder = _wrong(_folder_of)
 
 
 @attrs.frozen
@@ -165,6 +178,21 @@ class Settings:
     )
     environments_mb: int = _setting(
         20_000, "Size that `taskmgr env gc` brings the virtualenvs down to.", _at_least(0)
+    )
+    signatures: Literal["off", "warn", "require"] = _setting(
+        "off",
+        "What becomes of a task version that no key trusted here has signed: off runs it, warn "
+        "runs it and says so once in the log, require fails its steps.",
+        _one_of("off", "warn", "require"),
+    )
+    signing_key: str = _setting(
+        "", "Id or name of the key that publish signs with, where there are several."
+    )
+    keys_folder: str = _setting(
+        "",
+        "Folder of the keys that this machine signs with, trusts and has revoked. "
+        "Default: keys in home.",
+        _no_folder,
     )
     log_level: str = _setting(
         "info",

@@ -174,8 +174,10 @@ class Trial:
 
         Raises:
             NotFoundError: with the nearest name, or the known versions.
+            SignatureError: it is not signed as this machine requires.
         """
         found = self._platform.metadata.version(task, version)
+        self._platform.verifier.check(found, task, version)
         self._metadata.add_versions([found])
         return found
 

@@ -22,6 +22,9 @@ from taskmgr_core.queue.units import Units
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.runners.devices import Devices
 from taskmgr_core.settings import Settings, load
+from taskmgr_core.signing.keyring import Keyring
+from taskmgr_core.signing.signers import Signing
+from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
@@ -43,6 +46,18 @@ def environments_of(settings: Settings) -> Environments:
     """The virtualenvs of this machine, which need no database."""
     artifacts = DirectoryArtifacts(settings.home / "artifacts")
     return Environments(settings.home / "environments", artifacts, Uv.find(os.environ))
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The keys that this machine signs with, trusts and has revoked; no store is needed."""
+    if settings.keys_folder:
+        return Keyring(Path(settings.keys_folder).expanduser().absolute())
+    return Keyring(settings.home / "keys")
+
+
+def verifier_of(settings: Settings) -> Verifier:
+    """What verifies the signatures of task versions."""
+    return Verifier(keyring_of(settings), settings.signatures)
 
 
 def connect(home: Path | None = None) -> Client:
@@ -79,6 +94,7 @@ class Platform:
         self.uv = Uv.find(os.environ)
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
         self.models = ModelFiles(home / "models", self.artifacts)
+        self.verifier = verifier_of(settings)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.
@@ -118,6 +134,9 @@ class Platform:
             launcher=self.launcher(slots=1),
             uv=self.uv,
             folder=self.settings.home / "publishing",
+            signing=Signing(
+                self.verifier.keyring, self.settings.signatures, self.settings.signing_key
+            ),
         )
 
     def launcher(self, slots: int, resources: Mapping[str, int] = NO_RESOURCES) -> RunnerLauncher:
@@ -169,6 +188,7 @@ class Platform:
             inline_bytes=self.settings.inline_bytes,
             retry_delay=self.settings.retry_delay,
             timeouts=said.timeouts,
+            verifier=self.verifier,
         )
         # Who works for their own runs alone is told why one cannot be run: it fails.
         coverage = None if runs is not None else self.coverage()

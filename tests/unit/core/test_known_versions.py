@@ -6,10 +6,13 @@ from pathlib import Path
 import attrs
 import pytest
 
-from taskmgr_core.errors import StoreError
+from taskmgr_core.errors import SignatureError, StoreError
+from taskmgr_core.signing.keyring import Keyring
+from taskmgr_core.signing.signers import Signing
+from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.sqlite import SqliteMetadata
-from taskmgr_core.worker.versions import KnownVersions
+from taskmgr_core.worker.versions import KEEP_SECONDS, KnownVersions
 
 
 @attrs.define
@@ -72,3 +75,26 @@ def test_version_that_does_not_serve_is_looked_up_at_once(metadata: SqliteMetada
     metadata.add_versions([version("new")])
     assert known.another(stale) == version("new")
     assert known.get("echo", "1.0") == version("new")
+
+
+def test_key_that_is_revoked_is_noticed_within_a_minute(
+    metadata: SqliteMetadata, tmp_path: Path
+) -> None:
+    """A version is verified whenever it is looked up: the first time, and after half a minute."""
+    keyring = Keyring(tmp_path / "keys")
+    keyring.new("ada")
+    signer = Signing(keyring, "require").signer()
+    assert signer is not None
+    clock = Clock()
+    known = KnownVersions(metadata, clock=clock, verifier=Verifier(keyring, "require"))
+    with pytest.raises(SignatureError, match="it is not signed"):
+        known.get("echo", "1.0")
+    signed = signer.sign(version("old"))
+    metadata.add_versions([signed])
+    assert known.get("echo", "1.0") == signed
+    keyring.revoke("ada")
+    assert KEEP_SECONDS <= 60
+    clock.now += KEEP_SECONDS
+    for look_up in (lambda: known.get("echo", "1.0"), lambda: known.another(signed)):
+        with pytest.raises(SignatureError, match=r"\(ada\), which was revoked"):
+            look_up()

@@ -27,6 +27,7 @@ COMMANDS = (
     Entry("create", "create", "Write a new plugin project that works as it is.", CATALOG),
     Entry("test", "trial", "Run a task once in its own virtualenv; record nothing.", CATALOG),
     Entry("publish", "publish", "Publish plugins and pipelines.", CATALOG),
+    Entry("keys", "keys", "The keys that publications are signed with.", CATALOG),
     Entry("list", "catalog", "List the published tasks and pipelines.", CATALOG),
     Entry("info", "catalog", "Show a task or pipeline: inputs, outputs, versions.", CATALOG),
     Entry("run", "run", "Run a task or pipeline and print its result.", RUNS),

@@ -18,7 +18,8 @@ from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.probes import probes
 from taskmgr_core.report.formats import counted, size
 from taskmgr_core.settings import Settings
-from taskmgr_core.specs import Release
+from taskmgr_core.signing.verifying import OFF, REQUIRE
+from taskmgr_core.specs import Release, TaskVersion
 from taskmgr_core.wiring import Platform
 
 State = Literal["ok", "warn", "fault"]
@@ -147,6 +148,34 @@ def _faults_of(platform: Platform, release: Release) -> Iterator[str]:
             yield f"{release.distribution} {release.version}, {file.name}: {error}"
 
 
+def _check_signatures(platform: Platform) -> Iterator[Finding]:
+    """Every published version is signed as the policy wants it, and the keys can be used."""
+    policy, keyring = platform.settings.signatures, platform.verifier.keyring
+    for fault in keyring.faults():
+        yield Finding("keys", "fault", fault)
+    if policy == OFF:
+        yield Finding("signatures", "ok", "none is asked for: the setting signatures is off")
+        return
+    versions = _versions(platform)
+    refused = 0
+    for each in versions:
+        verdict = platform.verifier.judge(each)
+        if verdict.state != "trusted":
+            refused += 1
+            state: State = "fault" if policy == REQUIRE else "warn"
+            message = f"{each.name} {each.version}: {verdict.problem}"
+            yield Finding("signatures", state, message, verdict.advice)
+    if not refused:
+        count = counted(len(versions), "published version")
+        yield Finding("signatures", "ok", f"{count}, each signed with a key that is trusted here")
+
+
+def _versions(platform: Platform) -> list[TaskVersion]:
+    """Every published version of every task."""
+    tasks = [each.name for each in platform.metadata.latest_versions()]
+    return [each for task in tasks for each in platform.metadata.versions(task)]
+
+
 def _check_environments(platform: Platform) -> Iterator[Finding]:
     """Every installed file is there and unchanged."""
     damaged = platform.environments.damaged()
@@ -229,6 +258,7 @@ _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "database": _check_database,
     "records": _check_records,
     "artifacts": _check_artifacts,
+    "signatures": _check_signatures,
     "virtualenvs": _check_environments,
     "uv": _check_uv,
     "python": _check_pythons,

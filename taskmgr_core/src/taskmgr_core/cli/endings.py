@@ -65,10 +65,12 @@ def _kind_of(error: Exception) -> tuple[str, int]:
         (errors.NotFoundError, "not-found", BAD_INPUT),
         (errors.ConflictError, "conflict", BAD_INPUT),
         (errors.PublishError, "publish", BAD_INPUT),
+        (errors.SigningKeyError, "key", BAD_INPUT),
         (InvalidInputError, "invalid-input", BAD_INPUT),
         (TaskDefinitionError, "task-definition", BAD_INPUT),
         (errors.EnvironmentBuildError, "environment", TROUBLE),
         (errors.ArtifactError, "artifact", TROUBLE),
+        (errors.SignatureError, "signature", TROUBLE),
         (errors.StoreError, "store", TROUBLE),
         (TaskmgrError, "platform", TROUBLE),
     )

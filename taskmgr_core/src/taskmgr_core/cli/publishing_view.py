@@ -117,11 +117,19 @@ def published_line(published: Published) -> str:
             "sdk": "the SDK of this taskmgr",
             "python": f"Python {release.python}",
             "wheels": "the wheels of its dependencies",
+            "signature": f"the signature of the key {_key_of(published)}",
         }
         what = " and ".join(new[each] for each in published.renewed)
         return f"{release.version} renewed with {what} in {took}, wheel and lock unchanged"
     wheel = f"wheel {size(release.wheel.size)} {short_digest(release.wheel.digest)}"
-    return f"{release.version} published in {took}, {wheel}"
+    signed = f", signed with the key {_key_of(published)}" if _key_of(published) else ""
+    return f"{release.version} published in {took}, {wheel}{signed}"
+
+
+def _key_of(published: Published) -> str | None:
+    """The id of the key that a release is signed with."""
+    signature = published.versions[0].signature
+    return signature.key if signature else None
 
 
 def stages_line(published: Published) -> str:
@@ -141,5 +149,6 @@ def published_view(published: Published) -> dict[str, Any]:
         "renewed": list(published.renewed),
         "tasks": [each.name for each in published.versions],
         "release": release_view(published.release),
+        "key": _key_of(published),
         "seconds": dict(published.seconds),
     }

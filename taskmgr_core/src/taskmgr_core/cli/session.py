@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from taskmgr_core.environments import Environments
     from taskmgr_core.monitoring import Picture
     from taskmgr_core.settings import Settings
+    from taskmgr_core.signing.verifying import Verifier
     from taskmgr_core.wiring import Platform
 
 
@@ -107,6 +108,16 @@ class Session:
         from taskmgr_core.wiring import environments_of
 
         return environments_of(self.settings())
+
+    def verifier(self) -> Verifier:
+        """What verifies signatures, with the keys of this machine; no store is asked.
+
+        Raises:
+            SettingsError: with the place of the value that is wrong.
+        """
+        from taskmgr_core.wiring import verifier_of
+
+        return verifier_of(self.settings())
 
     def client(self) -> Client:
         """The client; close it.

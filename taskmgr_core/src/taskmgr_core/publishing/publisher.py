@@ -27,12 +27,19 @@ from taskmgr_core.publishing.covering import refuse_gaps
 from taskmgr_core.publishing.fetching import Fetcher
 from taskmgr_core.publishing.locating import locate
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
+from taskmgr_core.publishing.signed import (
+    refuse_lost_signature,
+    refuse_other_lock,
+    signed_versions,
+)
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
 from taskmgr_core.publishing.vendoring import Vendoring
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
+from taskmgr_core.signing.signers import Signer, Signing
+from taskmgr_core.signing.verifying import Standing
 from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
@@ -40,7 +47,7 @@ from taskmgr_core.tags import this_platform
 from taskmgr_core.uv import NoPythonError, Uv
 
 OnProgress = Callable[[str], None]
-Renewed = Literal["sdk", "python", "wheels"]
+Renewed = Literal["sdk", "python", "wheels", "signature"]
 
 
 def _say_nothing(_: str) -> None:
@@ -83,11 +90,23 @@ class _Stages:
         self.seconds[name] = time.perf_counter() - started
 
     def published(
-        self, versions: tuple[TaskVersion, ...], *, changed: bool, earlier: Release | None
+        self, versions: tuple[TaskVersion, ...], *, changed: bool, earlier: tuple[TaskVersion, ...]
     ) -> Published:
-        release = versions[0].release
+        now = versions[0]
+        before = next((each for each in earlier if each.name == now.name), now)
         seconds = {**self.seconds, "total": time.perf_counter() - self.started}
-        return Published(release, versions, changed, seconds, _renewed(earlier or release, release))
+        return Published(now.release, versions, changed, seconds, _renewed(before, now))
+
+
+@attrs.frozen
+class _Order:
+    """What is published, and how."""
+
+    source: Source
+    temporary: Path
+    signer: Signer | None
+    breaking: bool
+    vendor: bool
 
 
 @attrs.frozen
@@ -101,6 +120,7 @@ class Publisher:
         launcher: starts its runner.
         uv: builds and locks.
         folder: where it works; a lock for each plugin keeps two publishes of it apart.
+        signing: says what is signed with; None signs nothing, for what is published nowhere.
     """
 
     metadata: MetadataStore
@@ -109,6 +129,7 @@ class Publisher:
     launcher: RunnerLauncher
     uv: Uv
     folder: Path
+    signing: Signing | None = None
 
     def publish(
         self,
@@ -135,11 +156,15 @@ class Publisher:
                 to another distribution, or it breaks who uses an earlier version.
             EnvironmentBuildError: its virtualenv cannot be built.
             ArtifactError: a store cannot be written.
+            SigningKeyError: there is no key to sign with, and one is required; or it
+                cannot be used.
         """
         stages = _Stages(on_progress)
+        signer = self.signing.signer() if self.signing else None
         source = read_source(path, models)
         with self._alone(source.distribution) as temporary:
-            return self._publish(source, temporary, stages, breaking=breaking, vendor=vendor)
+            order = _Order(source, temporary, signer, breaking, vendor)
+            return self._publish(order, stages)
 
     @contextlib.contextmanager
     def _alone(self, distribution: str) -> Iterator[Path]:
@@ -154,64 +179,77 @@ class Publisher:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
-    def _publish(
-        self, source: Source, temporary: Path, stages: _Stages, *, breaking: bool, vendor: bool
-    ) -> Published:
+    def _publish(self, order: _Order, stages: _Stages) -> Published:
+        source, temporary, signer = order.source, order.temporary, order.signer
         with stages.stage("build", f"building the wheel of {source.distribution}"):
             wheel = read_wheel(source.wheel(self.uv, temporary))
             wheel_digest = digest_of(wheel.path.read_bytes())
             sdk = build_sdk_wheel(temporary)
-        there, readable = self._earlier(wheel, wheel_digest)
+        there, readable = self._earlier(wheel, wheel_digest, signer)
         earlier = there[0].release if there else None
-        whole = earlier and readable and self._unchanged(source, wheel, sdk, earlier)
-        if whole and not vendor:
-            return stages.published(there, changed=False, earlier=earlier)
+        signed = signer is None or all(signer.has_signed(each) for each in there)
+        whole = earlier is not None and self._unchanged(source, wheel, sdk, earlier)
+        if whole and readable and signed and not order.vendor:
+            return stages.published(there, changed=False, earlier=there)
         check_dependencies(wheel)
+        # What is signed here is what is here: of a release that others may have changed
+        # in the store, nothing is taken over.
+        vouched = signer is None or bool(there and self._standing(there[0]) == "trusted")
+        known = earlier if vouched else None
         with stages.stage("lock", "locking the dependencies"):
-            lock = self._published_lock(earlier, wheel) if earlier else None
+            lock = self._published_lock(known, wheel) if known else None
             lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+            refuse_other_lock(earlier, lock, vouched=vouched)
             if source.platforms:
                 refuse_gaps(locate(lock, self.uv, temporary), wheel, source.platforms)
-        release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
-        release = attrs.evolve(release, platforms=source.platforms)
-        if vendor:
+        release = self._stored(order, wheel, lock, sdk, self._python(wheel, earlier))
+        if order.vendor:
             with stages.stage("vendor", "storing the wheels of the dependencies"):
-                vendoring = Vendoring(self.uv, self.artifacts, Fetcher(self.uv.environment))
-                python = self.environments.interpreter(release)
-                wheels = vendoring.vendored(lock, python, temporary)
-                release = attrs.evolve(release, vendored=wheels)
+                release = self._vendored(release, lock, temporary)
         with stages.stage("environment"):
             environment = self.environments.ensure(release, stages.on_progress)
         with stages.stage("load"):
             smoke = SmokeLoad(self.launcher, self.artifacts, source.models, temporary / "models")
             tasks, models = smoke.run(environment, stages.on_progress)
-            if not earlier and not breaking:
+            if not earlier and not order.breaking:
                 refuse_breaking(self.metadata, wheel.version, tasks)
         with stages.stage("register", "registering"):
             release = attrs.evolve(release, models=models)
-            versions = tuple(TaskVersion(task, release) for task in tasks)
+            versions = signed_versions(tasks, release, known, signer)
+            if signer is None:
+                refuse_lost_signature(there, release)
             changed = self.metadata.add_versions(versions)
             # What was there before has kept all but its SDK, its Python and its vendored wheels.
             recorded = tuple(self.metadata.version(each.name, each.version) for each in versions)
-        return stages.published(recorded, changed=changed, earlier=earlier)
+        return stages.published(recorded, changed=changed, earlier=there)
 
-    def _earlier(self, wheel: Wheel, digest: str) -> tuple[tuple[TaskVersion, ...], bool]:
+    def _standing(self, version: TaskVersion) -> Standing:
+        return self.signing.standing(version) if self.signing else "unsigned"
+
+    def _earlier(
+        self, wheel: Wheel, digest: str, signer: Signer | None
+    ) -> tuple[tuple[TaskVersion, ...], bool]:
         """This version as it is registered, if it is; with another wheel it is refused.
 
         The store refuses as well; here it is found out before anything takes time.
 
         Returns:
-            What can be read of it, and whether that is all: what cannot be read is
-            recorded anew.
+            What can be read of it, and whether that is all: what cannot be read, or is
+            not what its key has signed, is recorded anew.
         """
         found, readable = [], True
         for task in wheel.tasks:
             try:
-                found.append(self.metadata.version(task, wheel.version))
+                version = self.metadata.version(task, wheel.version)
             except NotFoundError:
                 continue
             except DamagedRecordError:
                 readable = False
+                continue
+            if signer is not None and self._standing(version) == "altered":
+                readable = False
+            else:
+                found.append(version)
         for each in found:
             if each.release.distribution != wheel.distribution:
                 raise ConflictError(
@@ -292,7 +330,13 @@ class Publisher:
                 return self.uv.interpreter(earlier.python).minor
         return self.uv.interpreter(str(wheel.requires_python)).minor
 
-    def _stored(self, wheel: Wheel, lock: bytes, sdk: Path, python: str) -> Release:
+    def _vendored(self, release: Release, lock: bytes, temporary: Path) -> Release:
+        """The release with the wheels that this machine takes."""
+        vendoring = Vendoring(self.uv, self.artifacts, Fetcher(self.uv.environment))
+        python = self.environments.interpreter(release)
+        return attrs.evolve(release, vendored=vendoring.vendored(lock, python, temporary))
+
+    def _stored(self, order: _Order, wheel: Wheel, lock: bytes, sdk: Path, python: str) -> Release:
         return Release(
             distribution=wheel.distribution,
             version=wheel.version,
@@ -303,17 +347,20 @@ class Publisher:
             python=python,
             platform=this_platform(),
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            platforms=order.source.platforms,
         )
 
 
-def _renewed(earlier: Release, now: Release) -> tuple[Renewed, ...]:
+def _renewed(earlier: TaskVersion, now: TaskVersion) -> tuple[Renewed, ...]:
     found: list[Renewed] = []
-    if earlier.sdk.digest != now.sdk.digest:
+    if earlier.release.sdk.digest != now.release.sdk.digest:
         found.append("sdk")
-    if earlier.python != now.python:
+    if earlier.release.python != now.release.python:
         found.append("python")
-    if earlier.vendored != now.vendored:
+    if earlier.release.vendored != now.release.vendored:
         found.append("wheels")
+    if not found and earlier.signature != now.signature:  # with another SDK it is, of course
+        found.append("signature")
     return tuple(found)
 
 

@@ -110,11 +110,29 @@ class Release:
 
 
 @attrs.frozen
+class Signature:
+    """Who vouches for a task version; see ``signing``.
+
+    Attributes:
+        key: the id of the key, 16 hexadecimal digits.
+        value: the Ed25519 signature of the version's statement, in base64.
+    """
+
+    key: str
+    value: str
+
+
+@attrs.frozen
 class TaskVersion:
-    """One published version of a task."""
+    """One published version of a task.
+
+    Attributes:
+        signature: over all the rest of it; None where it was published without a key.
+    """
 
     task: TaskSpec
     release: Release
+    signature: Signature | None = None
 
     @property
     def name(self) -> str:

@@ -57,13 +57,17 @@ def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion |
         published: as it was published now.
 
     Returns:
-        None when all stays. With another SDK or Python, or further vendored wheels, the
-        release that is recorded, with those, and the task as it is declared under them.
+        None when all stays. A signed version as it was signed, whole. Else, with another
+        SDK or Python, or further vendored wheels, the release that is recorded, with those,
+        and the task as it is declared under them; a signature that it had was over others,
+        and is gone.
     """
     if stored is None or content(stored) != content(published):
         return published
+    if published.signature is not None:
+        return published if published != stored else None
     new = published.release
-    vendored = _together(stored.release.vendored, new.vendored)
+    vendored = together(stored.release.vendored, new.vendored)
     release = attrs.evolve(stored.release, sdk=new.sdk, python=new.python, vendored=vendored)
     same_sdk = stored.release.sdk.digest == new.sdk.digest
     if same_sdk and (release.python, vendored) == (stored.release.python, stored.release.vendored):
@@ -71,8 +75,12 @@ def renewed(stored: TaskVersion | None, published: TaskVersion) -> TaskVersion |
     return TaskVersion(published.task, release)
 
 
-def _together(*wheels: tuple[StoredFile, ...]) -> tuple[StoredFile, ...]:
-    """Vendored wheels of several machines: each once."""
+def together(*wheels: tuple[StoredFile, ...]) -> tuple[StoredFile, ...]:
+    """The vendored wheels of several machines, each once.
+
+    Arguments:
+        wheels: those of each.
+    """
     found = {each.digest: each for every in wheels for each in every}
     return tuple(sorted(found.values(), key=lambda each: (each.name, each.digest)))
 

@@ -18,6 +18,7 @@ from taskmgr_core.errors import (
     Problem,
     RunnerError,
     RunnerProtocolError,
+    SignatureError,
     TaskmgrError,
     is_away,
     is_disk_full,
@@ -27,6 +28,7 @@ from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.output import OnLines
 from taskmgr_core.runners import Limits, call_frame
+from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import (
     Claim,
     Failure,
@@ -62,6 +64,7 @@ class Executor:
         inline_bytes: larger values are put aside as files.
         retry_delay: seconds before the first retry, doubled each time.
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
+        verifier: refuses versions that nobody vouches for; None where all are one's own.
     """
 
     metadata: MetadataStore
@@ -71,8 +74,11 @@ class Executor:
     inline_bytes: int
     retry_delay: float
     timeouts: Mapping[str, float] = attrs.field(factory=dict)
+    verifier: Verifier | None = None
     _versions: KnownVersions = attrs.field(
-        default=attrs.Factory(lambda self: KnownVersions(self.metadata), takes_self=True),
+        default=attrs.Factory(
+            lambda self: KnownVersions(self.metadata, verifier=self.verifier), takes_self=True
+        ),
         init=False,
         repr=False,
     )
@@ -260,6 +266,8 @@ def _reason_of(error: Exception) -> RunnerError | None:
         return error
     if isinstance(error, InvalidValueError):
         return RunnerError(str(error), "invalid-output", retryable=False)
+    if isinstance(error, SignatureError):
+        return RunnerError(str(error), "signature", retryable=False)
     return RunnerError(str(error), "environment") if isinstance(error, TaskmgrError) else None
 
 

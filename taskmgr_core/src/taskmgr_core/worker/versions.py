@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
+from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -23,6 +24,9 @@ class _Kept:
 class KnownVersions:
     """Looks versions up, each seldom. Safe to use from many threads.
 
+    Each is verified whenever it is looked up, before anything of it is installed: so is
+    a key that was revoked meanwhile found out.
+
     A published version keeps its wheel and lock for ever, but may get another SDK or
     Python. So what was looked up is believed for a while only: then it costs one look-up, and
     none for each step.
@@ -30,12 +34,14 @@ class KnownVersions:
     Attributes:
         metadata: where they are looked up.
         keep_seconds: how long one is believed.
+        verifier: refuses versions that nobody vouches for; None where all are one's own.
         clock: monotonic seconds.
     """
 
     metadata: MetadataStore
     keep_seconds: float = KEEP_SECONDS
     clock: Callable[[], float] = time.monotonic
+    verifier: Verifier | None = None
     _kept: dict[tuple[str, str], _Kept] = attrs.field(factory=dict, init=False, repr=False)
 
     def get(self, task: str, version: str) -> TaskVersion:
@@ -43,6 +49,7 @@ class KnownVersions:
 
         Raises:
             NotFoundError: it is not published.
+            SignatureError: it is not signed as this machine requires.
         """
         kept = self._kept.get((task, version))
         return kept.version if kept and self.clock() < kept.until else self._look_up(task, version)
@@ -52,11 +59,14 @@ class KnownVersions:
 
         Raises:
             NotFoundError: it is not published any more.
+            SignatureError: it is not signed as this machine requires.
         """
         found = self._look_up(stale.name, stale.version)
         return found if found != stale else None
 
     def _look_up(self, task: str, version: str) -> TaskVersion:
         found = self.metadata.version(task, version)
+        if self.verifier is not None:
+            self.verifier.check(found, task, version)
         self._kept[task, version] = _Kept(found, self.clock() + self.keep_seconds)
         return found

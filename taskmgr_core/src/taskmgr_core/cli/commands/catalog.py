@@ -16,11 +16,13 @@ from taskmgr_core.cli.paths import is_pipeline_file
 from taskmgr_core.cli.run_examples import run_example
 from taskmgr_core.cli.screen import Screen, facts, plain, table
 from taskmgr_core.cli.session import Session
+from taskmgr_core.cli.signatures_view import signature_line, signature_view
 from taskmgr_core.cli.views import graph_view, task_view
 from taskmgr_core.client import Client
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.report.formats import counted, duration, short_digest
+from taskmgr_core.signing.verifying import Verdict
 from taskmgr_core.specs import (
     FieldSpec,
     Graph,
@@ -171,9 +173,10 @@ def info_command(session: Session, name: str, version: str | None, as_json: bool
         client.graph(name, version)  # tells the nearest task or pipeline
         task, versions = client.metadata.version(name, version), client.metadata.versions(name)
     if as_json:
-        session.screen.json(task_view(task, versions))
+        signature = signature_view(session.verifier().judge(task, name, version))
+        session.screen.json({**task_view(task, versions), "signature": signature})
     else:
-        _print_task(session.screen, task, versions)
+        _print_task(session.screen, task, versions, session.verifier().judge(task, name, version))
 
 
 def _pipeline(client: Client, name: str) -> PipelineSpec | None:
@@ -182,7 +185,9 @@ def _pipeline(client: Client, name: str) -> PipelineSpec | None:
     return next((each for each in client.pipelines() if each.pipeline == name), None)
 
 
-def _print_task(screen: Screen, version: TaskVersion, versions: Iterable[TaskVersion]) -> None:
+def _print_task(
+    screen: Screen, version: TaskVersion, versions: Iterable[TaskVersion], verdict: Verdict
+) -> None:
     task, release = version.task, version.release
     rows = [
         ("task", task.name),
@@ -192,6 +197,7 @@ def _print_task(screen: Screen, version: TaskVersion, versions: Iterable[TaskVer
         ("wheel", f"sha256 {short_digest(release.wheel.digest)}"),
         ("built for", f"Python {release.python}, {release.platform}"),
         ("published", release.published_at),
+        ("signed", signature_line(verdict)),
         ("queue", f"{task.queue}, priority {task.priority}"),
         ("limits", f"{duration(task.timeout)}, {task.memory_mb} MB, {_retries(task.retries)}"),
     ]

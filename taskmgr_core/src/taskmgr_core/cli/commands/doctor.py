@@ -24,7 +24,7 @@ def doctor_command(session: Session, as_json: bool) -> int:
     """Check that everything is as it should be.
 
     Looks at the settings, the home and its room, the database and every record
-    in it, the files of the published tasks, the virtualenvs, uv and what it gets
+    in it, the files of the published tasks, their signatures, the virtualenvs, uv and what it gets
     of pip's settings, the Pythons of this machine, and the workers. All files of
     the virtualenvs are read. On servers each is asked first, and nothing else is
     looked at while one is away. The exit code is 1 when there is a fault.
