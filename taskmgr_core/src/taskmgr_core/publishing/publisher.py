@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,13 @@ from taskmgr_core.errors import (
     DamagedRecordError,
     NotFoundError,
 )
-from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
+from taskmgr_core.publishing.locks import (
+    check_dependencies,
+    check_names,
+    keep_lock,
+    make_lock,
+    read_lock,
+)
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
@@ -150,10 +156,12 @@ class Publisher:
         earlier = there[0].release if there else None
         if earlier and self._unchanged(source, wheel, sdk, earlier) and readable:
             return stages.published(there, changed=False, earlier=earlier)
-        check_dependencies(wheel)
+        # What is published stays: a name that became a plugin's later takes nothing from it.
+        ours = () if earlier else (*self.metadata.distributions(), wheel.distribution)
+        check_dependencies(wheel, ours)
         with stages.stage("lock", "locking the dependencies"):
             lock = self._published_lock(earlier, wheel) if earlier else None
-            lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+            lock = lock or self._lock(source, wheel, sdk, temporary, stages, ours)
         with stages.stage("environment"):
             release = self._stored(wheel, lock, sdk, self._python(wheel, earlier))
             environment = self.environments.ensure(release, stages.on_progress)
@@ -248,12 +256,19 @@ class Publisher:
         return lock
 
     def _lock(
-        self, source: Source, wheel: Wheel, sdk: Path, temporary: Path, stages: _Stages
+        self,
+        source: Source,
+        wheel: Wheel,
+        sdk: Path,
+        temporary: Path,
+        stages: _Stages,
+        ours: Collection[str],
     ) -> bytes:
         kept = read_lock(source.lock, wheel) if source.lock else None
+        made = kept or make_lock(wheel, sdk, self.uv, temporary)
+        check_names(made, wheel, ours)
         if kept is not None:
             return kept
-        made = make_lock(wheel, sdk, self.uv, temporary)
         if source.lock and not keep_lock(made, source.lock):
             stages.on_progress(f"{source.lock} cannot be written; the lock is in the store only")
         return made
