@@ -10,6 +10,7 @@ from taskmgr_core.errors import PublishError
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.publishing.locks import (
     check_dependencies,
+    check_names,
     keep_lock,
     lock_key,
     lowest_python,
@@ -112,6 +113,16 @@ def test_dependency_that_no_lock_can_hold_is_refused(requirement: str, message: 
     """Ours in another version or place, and addresses, are refused by name."""
     with pytest.raises(PublishError, match=message):
         check_dependencies(wheel_of(requirement), ["face-tools"])
+
+
+def test_dependency_of_a_dependency_with_a_name_of_ours_is_refused() -> None:
+    """A lock may have no name that is published here; the message says whose wish it was."""
+    lock = f"attrs==26.1.0 {HASH}\nFace.Tools==1.0 {HASH}\n".encode()
+    check_names(lock, wheel_of("attrs"), ["face"])
+    with pytest.raises(
+        PublishError, match="a dependency of tiny-plugin depends on face-tools; that is published"
+    ):
+        check_names(lock, wheel_of("attrs"), ["face-tools"])
 
 
 def test_dependency_of_an_extra_is_no_concern_of_the_lock() -> None:

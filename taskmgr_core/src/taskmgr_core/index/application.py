@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 from litestar import Litestar, Request, Response, route
@@ -26,7 +26,7 @@ METADATA_SUFFIX = ".metadata"
 _FOR_EVER = "private, max-age=31536000, immutable"
 # What is published now is seen now; a page that has not changed is not sent again.
 _ASK_AGAIN = "private, no-cache"
-_GET = ["GET", "HEAD"]
+_GET: tuple[Literal["GET"], Literal["HEAD"]] = ("GET", "HEAD")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +48,8 @@ class TokenGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
-        if scope["type"] != "http" or opens(_authorization(scope), self.token):
+        kind: str = scope["type"]
+        if kind == "lifespan" or opens(_authorization(scope), self.token):
             await self.application(scope, receive, send)
             return
         said = b"the token of this index is wanted, as the password of any user, or as Bearer\n"
@@ -59,7 +60,7 @@ class TokenGuard:
             (b"content-length", str(len(said)).encode()),
         ]
         await send({"type": "http.response.start", "status": 401, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else said
+        body = b"" if scope.get("method") == "HEAD" else said
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -79,12 +80,13 @@ def make_application(catalogue: Catalogue, token: Token, upstream: str = "") -> 
         return pages.root(request)
 
     @route("/simple/{name:str}/", http_method=_GET, sync_to_thread=True)
-    def project(request: AnyRequest, name: str) -> AnyResponse:
-        return pages.project(request, name)
+    def project(request: AnyRequest) -> AnyResponse:
+        return pages.project(request, request.path_params["name"])
 
     @route("/files/{hexadecimal:str}/{filename:str}", http_method=_GET, sync_to_thread=True)
-    def file(request: AnyRequest, hexadecimal: str, filename: str) -> AnyResponse:
-        return pages.file(request, f"sha256:{hexadecimal}", filename)
+    def file(request: AnyRequest) -> AnyResponse:
+        said = request.path_params
+        return pages.file(request, f"sha256:{said['hexadecimal']}", said["filename"])
 
     application = Litestar(
         [root, project, file],

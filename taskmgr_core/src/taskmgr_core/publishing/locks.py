@@ -16,7 +16,14 @@ from taskmgr_core.documents import digest_of
 from taskmgr_core.errors import PublishError
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.publishing.wheels import Wheel
-from taskmgr_core.sdk_wheel import RESERVED_PREFIX, SDK, is_reserved, sdk_python, sdk_requirements, sdk_version
+from taskmgr_core.sdk_wheel import (
+    RESERVED_PREFIX,
+    SDK,
+    is_reserved,
+    sdk_python,
+    sdk_requirements,
+    sdk_version,
+)
 from taskmgr_core.uv import Uv, UvFailed
 
 _LOWER_BOUNDS = (">=", ">", "~=", "==")

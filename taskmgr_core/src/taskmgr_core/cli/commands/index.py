@@ -22,9 +22,7 @@ from taskmgr_core.sdk_wheel import SDK
 DEFAULT_PORT = 8321
 
 
-@click.group(
-    "index", cls=Group, examples=["taskmgr index serve", "taskmgr index list"]
-)
+@click.group("index", cls=Group, examples=["taskmgr index serve", "taskmgr index list"])
 def index_command() -> None:
     """A package index of the published wheels, for pip and uv.
 
