@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from taskmgr_core.index.server import Listening, checked_upstream, listening, se
 from taskmgr_core.index.tokens import Token, checked, kept_token, read_token
 from taskmgr_core.report.formats import counted, size
 from taskmgr_core.sdk_wheel import SDK
+from taskmgr_core.uv_settings import read_pip_settings
 
 DEFAULT_PORT = 8321
 
@@ -76,6 +78,7 @@ def serve_command(
     token = _token(session, token_file)
     if token.readable_by_others:
         say_note(f"other users of this machine can read {token.path}; chmod 600 changes that")
+    _warn_of_further_indexes()
     with session.index() as catalogue, listening(host, port, behind_tls=behind_tls) as place:
         _tell(session.screen, catalogue, place, token, upstream)
         serve(catalogue, token, place, upstream)
@@ -114,6 +117,17 @@ def _token(session: Session, given: Path | None) -> Token:
     if settings.index_token:
         return checked(settings.index_token, "index_token")
     return kept_token(settings.index_token_file)
+
+
+def _warn_of_further_indexes() -> None:
+    """What pip's files say stays in force beside any variable that is pasted."""
+    variables = {each: os.environ[each] for each in os.environ if not each.startswith("PIP_")}
+    if read_pip_settings(variables).get("extra-index-url"):
+        say_note(
+            "the configuration of pip on this machine has an extra-index-url, and pip takes the "
+            "highest version of all indexes, whoever put it there; for pip here, take that out, "
+            "or set PIP_CONFIG_FILE=/dev/null"
+        )
 
 
 def _tell(
