@@ -373,6 +373,16 @@ def test_token_is_for_its_owner_alone(served: Served) -> None:
     assert ("x" * 20 in told, "(set)" in told) == (False, True)
 
 
+def test_interrupt_ends_it_cleanly(platform: CommandLine, tmp_path: Path) -> None:
+    """Ctrl-C as soon as it says where it is: exit code 0, and nothing more is said."""
+    log = tmp_path / "index.log"
+    with platform.started("index", "serve", "--port", "0", log=log) as process:
+        wait_until(lambda: "projects on" in log.read_text(), "the index says where it is")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert log.read_text().splitlines()[-1].startswith("names that are not ours")
+
+
 def test_index_that_others_could_reach_is_refused(platform: CommandLine, tmp_path: Path) -> None:
     """Before it listens it says what is wrong: no TLS, a weak token, a password for everybody."""
     short = tmp_path / "token"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import socket
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.index.tokens import Token
 from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.s3 import S3Artifacts, S3Location
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 TOKEN = Token("a-token-for-the-tests")
@@ -104,6 +107,8 @@ def test_damaged_record_holds_up_no_other_and_keeps_its_name(house: House) -> No
     assert house.names_on("face-tools") == ["face_tools-1.0-py3-none-any.whl"]
     assert house.names_on("taskmgr-plugins") == ["taskmgr_plugins-0.1.0-py3-none-any.whl"]
     assert house.client.get("/simple/other/").status_code == 404
+    listed = Catalogue(house.metadata, house.artifacts).projects()
+    assert [each.name for each in listed] == ["face-tools", "taskmgr-plugins"]
 
 
 def test_release_is_served_while_one_of_its_tasks_is_readable(house: House) -> None:
@@ -143,6 +148,17 @@ def test_nobody_is_asked_while_the_store_cannot_be_read(house: House) -> None:
         answer = house.client.get(path)
         assert (answer.status_code, answer.headers.get("location")) == (503, None)
         assert str(house.folder) not in answer.text
+
+
+def test_page_is_not_told_in_part_while_the_wheels_are_away(house: House) -> None:
+    """A version that is only out of reach is not left out, or an older one would be taken."""
+    house.publish("face-tools")
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as nobody:
+        location = f"s3+http://key:secret@127.0.0.1:{nobody.getsockname()[1]}/wheels"
+    away = S3Artifacts(S3Location.from_url(location), house.folder / "cache", patience=0)
+    with TestClient(make_application(Catalogue(house.metadata, away), TOKEN)) as client:
+        headers = {"Authorization": f"Bearer {TOKEN.secret}"}
+        assert client.get("/simple/face-tools/", headers=headers).status_code == 503
 
 
 def test_wheel_is_read_for_its_metadata_once(house: House) -> None:

@@ -62,11 +62,19 @@ class Catalogue:
             NotFoundError: nothing of that name is published.
             StoreError, StoreUnavailableError: a server is away.
         """
-        project = project_of(name, self._releases(name), _wheel_in(name), self._readable)
+        project = self._project(name)
         if not project.files:
             raise NotFoundError.named("project", name, self.names())
         self._served.update((each.wheel.digest, each.wheel.name) for each in project.files)
         return project
+
+    def projects(self) -> list[Project]:
+        """Every project of which there is a file, by name.
+
+        Raises:
+            StoreError, StoreUnavailableError: a server is away.
+        """
+        return [each for each in map(self._project, self.names()) if each.files]
 
     def wheel(self, digest: str, filename: str) -> Path:
         """A wheel's file on this machine, verified.
@@ -91,6 +99,9 @@ class Catalogue:
         """
         self.wheel(digest, filename)
         return self._core(digest, filename)
+
+    def _project(self, name: str) -> Project:
+        return project_of(name, self._releases(name), _wheel_in(name), self._readable)
 
     def _releases(self, name: str) -> list[Release]:
         versions = self.metadata.versions_of(None if name == SDK else name)

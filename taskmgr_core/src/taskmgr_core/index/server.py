@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -109,7 +109,13 @@ def checked_upstream(url: str) -> str:
     return url.rstrip("/")
 
 
-def serve(catalogue: Catalogue, token: Token, place: Listening, upstream: str = "") -> None:
+def serve(
+    catalogue: Catalogue,
+    token: Token,
+    place: Listening,
+    upstream: str = "",
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGINT or SIGTERM; downloads that have begun get some seconds to end.
 
     Arguments:
@@ -117,6 +123,7 @@ def serve(catalogue: Catalogue, token: Token, place: Listening, upstream: str = 
         token: what a client has to show.
         place: where.
         upstream: as ``checked_upstream`` gives it.
+        on_ready: called when a signal would end it cleanly, before the first answer.
     """
     # Slow to import, and only this needs them.
     import uvicorn
@@ -133,14 +140,15 @@ def serve(catalogue: Catalogue, token: Token, place: Listening, upstream: str = 
             lifespan="off",
         )
     )
-    # The server passes a signal on when it has ended: then there is nothing left to do.
-    before = {each: signal.signal(each, _ended) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def end(_: int, __: FrameType | None) -> None:
+        """Before the server listens to signals itself, and when it passes them on at its end."""
+        server.should_exit = True
+
+    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
+        on_ready()
         server.run(sockets=[place.socket])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ended(_: int, __: FrameType | None) -> None:
-    """Take a signal and do nothing more."""

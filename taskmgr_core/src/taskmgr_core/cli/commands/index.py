@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +14,6 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import NOTHING, Screen, plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.index.files import Project
 from taskmgr_core.index.server import Listening, checked_upstream, listening, serve
 from taskmgr_core.index.tokens import Token, checked, kept_token, read_token
@@ -80,8 +80,14 @@ def serve_command(
         say_note(f"other users of this machine can read {token.path}; chmod 600 changes that")
     _warn_of_further_indexes()
     with session.index() as catalogue, listening(host, port, behind_tls=behind_tls) as place:
-        _tell(session.screen, catalogue, place, token, upstream)
-        serve(catalogue, token, place, upstream)
+        names = catalogue.names()
+        serve(
+            catalogue,
+            token,
+            place,
+            upstream,
+            on_ready=lambda: _tell(session.screen, names, place, token, upstream),
+        )
 
 
 @index_command.command("list", examples=["taskmgr index list", "taskmgr index list --json"])
@@ -90,7 +96,7 @@ def serve_command(
 def list_command(session: Session, as_json: bool) -> None:
     """List the wheels that the index has."""
     with session.index() as catalogue:
-        projects = [catalogue.project(name) for name in catalogue.names()]
+        projects = catalogue.projects()
     if as_json:
         session.screen.json({"projects": [_view(each) for each in projects]})
         return
@@ -131,10 +137,9 @@ def _warn_of_further_indexes() -> None:
 
 
 def _tell(
-    screen: Screen, catalogue: Catalogue, place: Listening, token: Token, upstream: str
+    screen: Screen, names: Sequence[str], place: Listening, token: Token, upstream: str
 ) -> None:
     """Where it is, and how pip and uv come to it; the token is in no line, so in no history."""
-    names = catalogue.names()
     screen.line(f"{counted(len(names), 'project')} on {place.url}, until Ctrl-C", "bold")
     if token.path is not None:
         screen.line(f"the token is in {token.path}{', made just now' if token.made else ''}")
