@@ -52,6 +52,15 @@ def test_author_imports_load_no_converter() -> None:
     )
 
 
+def test_web_framework_is_loaded_by_who_serves_only() -> None:
+    """Neither the platform nor the commands of the index load it before they serve."""
+    loaded = in_new_process(
+        "import sys, taskmgr_core.wiring, taskmgr_core.cli.commands.index\n"
+        "answer = sorted(sys.modules)"
+    )
+    assert {name.split(".")[0] for name in loaded} & {"litestar", "uvicorn"} == set()
+
+
 def imported_at_once(tree: ast.Module) -> Iterator[str]:
     """The packages that a module imports when it is imported itself."""
     waiting: list[ast.AST] = list(tree.body)

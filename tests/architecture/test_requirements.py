@@ -64,8 +64,10 @@ def test_lock_has_what_the_projects_ask_for(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", ["uv", "runtime"])
 def test_smaller_locks_agree_with_dev(lock: str) -> None:
-    """Tests run with the versions that users get."""
-    assert {str(each) for each in locked(lock)} <= {str(each) for each in locked("dev")}
+    """Tests run with the versions that users get, where those are for some systems only, too."""
+    tested = {str(each) for each in locked("dev")}
+    smaller = [each for each in locked(lock) if f"{each.name}{each.specifier}" not in tested]
+    assert {str(each) for each in smaller} <= tested
 
 
 def test_root_installs_the_workspace_members() -> None:

@@ -195,6 +195,26 @@ def test_empty_catalog_lists_nothing(metadata: MetadataStore) -> None:
         metadata.pipeline("greeting")
 
 
+def test_versions_of_a_distribution_are_all_of_its_tasks(metadata: MetadataStore) -> None:
+    """Every version of every task of a distribution is given, and of no other; of all if asked."""
+    first, second = task_version("echo"), task_version("shout", "2.0", "taskmgr-echo")
+    third = task_version("sing", "1.0", "taskmgr-echo-more")
+    for each in (third, second, first):
+        metadata.add_versions([each])
+    assert metadata.versions_of("taskmgr-echo") == [first, second]
+    assert metadata.versions_of("taskmgr-echo-more") == [third]
+    assert metadata.versions_of("taskmgr") == []
+    assert metadata.versions_of() == [first, second, third]
+
+
+def test_distributions_are_listed_once(metadata: MetadataStore) -> None:
+    """The names of the published distributions, in order, each once."""
+    assert metadata.distributions() == []
+    for number, name in (("1.0", "zebra"), ("2.0", "zebra"), ("1.0", "ant")):
+        metadata.add_versions([task_version(name, number, name)])
+    assert metadata.distributions() == ["ant", "zebra"]
+
+
 # pipelines
 
 

@@ -134,6 +134,18 @@ def test_publish_never_takes_a_lookalike_of_our_sdk(tmp_path: Path) -> None:
     assert release.sdk.name.startswith("taskmgr_plugins-0")
 
 
+def test_dependency_on_a_published_plugin_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """Its name is ours from then on: an index could give somebody else's of that name."""
+    desk.publisher.publish(write_plugin(tmp_path / "tiny"))
+    needing = write_plugin(
+        tmp_path / "needing", name="needing", dependencies=["Tiny_Plugin"], task="need"
+    )
+    with pytest.raises(
+        PublishError, match="needing depends on tiny-plugin; that is published here as a plugin"
+    ):
+        desk.publisher.publish(needing)
+
+
 def test_dependency_without_a_wheel_is_refused_by_name(tmp_path: Path) -> None:
     """A source distribution is never built; the message says whose it is."""
     links = tmp_path / "links"

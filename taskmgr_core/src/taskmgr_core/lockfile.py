@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from taskmgr_core.errors import InvalidValueError
-from taskmgr_core.sdk_wheel import is_own
+from taskmgr_core.sdk_wheel import RESERVED_PREFIX, is_reserved
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})\Z")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
@@ -42,8 +42,8 @@ def parse_lock(text: str) -> tuple[LockedRequirement, ...]:
 
     Raises:
         LockError: an entry is not pinned with ``==`` or has no sha256 hash, an
-            option or an address stands in it, or it names one of our own
-            distributions, which never come from an index.
+            option or an address stands in it, or it has a name that is reserved for
+            our own distributions and plugins, which never come from an index.
     """
     return tuple(_entry(line) for line in _lines(text))
 
@@ -67,8 +67,11 @@ def _entry(line: str) -> LockedRequirement:
         )
     if not hashes:
         raise LockError(f"{requirement.name} has no sha256 hash")
-    if is_own(requirement.name):
-        raise LockError(f"{requirement.name} is taskmgr's own and comes from its own store only")
+    if is_reserved(requirement.name):
+        raise LockError(
+            f"{requirement.name} is taskmgr's own, as all names with {RESERVED_PREFIX}, and comes "
+            "from its own store only"
+        )
     return LockedRequirement(
         name=canonicalize_name(requirement.name),
         version=_pin(requirement, line),

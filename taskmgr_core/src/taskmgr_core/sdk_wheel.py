@@ -20,6 +20,9 @@ import taskmgr_plugins
 SDK = "taskmgr-plugins"
 OWN_DISTRIBUTIONS = frozenset({SDK, "taskmgr-core", "taskmgr-tui"})
 
+# Names with this beginning are ours and our plugins', so no other index is asked for them.
+RESERVED_PREFIX = "taskmgr-"
+
 _WHEEL = "Wheel-Version: 1.0\nGenerator: taskmgr\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -65,6 +68,11 @@ def sdk_python() -> str:
 def is_own(distribution: str) -> bool:
     """Whether a distribution is one of ours."""
     return canonicalize_name(distribution) in OWN_DISTRIBUTIONS
+
+
+def is_reserved(distribution: str) -> bool:
+    """Whether a name may come from our own store only: ours, or one with our prefix."""
+    return canonicalize_name(distribution).startswith(RESERVED_PREFIX)
 
 
 def _package_files() -> Iterator[tuple[str, bytes]]:

@@ -28,6 +28,7 @@ from taskmgr_core.specs.resources import offer_from
 MOST_SLOTS = 1000
 HOME_FOLDER = ".taskmgr"
 PREFIX = "TASKMGR_"
+SET = "(set)"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _OTHER_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
 
@@ -45,6 +46,11 @@ def _setting(
 def _address(text: str) -> Any:
     """A setting that may have a password in it, which is never shown."""
     return _setting("", text, show=without_secrets)
+
+
+def _secret(text: str) -> Any:
+    """A setting of which only whether it is set is ever shown."""
+    return _setting("", text, show=lambda value: SET if value else "")
 
 
 def _one_of(*allowed: str) -> Callable[[Any], str | None]:
@@ -203,6 +209,10 @@ class Settings:
         10, "Size at which a worker begins another file in its log folder.", _at_least(1)
     )
     log_files: int = _setting(5, "Full files of each log that are kept.", _at_least(0))
+    index_token: str = _secret(
+        "Token that `taskmgr index serve` asks its clients for, at least 16 letters, digits and "
+        "any of -._~. Default: one that is made and kept in the home.",
+    )
     tasks: Mapping[str, TaskOverride] = _setting(
         Overrides(),
         "Queue, priority and timeout of tasks, where they are not to be what the plugin says.",
@@ -212,6 +222,11 @@ class Settings:
     def database(self) -> Path:
         """The metadata database."""
         return self.home / "metadata.sqlite3"
+
+    @property
+    def index_token_file(self) -> Path:
+        """Where the token of the index is kept that was made."""
+        return self.home / "index-token"
 
     @property
     def slot_bounds(self) -> tuple[int, int]:

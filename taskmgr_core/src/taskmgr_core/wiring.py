@@ -10,6 +10,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.control import Control
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
+from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
@@ -124,6 +125,10 @@ class Platform:
     def control(self) -> Control:
         """What tells workers."""
         return Control(self.metadata, self.queue, self.settings.lost_after)
+
+    def index(self) -> Catalogue:
+        """What the package index serves."""
+        return Catalogue(self.metadata, self.artifacts)
 
     def publisher(self) -> Publisher:
         """What publishes plugins."""

@@ -10,6 +10,7 @@ from taskmgr_core.errors import PublishError
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.publishing.locks import (
     check_dependencies,
+    check_names,
     keep_lock,
     lock_key,
     lowest_python,
@@ -57,6 +58,7 @@ def test_lock_entries_are_read_over_several_lines() -> None:
         ("--index-url https://packages.test/simple", "no pinned requirement"),
         (f"-e . {HASH}", "no pinned requirement"),
         (f"taskmgr_plugins==99 {HASH}", "taskmgr's own"),
+        (f"Taskmgr.Face_Detection==99 {HASH}", "taskmgr's own, as all names with taskmgr-"),
     ],
 )
 def test_lock_refuses_what_is_not_pinned_and_hashed(line: str, message: str) -> None:
@@ -102,13 +104,25 @@ def test_lock_is_not_kept_where_nothing_can_be_written() -> None:
     [
         ("taskmgr-plugins>=99", "needs taskmgr-plugins >=99, and this taskmgr brings"),
         ("Taskmgr_Core", "depends on taskmgr-core; a task can use taskmgr-plugins only"),
+        ("taskmgr.other>=1", "depends on taskmgr-other; a task can use taskmgr-plugins only"),
+        ("Face_Tools", "depends on face-tools; that is published here as a plugin"),
         ("numpy @ https://packages.test/numpy.whl", "takes numpy from an address"),
     ],
 )
 def test_dependency_that_no_lock_can_hold_is_refused(requirement: str, message: str) -> None:
     """Ours in another version or place, and addresses, are refused by name."""
     with pytest.raises(PublishError, match=message):
-        check_dependencies(wheel_of(requirement))
+        check_dependencies(wheel_of(requirement), ["face-tools"])
+
+
+def test_dependency_of_a_dependency_with_a_name_of_ours_is_refused() -> None:
+    """A lock may have no name that is published here; the message says whose wish it was."""
+    lock = f"attrs==26.1.0 {HASH}\nFace.Tools==1.0 {HASH}\n".encode()
+    check_names(lock, wheel_of("attrs"), ["face"])
+    with pytest.raises(
+        PublishError, match="a dependency of tiny-plugin depends on face-tools; that is published"
+    ):
+        check_names(lock, wheel_of("attrs"), ["face-tools"])
 
 
 def test_dependency_of_an_extra_is_no_concern_of_the_lock() -> None:

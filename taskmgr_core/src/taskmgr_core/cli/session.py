@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from taskmgr_core.client import Client
     from taskmgr_core.control import Control
     from taskmgr_core.environments import Environments
+    from taskmgr_core.index.catalogue import Catalogue
     from taskmgr_core.monitoring import Picture
     from taskmgr_core.settings import Settings
     from taskmgr_core.signing.verifying import Verifier
@@ -78,6 +79,20 @@ class Session:
         platform = self.platform()
         try:
             yield platform.control()
+        finally:
+            platform.queue.close()
+            platform.metadata.close()
+
+    @contextlib.contextmanager
+    def index(self) -> Iterator[Catalogue]:
+        """What the package index serves.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        platform = self.platform()
+        try:
+            yield platform.index()
         finally:
             platform.queue.close()
             platform.metadata.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -15,18 +16,29 @@ from taskmgr_core.documents import digest_of
 from taskmgr_core.errors import PublishError
 from taskmgr_core.lockfile import LockError, parse_lock
 from taskmgr_core.publishing.wheels import Wheel
-from taskmgr_core.sdk_wheel import SDK, is_own, sdk_python, sdk_requirements, sdk_version
+from taskmgr_core.sdk_wheel import (
+    RESERVED_PREFIX,
+    SDK,
+    is_reserved,
+    sdk_python,
+    sdk_requirements,
+    sdk_version,
+)
 from taskmgr_core.uv import Uv, UvFailed
 
 _LOWER_BOUNDS = (">=", ">", "~=", "==")
 
 
-def check_dependencies(wheel: Wheel) -> None:
+def check_dependencies(wheel: Wheel, published: Collection[str] = ()) -> None:
     """Refuse dependencies that no lock can hold.
 
+    Arguments:
+        wheel: the plugin's.
+        published: names that no index is asked for, as plugins have them.
+
     Raises:
-        PublishError: one is another part of taskmgr, comes from an address, or
-            asks for another version of ``taskmgr-plugins`` than this one.
+        PublishError: one is another part of taskmgr, or a plugin, comes from an address,
+            or asks for another version of ``taskmgr-plugins`` than this one.
     """
     for each in wheel.needed():
         name = canonicalize_name(each.name)
@@ -35,11 +47,8 @@ def check_dependencies(wheel: Wheel) -> None:
                 f"{wheel.distribution} needs {SDK} {each.specifier}, and this taskmgr brings "
                 f"{sdk_version()}; change the dependency, or install the taskmgr that fits"
             )
-        if name != SDK and is_own(name):
-            raise PublishError(
-                f"{wheel.distribution} depends on {name}; a task can use {SDK} only, "
-                "remove the dependency"
-            )
+        if name != SDK and (is_reserved(name) or name in published):
+            raise PublishError(f"{wheel.distribution} depends on {name}; {_ours(name)}")
         if each.url:
             raise PublishError(
                 f"{wheel.distribution} takes {each.name} from an address; allowed are versions "
@@ -107,6 +116,24 @@ def make_lock(wheel: Wheel, sdk_wheel: Path, uv: Uv, folder: Path) -> bytes:
     return text.encode()
 
 
+def check_names(lock: bytes, wheel: Wheel, published: Collection[str]) -> None:
+    """Refuse a lock in which a dependency's dependency has a name that no index is asked for.
+
+    Arguments:
+        lock: as ``make_lock`` or ``read_lock`` gives it.
+        wheel: the plugin's.
+        published: the names.
+
+    Raises:
+        PublishError: naming the first one.
+    """
+    for entry in parse_lock(lock.decode()):
+        if entry.name in published:
+            raise PublishError(
+                f"a dependency of {wheel.distribution} depends on {entry.name}; {_ours(entry.name)}"
+            )
+
+
 def keep_lock(content: bytes, path: Path) -> bool:
     """Write a lock into the plugin's folder; False where that cannot be written."""
     temporary = path.with_name(f".{path.name}-{os.getpid()}")
@@ -133,6 +160,18 @@ def lowest_python(requires_python: SpecifierSet) -> str:
                 found.append(Version(each.version.removesuffix(".*")))
     lowest = max(found)
     return ".".join(str(part) for part in lowest.release)
+
+
+def _ours(name: str) -> str:
+    what = (
+        f"a task can use {SDK} only of the names that begin with {RESERVED_PREFIX}"
+        if is_reserved(name)
+        else "that is published here as a plugin"
+    )
+    return (
+        f"{what}, and an index could give somebody else's of that name: remove the dependency, or "
+        "put what both need into a distribution of another name"
+    )
 
 
 def _header(wheel: Wheel) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,13 @@ from taskmgr_core.publishing.breaking import refuse_breaking
 from taskmgr_core.publishing.covering import refuse_gaps
 from taskmgr_core.publishing.fetching import Fetcher
 from taskmgr_core.publishing.locating import locate
-from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
+from taskmgr_core.publishing.locks import (
+    check_dependencies,
+    check_names,
+    keep_lock,
+    make_lock,
+    read_lock,
+)
 from taskmgr_core.publishing.signed import (
     refuse_lost_signature,
     refuse_other_lock,
@@ -191,14 +197,16 @@ class Publisher:
         whole = earlier is not None and self._unchanged(source, wheel, sdk, earlier)
         if whole and readable and signed and not order.vendor:
             return stages.published(there, changed=False, earlier=there)
-        check_dependencies(wheel)
+        # What is published stays: a name that became a plugin's later takes nothing from it.
+        ours = () if earlier else (*self.metadata.distributions(), wheel.distribution)
+        check_dependencies(wheel, ours)
         # What is signed here is what is here: of a release that others may have changed
         # in the store, nothing is taken over.
         vouched = signer is None or bool(there and self._standing(there[0]) == "trusted")
         known = earlier if vouched else None
         with stages.stage("lock", "locking the dependencies"):
             lock = self._published_lock(known, wheel) if known else None
-            lock = lock or self._lock(source, wheel, sdk, temporary, stages)
+            lock = lock or self._lock(source, wheel, sdk, temporary, stages, ours)
             refuse_other_lock(earlier, lock, vouched=vouched)
             if source.platforms:
                 refuse_gaps(locate(lock, self.uv, temporary), wheel, source.platforms)
@@ -313,12 +321,19 @@ class Publisher:
         return lock
 
     def _lock(
-        self, source: Source, wheel: Wheel, sdk: Path, temporary: Path, stages: _Stages
+        self,
+        source: Source,
+        wheel: Wheel,
+        sdk: Path,
+        temporary: Path,
+        stages: _Stages,
+        ours: Collection[str],
     ) -> bytes:
         kept = read_lock(source.lock, wheel) if source.lock else None
+        made = kept or make_lock(wheel, sdk, self.uv, temporary)
+        check_names(made, wheel, ours)
         if kept is not None:
             return kept
-        made = make_lock(wheel, sdk, self.uv, temporary)
         if source.lock and not keep_lock(made, source.lock):
             stages.on_progress(f"{source.lock} cannot be written; the lock is in the store only")
         return made

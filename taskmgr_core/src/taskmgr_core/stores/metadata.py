@@ -199,6 +199,16 @@ class MetadataStore(Protocol):
             False when it was changed meanwhile, and nothing was recorded.
         """
 
+    def distributions(self) -> list[str]:
+        """The name of every distribution that is published, also where a record is damaged."""
+
+    def versions_of(self, distribution: str | None = None) -> list[TaskVersion]:
+        """Every version of the tasks of one distribution, or of all; what is damaged is left out.
+
+        Arguments:
+            distribution: its normalised name; one that is not known has none.
+        """
+
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline under its name. Durable. False when nothing changed."""
 

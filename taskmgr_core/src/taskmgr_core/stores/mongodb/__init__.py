@@ -125,6 +125,16 @@ class MongoMetadata:
         with self._database.translated():
             return self._catalog.put_route(route)
 
+    def distributions(self) -> list[str]:
+        """The name of every distribution that is published."""
+        with self._database.translated():
+            return self._catalog.distributions()
+
+    def versions_of(self, distribution: str | None = None) -> list[TaskVersion]:
+        """Every version of the tasks of one distribution, or of all."""
+        with self._database.translated():
+            return self._catalog.versions_of(distribution)
+
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline."""
         with self._database.translated():

@@ -92,6 +92,18 @@ class Catalog:
             return False
         return True
 
+    def distributions(self) -> list[str]:
+        """See ``MetadataStore.distributions``."""
+        # Their keys begin with it, and come from the index alone.
+        keys = self.database.durable.releases.find({}, {"_id": 1}).sort("_id", 1)
+        return sorted({str(each["_id"]).partition(" ")[0] for each in keys})
+
+    def versions_of(self, distribution: str | None) -> list[TaskVersion]:
+        """See ``MetadataStore.versions_of``."""
+        found = self.database.durable.releases.find(_keys_of(distribution)).sort("_id", 1)
+        pairs = ((each, task) for each in found for task in each["tasks"])
+        return intact(pairs, lambda pair: _version_from(*pair))
+
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """See ``MetadataStore.put_pipeline``."""
         document = documents.dumps(pipeline)
@@ -217,6 +229,14 @@ class Catalog:
                 },
             )
         return bool(new)
+
+
+def _keys_of(distribution: str | None) -> Document:
+    """The releases of a distribution by their keys, which have an index already."""
+    if distribution is None:
+        return {}
+    # "!" is what follows the blank between name and version.
+    return {"_id": {"$gte": f"{distribution} ", "$lt": f"{distribution}!"}}
 
 
 def _by_release(versions: Sequence[TaskVersion]) -> dict[str, list[TaskVersion]]:

@@ -109,6 +109,16 @@ class SqliteMetadata:
         """Record what is to hold of the versions of a task."""
         return self._database.durable(lambda connection: catalog.put_route(connection, route))
 
+    def distributions(self) -> list[str]:
+        """The name of every distribution that is published."""
+        with self._database.reading() as connection:
+            return catalog.distributions(connection)
+
+    def versions_of(self, distribution: str | None = None) -> list[TaskVersion]:
+        """Every version of the tasks of one distribution, or of all."""
+        with self._database.reading() as connection:
+            return catalog.versions_of(connection, distribution)
+
     def put_pipeline(self, pipeline: PipelineSpec) -> bool:
         """Record a pipeline."""
         return self._database.durable(lambda connection: catalog.put_pipeline(connection, pipeline))

@@ -85,6 +85,23 @@ def put_route(connection: sqlite3.Connection, changed: Route) -> bool:
     return cursor.rowcount == 1
 
 
+def distributions(connection: sqlite3.Connection) -> list[str]:
+    """See ``MetadataStore.distributions``."""
+    rows = connection.execute("SELECT DISTINCT distribution FROM task_versions ORDER BY 1")
+    return [name for (name,) in rows]
+
+
+def versions_of(connection: sqlite3.Connection, distribution: str | None) -> list[TaskVersion]:
+    """See ``MetadataStore.versions_of``."""
+    if distribution is None:
+        rows = connection.execute("SELECT * FROM task_versions ORDER BY distribution, version")
+    else:
+        rows = connection.execute(
+            "SELECT * FROM task_versions WHERE distribution = ? ORDER BY version", (distribution,)
+        )
+    return intact(rows, version_from)
+
+
 def put_pipeline(connection: sqlite3.Connection, pipeline: PipelineSpec) -> bool:
     """See ``MetadataStore.put_pipeline``."""
     document = documents.dumps(pipeline)
