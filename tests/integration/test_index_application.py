@@ -19,6 +19,7 @@ from taskmgr_core.documents import digest_of
 from taskmgr_core.index.application import TokenGuard, make_application
 from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.index.tokens import Token
+from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.s3 import S3Artifacts, S3Location
@@ -202,3 +203,24 @@ def test_page_is_of_the_type_that_is_accepted(house: House) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (200, given)
     answer = house.client.get("/simple/", headers={"Accept": "image/png"})
     assert answer.status_code == 406
+
+
+def test_yanked_version_is_marked_with_its_reason(house: House) -> None:
+    """An installer passes it over unless it is pinned; taken back, the page is as it was."""
+    for version in ("1.0", "2.0"):
+        house.publish("taskmgr-echo", version, "echo")
+    rollouts = Rollouts(house.metadata)
+    rollouts.yank("echo", "2.0", "shifted boxes")
+    assert yanked_on(house, "taskmgr-echo") == {"2.0": "shifted boxes", "1.0": None}
+    assert yanked_on(house, "taskmgr-plugins") == {"0.1.0": None}
+    html = house.client.get("/simple/taskmgr-echo/", headers={"Accept": "text/html"}).text
+    assert html.count('data-yanked="shifted boxes"') == 1
+    rollouts.take_back_yank("echo", "2.0")
+    assert yanked_on(house, "taskmgr-echo") == {"2.0": None, "1.0": None}
+
+
+def yanked_on(house: House, page: str) -> dict[str, str | None]:
+    """Version -> why it is yanked, on a project's page."""
+    accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
+    files = house.client.get(f"/simple/{page}/", headers=accept).json()["files"]
+    return {each["filename"].split("-")[1]: each.get("yanked") for each in files}

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.parser import BytesParser
 from pathlib import Path
 
 import attrs
 
 from taskmgr_core.documents import digest_of
-from taskmgr_core.errors import ArtifactError, NotFoundError, StoreUnavailableError
+from taskmgr_core.errors import (
+    ArtifactError,
+    DamagedRecordError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from taskmgr_core.index.files import CoreMetadata, Project, distribution_of, project_of
 from taskmgr_core.sdk_wheel import SDK, is_reserved
-from taskmgr_core.specs import Release, StoredFile
+from taskmgr_core.specs import Release, StoredFile, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -101,17 +106,35 @@ class Catalogue:
         return self._core(digest, filename)
 
     def _project(self, name: str) -> Project:
-        return project_of(name, self._releases(name), _wheel_in(name), self._readable)
+        versions = self._versions(name)
+        # The SDK is no task's: whoever installs a version that is not yanked needs it.
+        reasons = {} if name == SDK else self._reasons(versions)
+        return project_of(
+            name,
+            [each.release for each in versions],
+            _wheel_in(name),
+            self._readable,
+            lambda release: reasons.get(release.version),
+        )
 
-    def _releases(self, name: str) -> list[Release]:
-        versions = self.metadata.versions_of(None if name == SDK else name)
-        return [each.release for each in versions]
+    def _reasons(self, versions: Sequence[TaskVersion]) -> dict[str, str]:
+        """Version -> why a task of it was yanked."""
+        found: dict[str, str] = {}
+        for task in dict.fromkeys(each.name for each in versions):
+            try:
+                found |= self.metadata.route(task).yanked
+            except DamagedRecordError as error:
+                _LOGGER.warning("no version of %s is marked as yanked: %s", task, error)
+        return found
+
+    def _versions(self, name: str) -> list[TaskVersion]:
+        return self.metadata.versions_of(None if name == SDK else name)
 
     def _has(self, digest: str, filename: str) -> bool:
         key = (digest, filename)
         if key not in self._served:  # whoever installs from a lock has asked for no page
             name = distribution_of(filename) or ""
-            wheels = map(_wheel_in(name), self._releases(name))
+            wheels = (_wheel_in(name)(each.release) for each in self._versions(name))
             self._served.update((each.digest, each.name) for each in wheels)
         return key in self._served
 

@@ -83,6 +83,7 @@ def project_of(
     releases: Iterable[Release],
     wheel_of: Callable[[Release], StoredFile],
     metadata_of: MetadataOf,
+    yanked: Callable[[Release], str | None] = lambda _: None,
 ) -> Project:
     """The page of a project.
 
@@ -94,12 +95,14 @@ def project_of(
         releases: that have a wheel of it.
         wheel_of: its wheel in a release.
         metadata_of: reads a wheel's METADATA; None for a wheel that cannot be served.
+        yanked: why a release is to be passed over; None where it is not.
     """
     found: dict[str, IndexFile] = {}
     for release in sorted(releases, key=lambda each: each.published_at):
         wheel = wheel_of(release)
         if distribution_of(wheel.name) == name and (metadata := metadata_of(wheel)) is not None:
-            found[wheel.name] = _file(name, wheel, metadata, release, found.get(wheel.name))
+            made = _file(name, wheel, metadata, release, found.get(wheel.name))
+            found[wheel.name] = attrs.evolve(made, yanked=yanked(release))
     newest_first = sorted(found.values(), key=lambda each: each.wheel.name)
     newest_first.sort(key=lambda each: each.version, reverse=True)
     return Project(name, tuple(newest_first))
