@@ -10,6 +10,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.control import Control
 from taskmgr_core.environments import Environments
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.publishing import Publisher
@@ -42,6 +43,11 @@ def environments_of(settings: Settings) -> Environments:
     """The virtualenvs of this machine, which need no database."""
     artifacts = DirectoryArtifacts(settings.home / "artifacts")
     return Environments(settings.home / "environments", artifacts, Uv.find(os.environ))
+
+
+def models_of(settings: Settings) -> ModelFiles:
+    """The weights of this machine, which need no database."""
+    return ModelFiles(settings.home / "models", artifacts_of(settings))
 
 
 def connect(home: Path | None = None) -> Client:
@@ -98,6 +104,7 @@ class Platform:
                 self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
             ),
             publisher=self.publisher(),
+            models=ModelRegistry(self.metadata, self.artifacts, self.models),
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
             overrides=self.settings.tasks,

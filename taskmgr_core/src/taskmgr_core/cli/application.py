@@ -54,6 +54,8 @@ COMMANDS = (
     Entry("worker", "worker", "Start workers, see which are alive, tell them to leave.", PLATFORM),
     Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
+    Entry("models", "models", "The weights of the published tasks, and who used them.", PLATFORM),
+    Entry("artifacts", "artifacts", "The stored files: remove those that nobody needs.", PLATFORM),
     Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),
     Entry("config", "config", "Show every setting and where it comes from.", PLATFORM),

@@ -132,7 +132,8 @@ class Publisher:
         """
         stages = _Stages(on_progress)
         source = read_source(path, models)
-        with self._alone(source.distribution) as temporary:
+        # What it stores is referred to when it is registered, which may be much later.
+        with self._alone(source.distribution) as temporary, self.artifacts.files.using():
             return self._publish(source, temporary, stages, breaking=breaking)
 
     @contextlib.contextmanager
