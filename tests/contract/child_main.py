@@ -2,12 +2,16 @@
 
 import sys
 import time
+from pathlib import Path
 
 from implementations import Place
 from samples import NOW, ready, success
 
 from taskmgr_core.documents import digest_of
+from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import StoredFile
+from taskmgr_core.stores.s3 import S3Artifacts
 
 
 def say(line: str) -> None:
@@ -53,6 +57,31 @@ def read_all(place: Place, *digests: str) -> None:
     wait_for("go")
     for digest in digests:
         say(digest_of(artifacts.read(digest)))
+
+
+def use_for_long(place: Place) -> None:
+    """Begin to use files and never end; say when that was."""
+    artifacts = place.artifacts()
+    wait_for("go")
+    with artifacts.files.using():
+        say(repr(time.time()))
+        sys.stdin.read()
+
+
+def place_model(place: Place, name: str, digest: str, size: str) -> None:
+    """Have weights placed as everybody else does; say whether they were fetched, and where."""
+    artifacts = place.artifacts()
+    assert isinstance(artifacts, S3Artifacts)
+    fetch = artifacts._fetch
+
+    def fetched(wanted: str) -> None:
+        fetch(wanted)
+        say("fetched")
+
+    S3Artifacts._fetch = lambda _, wanted: fetched(wanted)  # type: ignore[method-assign]
+    models = ModelFiles(Path(place.where.partition(" ")[2]) / "models", artifacts)
+    wait_for("go")
+    say(models.paths([StoredFile(name, digest, int(size))])[name])
 
 
 def announce(place: Place, run: str, step: str) -> None:

@@ -30,13 +30,16 @@ from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.uv import Uv
 from taskmgr_core.worker.configuration import WorkerConfiguration
 from taskmgr_core.worker.executor import Executor
+from taskmgr_core.worker.housekeeping import Housekeeping
 from taskmgr_core.worker.pool import RunnerPool
+from taskmgr_core.worker.preparing import Preparation
 from taskmgr_core.worker.worker import Timing, WorkerProcess
 
 # How often a worker looks whether its steps are to be cancelled or were taken from it: where
 # it is told of a cancellation the look is only for when the word was lost.
 EMBEDDED_HOLDS_SECONDS = 0.1
 HOLDS_SECONDS = 2.0
+MEGABYTE = 1_000_000
 
 
 def environments_of(settings: Settings) -> Environments:
@@ -192,6 +195,21 @@ class Platform:
             private=runs is not None,
             name=said.worker_id,
             tasks=said.active_tasks,
+            prepare=self._preparation(said) if said.active_tasks else None,
+            tidy=self.housekeeping().tidy if runs is None else None,
+        )
+
+    def _preparation(self, said: WorkerConfiguration) -> Callable[[Callable[[], bool]], None]:
+        return Preparation(self.metadata, self.environments, self.models, said.active_tasks).run
+
+    def housekeeping(self) -> Housekeeping:
+        """What keeps this machine's virtualenvs, weights and copies within their sizes."""
+        return Housekeeping(
+            self.environments,
+            self.models,
+            self.settings.environments_mb * MEGABYTE,
+            self.settings.models_mb * MEGABYTE,
+            self.settings.cache_mb * MEGABYTE,
         )
 
     def _feed(

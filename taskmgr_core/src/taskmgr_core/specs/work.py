@@ -106,6 +106,7 @@ class Worker:
         autoscale: the fewest and the most slots that it may open; None for a fixed number.
         draining: whether it claims nothing more and leaves when nothing runs.
         answered: the ``ping`` that it has answered last.
+        preparing: whether it builds what its tasks need, and claims nothing yet.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Worker:
     autoscale: tuple[int, int] | None = None
     draining: bool = False
     answered: str = ""
+    preparing: bool = False
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""

@@ -144,6 +144,8 @@ class LocalFiles:
         # what is spared has to do.
         with contextlib.suppress(OSError):
             if self._own is None:
+                for _ in self._announced():
+                    pass  # and what processes left that were killed is removed
                 self._own = _own_file(self, self.folder / USERS)
             begun = min(self._begun.values(), default=0.0)
             os.utime(self._own, (begun, begun))
