@@ -160,7 +160,7 @@ def test_worker_that_prepares_leaves_at_once(platform: Platform, start: Start) -
         assert process.returncode == 0, said
         assert "broken off" in said
         assert client.metadata.steps(run)[0].status == "ready"
-    assert workers(platform) == []
+        assert workers(platform) == []
     assert platform.environments.list() == []
 
 
