@@ -128,6 +128,10 @@ def test_lineage_leads_from_weights_to_what_was_made_with_them(weighed: CommandL
         value["port"] for each in made["parts"] for value in each["reached"]
     ]
     assert "model_001_two.bin" in weighed("lineage", "--of", "first/models/one.bin").out
+    of_run = weighed.json("lineage", part["run_id"])
+    edge = {"source": "model_001_one.bin", "target": "output_001_result"}
+    assert edge in of_run["edges"]
+    assert "weights" in weighed("lineage", part["run_id"]).out
 
 
 def test_weights_that_a_run_made_lead_back_to_it(weighed: CommandLine) -> None:

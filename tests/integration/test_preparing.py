@@ -179,3 +179,11 @@ def test_task_that_cannot_be_prepared_holds_up_no_other(platform: Platform, star
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert re.search("WARNING .*taskmgr-trials .* cannot be prepared, .*not in the store", said)
+
+
+def test_weights_of_a_warm_runner_are_in_use(platform: Platform) -> None:
+    """As long as a runner is kept warm nobody removes its weights; then they are free."""
+    with platform.client() as client:
+        assert client.run("shout", {"text": "x"}, timeout=30).run.status == "succeeded"
+        assert [each.in_use for each in platform.models.copies()] == [True]
+    assert [each.in_use for each in platform.models.copies()] == [False]

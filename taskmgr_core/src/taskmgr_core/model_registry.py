@@ -7,14 +7,14 @@ nothing: it is found through the index of the versions that the steps run.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 
 import attrs
 
 from taskmgr_core.errors import NotFoundError, nearest
 from taskmgr_core.models import ModelCopy, ModelFiles
-from taskmgr_core.specs import Edge, FieldValue, ModelSpec, RunSummary, Step, TaskVersion
+from taskmgr_core.specs import Edge, FieldValue, ModelSpec, RunDetail, RunSummary, Step, TaskVersion
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, Role
 
@@ -161,6 +161,9 @@ class ModelLineage:
 
     metadata: MetadataStore
     versions: tuple[TaskVersion, ...]
+    _kept: dict[str, tuple[list[FieldValue], list[Edge]]] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
 
     @cached_property
     def _by_digest(self) -> Mapping[str, frozenset[tuple[str, str]]]:
@@ -175,32 +178,16 @@ class ModelLineage:
 
     def values(self, run_id: str) -> list[FieldValue]:
         """The recorded values of a run, and the weights of the steps that began."""
-        weights = [
-            FieldValue(
-                port=model_port(step.id, spec.name),
-                digest=spec.digest,
-                size=self._size(step, spec),
-                type=MODEL_TYPE,
-                producer="",
-                document=None,
-                artifacts=(spec.digest,),
-            )
-            for step, spec in self._used(run_id)
-        ]
-        return [*self.metadata.values(run_id), *weights]
+        return list(self._completed(run_id)[0])
 
     def edges(self, run_id: str) -> list[Edge]:
         """The lineage edges of a run, and from weights to what was made with them."""
-        made: dict[str, list[str]] = {}
-        used = self._used(run_id)
-        for value in self.metadata.values(run_id) if used else ():
-            made.setdefault(value.producer, []).append(value.port)
-        weights = [
-            Edge(model_port(step.id, spec.name), port)
-            for step, spec in used
-            for port in made.get(step.id, ())
-        ]
-        return [*self.metadata.edges(run_id), *weights]
+        return [*self.metadata.edges(run_id), *self._completed(run_id)[1]]
+
+    def completed(self, detail: RunDetail) -> RunDetail:
+        """Everything of a run, with its weights among its values and edges."""
+        values, edges = self._weights(detail.steps, detail.values)
+        return attrs.evolve(detail, values=(*detail.values, *values), edges=(*detail.edges, *edges))
 
     def next_runs(
         self,
@@ -237,22 +224,45 @@ class ModelLineage:
             raise NotFoundError(f"several digests begin with {beginning!r}; give more of it")
         return found.pop()
 
-    def _used(self, run_id: str) -> Sequence[tuple[Step, ModelSpec]]:
-        return [
-            (step, spec)
-            for step in self.metadata.steps(run_id)
-            if step.attempt and (step.task, step.version) in self._by_version
-            for spec in self._by_version[step.task, step.version].task.models
-        ]
+    def _completed(self, run_id: str) -> tuple[list[FieldValue], list[Edge]]:
+        """The values of a run with its weights, and the edges from these; kept for the next ask."""
+        if run_id not in self._kept:
+            recorded = self.metadata.values(run_id)
+            steps = self.metadata.steps(run_id) if self._by_version else ()
+            values, edges = self._weights(steps, recorded)
+            self._kept.clear()
+            self._kept[run_id] = ([*recorded, *values], edges)
+        return self._kept[run_id]
 
-    def _size(self, step: Step, spec: ModelSpec) -> int:
-        stored = self._by_version[step.task, step.version].release.models
-        return next((each.size for each in stored if each.digest == spec.digest), 0)
+    def _weights(
+        self, steps: Iterable[Step], recorded: Iterable[FieldValue]
+    ) -> tuple[list[FieldValue], list[Edge]]:
+        """The weights of the steps that began, as values, and what was made with them."""
+        made: dict[str, list[str]] = {}
+        for each in recorded:
+            made.setdefault(each.producer, []).append(each.port)
+        values, edges = [], []
+        for step in steps:
+            version = self._by_version.get((step.task, step.version))
+            for spec in version.task.models if version is not None and step.attempt else ():
+                weights = _value(step, spec, version)
+                values.append(weights)
+                edges += [Edge(weights.port, port) for port in made.get(step.id, ())]
+        return values, edges
 
 
-def model_port(step: str, name: str) -> str:
-    """What the weights of a step are called among the ports of a run."""
-    return f"model_{step}_{name}"
+def _value(step: Step, spec: ModelSpec, version: TaskVersion | None) -> FieldValue:
+    """Weights as a file that was given to a step."""
+    stored = version.release.models if version is not None else ()
+    return FieldValue(
+        port=f"model_{step.id}_{spec.name}",
+        digest=spec.digest,
+        size=next((each.size for each in stored if each.digest == spec.digest), 0),
+        type=MODEL_TYPE,
+        producer="",
+        document=None,
+        artifacts=(spec.digest,),
+    )
 
 
 def _models(versions: Collection[TaskVersion]) -> list[Model]:
