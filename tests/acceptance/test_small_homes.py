@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,23 @@ def test_home_that_cannot_be_written_says_what_to_do(
     for line in errors:
         assert "disk/" in line
         assert "the permissions, or set TASKMGR_HOME to another folder" in line
+
+
+def test_doctor_tells_what_two_file_systems_cost(published: CommandLine, tmp_path: Path) -> None:
+    """With uv's cache elsewhere it says that virtualenvs are copies, and what these take more."""
+    said = on_a_small_disk(
+        published,
+        tmp_path,
+        """
+        shutil.rmtree(disk / "home" / "environments")
+        taskmgr("run", "add", "left=1")
+        found = taskmgr.json("doctor", code=1)["findings"]
+        print([each for each in found if each["check"] == "links"][0]["message"])
+        """,
+    )
+    assert "is on another file system than" in said
+    assert re.search(r"measured now: [\d.]+ s more for each GB", said)
+    assert re.search(r"those that are here take [1-9][\d.]* [kM]B more than links would", said)
 
 
 def test_project_is_created_whatever_the_home_is(published: CommandLine, tmp_path: Path) -> None:

@@ -2,12 +2,18 @@
 
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
 
 from implementations import Place
 from samples import NOW, ready, success
 
 from taskmgr_core.documents import digest_of
+from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import StoredFile
+from taskmgr_core.stores.s3.bucket import Bucket
 
 
 def say(line: str) -> None:
@@ -53,6 +59,29 @@ def read_all(place: Place, *digests: str) -> None:
     wait_for("go")
     for digest in digests:
         say(digest_of(artifacts.read(digest)))
+
+
+def use_for_long(place: Place) -> None:
+    """Begin to use files and never end; say when that was."""
+    artifacts = place.artifacts()
+    wait_for("go")
+    with artifacts.files.using():
+        say(repr(time.time()))
+        sys.stdin.read()
+
+
+def place_model(place: Place, name: str, digest: str, size: str) -> None:
+    """Have weights placed as everybody else does; say whether they were fetched, and where."""
+    download = Bucket.download
+
+    def told(bucket: Bucket, wanted: str, take: Callable[[IO[bytes]], bool]) -> bool | None:
+        say("fetched")
+        return download(bucket, wanted, take)
+
+    setattr(Bucket, "download", told)  # noqa: B010 - what the type checker would refuse
+    models = ModelFiles(Path(place.where.partition(" ")[2]) / "models", place.artifacts())
+    wait_for("go")
+    say(models.paths([StoredFile(name, digest, int(size))])[name])
 
 
 def announce(place: Place, run: str, step: str) -> None:

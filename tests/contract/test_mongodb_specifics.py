@@ -119,6 +119,21 @@ def test_missing_index_is_a_fault(store: MongoMetadata, database: Any) -> None:
     assert store.faults() == []
 
 
+def test_runs_of_an_earlier_taskmgr_are_found_by_what_they_use(
+    mongodb_server: Share, database: Any
+) -> None:
+    """Runs that were recorded without the versions that they use are listed once prepared."""
+    store = MongoMetadata(mongodb_server.url)
+    store.initialize()
+    run = created(store)
+    database.runs.update_one({"_id": run.id}, {"$unset": {"uses": ""}})
+    database.runs.drop_index("by_use")
+    assert store.runs_using([("echo", "1.0")], None, older=True, limit=5) == []
+    store.initialize()
+    assert store.runs_using([("echo", "1.0")], None, older=True, limit=5) == [run.id]
+    store.close()
+
+
 # the planner
 
 
@@ -178,6 +193,7 @@ OPERATIONS: Mapping[str, Callable[[MetadataStore], object]] = {
     "values": lambda store: store.values(run_id(1)),
     "edges": lambda store: store.edges(run_id(1)),
     "next runs": lambda store: store.next_runs([digest("file")], ["given file"], None, older=True),
+    "runs using": lambda store: store.runs_using([("echo", "1.0")], None, older=True, limit=5),
     "digest": lambda store: store.digest(digest("file")[:20]),
     "log": lambda store: store.log(run_id(1), 0, 10),
     "beat": lambda store: beaten(store, "w1"),

@@ -182,6 +182,12 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "next older run": lambda metadata: metadata.next_runs(
         [digest("file"), digest("none")], get_args(Role), None, older=True
     ),
+    "newer runs using": lambda metadata: metadata.runs_using(
+        [("echo", "1.0"), ("none", "1.0")], run_id(1), older=False, limit=2
+    ),
+    "older runs using": lambda metadata: metadata.runs_using(
+        [("echo", "1.0"), ("none", "1.0")], None, older=True, limit=2
+    ),
     "trace": lambda metadata: trace(metadata, digest("file"), 5),
     "log": log,
     "beat": lambda metadata: beaten(metadata, "w1"),

@@ -18,10 +18,12 @@ from taskmgr_core.environment_builder import RECORD
 from taskmgr_core.environments import Environment
 from taskmgr_core.errors import ArtifactError, EnvironmentBuildError
 from taskmgr_core.lockfile import parse_lock
+from taskmgr_core.models import ModelFiles
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import sdk_version
 from taskmgr_core.specs import Release
 from taskmgr_core.tags import this_platform
+from taskmgr_core.worker.housekeeping import Housekeeping
 
 PROCESS = """
 import os, sys
@@ -115,17 +117,18 @@ def test_environment_that_is_there_is_used_at_once(desk: Desk, release: Release)
     assert min(seconds) < 0.001
 
 
-def test_environment_is_built_once_for_two_processes(desk: Desk, release: Release) -> None:
-    """Of two that need it at the same moment one builds and the other waits and uses it."""
+def test_environment_is_built_once_for_ten_processes(desk: Desk, release: Release) -> None:
+    """Of ten that need it at the same moment one builds and the others wait and use it."""
     name = built_name(desk, release)
     with FileLock(desk.environments.folder / ".locks" / f"{name}.build"):
-        processes = [start(desk, release) for _ in range(2)]
+        processes = [start(desk, release) for _ in range(10)]
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline().startswith("waiting")
     written = "".join(finish(process) for process in processes)
     assert written.count("building") == 1
-    assert written.count("ready") == 2
+    assert written.count("ready") == 10
+    assert len(desk.environments.list()) == 1
 
 
 def built_name(desk: Desk, release: Release) -> str:
@@ -257,6 +260,17 @@ def test_gc_leaves_what_was_used_just_now(desk: Desk, release: Release) -> None:
     environment = desk.environments.ensure(release)
     assert desk.environments.gc(0) == ()
     assert environment.intact()
+
+
+def test_worker_keeps_the_virtualenvs_to_their_size(desk: Desk, release: Release) -> None:
+    """A worker removes what is too much and was long unused; a limit of 0 is none."""
+    environment = desk.environments.ensure(release)
+    models = ModelFiles(desk.home / "models", desk.artifacts)
+    Housekeeping(desk.environments, models, 0, 0, 0, 0).tidy()
+    Housekeeping(desk.environments, models, 1, 0, 0).tidy()
+    assert environment.intact()
+    Housekeeping(desk.environments, models, 1, 0, 0, 0).tidy()
+    assert not environment.path.exists()
 
 
 def test_gc_never_removes_one_in_use(desk: Desk, release: Release) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,6 +22,7 @@ from taskmgr_core.errors import (
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
@@ -53,15 +52,13 @@ from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
-from taskmgr_core.tracing import Page, Trace, Walk, trace
+from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
 from taskmgr_core.values import fetched, recorded
 
 LOG_PAGE = 1000
 TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
 SHOW_SECONDS = 0.05
-
-_DIGEST = re.compile(r"(sha256:)?[0-9a-fA-F]{8,64}")
 
 
 class RunningWorker(Protocol):
@@ -92,6 +89,7 @@ class Client:
         queue: wakes workers and waiters.
         reader: turns what users hand in into documents.
         publisher: publishes plugins.
+        models: looks up weights.
         make_worker: makes a worker of this process that serves the given runs.
         lost_after: seconds without a beat until a worker counts as lost.
         overrides: what operators say of tasks, for the runs that are submitted here.
@@ -103,6 +101,7 @@ class Client:
     queue: Queue
     reader: InputReader
     publisher: Publisher
+    models: ModelRegistry
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
@@ -239,7 +238,8 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        return self._submit(what, inputs, version, graph, run_id or new_run_id()).id
+        with self.artifacts.files.using():  # they are put before the run is recorded
+            return self._submit(what, inputs, version, graph, run_id or new_run_id()).id
 
     def _submit(
         self,
@@ -289,7 +289,9 @@ class Client:
         with self._lock:  # the worker of this process, if there is one, hears of it once
             self._waited_for[run_id] = None
         try:
-            self._ended(self._submit(what, inputs, version, None, run_id), timeout)
+            with self.artifacts.files.using():
+                run = self._submit(what, inputs, version, None, run_id)
+            self._ended(run, timeout)
         finally:
             with self._lock:
                 self._waited_for.pop(run_id, None)
@@ -419,8 +421,9 @@ class Client:
             NotFoundError: it is neither a file nor (the beginning of) a digest, or
                 turned up nowhere.
         """
-        digest = self._digest(str(file_or_digest))
-        found = trace(self.metadata, digest, limit)
+        records = self.models.lineage()
+        digest = digest_named(str(file_or_digest), self.reader.working, records.digest)
+        found = trace(records, digest, limit)
         if not found.led_to.parts:
             raise NotFoundError(f"no recorded value is, or contains, {file_or_digest} ({digest})")
         return found
@@ -435,7 +438,7 @@ class Client:
         Raises:
             InvalidValueError: it is no cursor.
         """
-        return Walk.resumed(cursor).page(self.metadata, limit)
+        return Walk.resumed(cursor).page(self.models.lineage(), limit)
 
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped, lost ones included."""
@@ -481,17 +484,6 @@ class Client:
             if self.alive(each) and not each.private and not each.draining
         ]
         return [step for step in graph.steps if not any(each.serves(step) for each in workers)]
-
-    def _digest(self, text: str) -> str:
-        path = self.reader.working / Path(text).expanduser()
-        if path.is_file():
-            with path.open("rb") as opened:
-                return "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
-        if _DIGEST.fullmatch(text):
-            return self.metadata.digest("sha256:" + text.removeprefix("sha256:").lower())
-        raise NotFoundError(
-            f"{text!r} is neither a file nor a digest (sha256:..., or at least 8 digits of it)"
-        )
 
 
 def new_run_id() -> str:

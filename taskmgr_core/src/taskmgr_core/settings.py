@@ -183,7 +183,22 @@ class Settings:
         150, "Pictures with more million pixels are refused (at most 178).", _between(1, 178)
     )
     environments_mb: int = _setting(
-        20_000, "Size that `taskmgr env gc` brings the virtualenvs down to.", _at_least(0)
+        20_000,
+        "Size that `taskmgr env gc`, and each worker once a minute, bring the virtualenvs of this "
+        "machine down to; 0 for no limit.",
+        _at_least(0),
+    )
+    models_mb: int = _setting(
+        0,
+        "Size that `taskmgr models gc`, and each worker once a minute, bring this machine's copies "
+        "of weights down to; 0 for no limit.",
+        _at_least(0),
+    )
+    cache_mb: int = _setting(
+        0,
+        "Size that `taskmgr artifacts gc`, and each worker once a minute, bring this machine's "
+        "copies of what is in S3 down to, weights left out; 0 for no limit.",
+        _at_least(0),
     )
     signatures: Literal["off", "warn", "require"] = _setting(
         "off",

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import itertools
 import json
+import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import attrs
 
 from taskmgr_core import documents
-from taskmgr_core.errors import InvalidValueError
+from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.lineage import downstream, upstream
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.metadata import Role, roles_of
@@ -34,6 +37,7 @@ Direction = Literal["made_from", "led_to"]
 MOST_OPEN = 500
 
 _CURSOR_BYTES = 1_000_000
+_DIGEST = re.compile(r"(sha256:)?[0-9a-fA-F]{8,64}")
 
 
 class Records(Protocol):
@@ -263,6 +267,28 @@ class Walk:
         for digest in surplus:
             del self._open[digest]
         return tuple(surplus)
+
+
+def digest_named(text: str, working: Path, find: Callable[[str], str]) -> str:
+    """The digest that is meant.
+
+    Arguments:
+        text: a file, of which only the content matters, or a digest, or the beginning of one.
+        working: the folder that a relative path is in.
+        find: the recorded digest that begins so.
+
+    Raises:
+        NotFoundError: it is neither, or nothing recorded has it.
+    """
+    path = working / Path(text).expanduser()
+    if path.is_file():
+        with path.open("rb") as opened:
+            return "sha256:" + hashlib.file_digest(opened, "sha256").hexdigest()
+    if _DIGEST.fullmatch(text):
+        return find("sha256:" + text.removeprefix("sha256:").lower())
+    raise NotFoundError(
+        f"{text!r} is neither a file nor a digest (sha256:..., or at least 8 digits of it)"
+    )
 
 
 @attrs.frozen

@@ -34,6 +34,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.local_files import LocalFiles
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.values import fetched, recorded
 from taskmgr_core.wiring import Platform
@@ -54,6 +55,16 @@ class Scratch:
 
     base: ArtifactStore
     own: ArtifactStore
+
+    @property
+    def files(self) -> LocalFiles:
+        """The files that are new."""
+        return self.own.files
+
+    @property
+    def elsewhere(self) -> bool:
+        """What is new is nowhere else."""
+        return False
 
     def initialize(self) -> None:
         """Create what is not there yet."""
@@ -82,6 +93,10 @@ class Scratch:
     def exists(self, digest: str) -> bool:
         """Whether it is stored."""
         return self.own.exists(digest) or self.base.exists(digest)
+
+    def faults(self, digest: str) -> list[str]:
+        """What is wrong with it."""
+        return self._holder(digest).faults(digest)
 
     def digests(self) -> Iterator[str]:
         """Every digest that is new."""

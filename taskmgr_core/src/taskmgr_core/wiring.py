@@ -12,6 +12,7 @@ from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
 from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.publishing import Publisher
@@ -34,13 +35,16 @@ from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.uv import Uv
 from taskmgr_core.worker.configuration import WorkerConfiguration
 from taskmgr_core.worker.executor import Executor
+from taskmgr_core.worker.housekeeping import Housekeeping
 from taskmgr_core.worker.pool import RunnerPool
+from taskmgr_core.worker.preparing import Preparation
 from taskmgr_core.worker.worker import Timing, WorkerProcess
 
 # How often a worker looks whether its steps are to be cancelled or were taken from it: where
 # it is told of a cancellation the look is only for when the word was lost.
 EMBEDDED_HOLDS_SECONDS = 0.1
 HOLDS_SECONDS = 2.0
+MEGABYTE = 1_000_000
 
 
 def environments_of(settings: Settings) -> Environments:
@@ -59,6 +63,11 @@ def keyring_of(settings: Settings) -> Keyring:
 def verifier_of(settings: Settings) -> Verifier:
     """What verifies the signatures of task versions."""
     return Verifier(keyring_of(settings), settings.signatures)
+
+
+def models_of(settings: Settings) -> ModelFiles:
+    """The weights of this machine, which need no database."""
+    return ModelFiles(settings.home / "models", artifacts_of(settings))
 
 
 def connect(home: Path | None = None) -> Client:
@@ -116,6 +125,7 @@ class Platform:
                 self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
             ),
             publisher=self.publisher(),
+            models=ModelRegistry(self.metadata, self.artifacts, self.models),
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
             overrides=self.settings.tasks,
@@ -179,13 +189,31 @@ class Platform:
         said = said or WorkerConfiguration()
         fewest, most = (slots, slots) if isinstance(slots, int) else slots
         units = Units(offer_from(self.settings.resources) if resources is None else resources)
+        # Who works for their own runs alone is told why one cannot be run: it fails.
+        coverage = None if runs is not None else self.coverage()
+        return WorkerProcess(
+            self.metadata,
+            self.queue,
+            self._feed(Scaling(fewest, most), queues, runs, said.active_tasks, units, coverage),
+            self._executor(said, most, units),
+            queues,
+            self._timing(),
+            private=runs is not None,
+            name=said.worker_id,
+            tasks=said.active_tasks,
+            coverage=coverage,
+            prepare=self._preparation(said) if said.active_tasks else None,
+            tidy=self.housekeeping().tidy if runs is None else None,
+        )
+
+    def _executor(self, said: WorkerConfiguration, slots: int, units: Units) -> Executor:
         pool = RunnerPool(
             self.environments,
             self.models,
-            self.launcher(most, units.offered),
+            self.launcher(slots, units.offered),
             self.settings.warm_runners,
         )
-        executor = Executor(
+        return Executor(
             metadata=self.metadata,
             artifacts=self.artifacts,
             pool=pool,
@@ -195,25 +223,28 @@ class Platform:
             timeouts=said.timeouts,
             verifier=self.verifier,
         )
-        # Who works for their own runs alone is told why one cannot be run: it fails.
-        coverage = None if runs is not None else self.coverage()
-        timing = Timing(
+
+    def _timing(self) -> Timing:
+        return Timing(
             self.settings.heartbeat,
             self.settings.lost_after,
             self.settings.lost_attempts,
             HOLDS_SECONDS if self.settings.broker_url else EMBEDDED_HOLDS_SECONDS,
         )
-        return WorkerProcess(
-            self.metadata,
-            self.queue,
-            self._feed(Scaling(fewest, most), queues, runs, said.active_tasks, units, coverage),
-            executor,
-            queues,
-            timing,
-            private=runs is not None,
-            name=said.worker_id,
-            tasks=said.active_tasks,
-            coverage=coverage,
+
+    def _preparation(self, said: WorkerConfiguration) -> Callable[[Callable[[], bool]], None]:
+        return Preparation(
+            self.metadata, self.environments, self.models, said.active_tasks, self.verifier
+        ).run
+
+    def housekeeping(self) -> Housekeeping:
+        """What keeps this machine's virtualenvs, weights and copies within their sizes."""
+        return Housekeeping(
+            self.environments,
+            self.models,
+            self.settings.environments_mb * MEGABYTE,
+            self.settings.models_mb * MEGABYTE,
+            self.settings.cache_mb * MEGABYTE,
         )
 
     def coverage(self) -> Coverage:

@@ -34,12 +34,15 @@ class Model:
         sha256: the file's digest, 64 hexadecimal digits.
         licence: an SPDX identifier.
         source: where the file comes from.
+        version: what its makers call this version of it; for people, the digest is
+            what counts.
     """
 
     name: str
     sha256: str
     licence: str
     source: str
+    version: str = ""
 
 
 @attrs.frozen

@@ -29,6 +29,8 @@ SMALLEST = {
     "log_bytes": 0,
     "image_megapixels": 1,
     "environments_mb": 0,
+    "models_mb": 0,
+    "cache_mb": 0,
     "log_file_mb": 1,
     "log_files": 0,
 }

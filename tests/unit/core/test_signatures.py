@@ -60,7 +60,7 @@ WHOLE = TaskVersion(
         priority=7,
         memory_mb=512,
         retries=2,
-        models=(ModelSpec("weights.bin", "ab" * 32, "MIT", "made up"),),
+        models=(ModelSpec("weights.bin", "ab" * 32, "MIT", "made up", "2026.1"),),
         resources={"gpu": 1, "licence": 2},
     ),
     release=Release(

@@ -27,6 +27,9 @@ State = Literal["ok", "warn", "fault"]
 LITTLE_ROOM = 2_000_000_000
 NO_ROOM = 200_000_000
 SERVICES_SECONDS = 20.0
+GIGABYTE = 1_000_000_000
+# Enough to be measured.
+COPIED_BYTES = 16_000_000
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -214,26 +217,60 @@ def _check_pythons(platform: Platform) -> Iterator[Finding]:
 def _check_links(platform: Platform) -> Iterator[Finding]:
     """Virtualenvs are links to uv's cache where both are on one file system."""
     cache = Path(platform.uv.run(["cache", "dir"]).strip())
-    if _can_link(cache, platform.settings.home):
+    folder = platform.environments.folder
+    if _can_link(cache, folder):
         yield Finding("links", "ok", f"virtualenvs share their files with uv's cache {cache}")
-    else:
-        yield Finding(
-            "links",
-            "warn",
-            f"uv's cache {cache} is on another file system than the home: "
-            "virtualenvs are copies, slower to make and larger",
-            "set UV_CACHE_DIR to a folder beside the home",
-        )
+        return
+    copies = sum(copied_bytes(each.path) for each in platform.environments.list())
+    yield Finding(
+        "links",
+        "warn",
+        f"uv's cache {cache} is on another file system than {folder}, and no hard link leads from "
+        f"one into the other: each virtualenv is a copy, slower to make{_copying(cache, folder)}; "
+        f"those that are here take {size(copies)} more than links would",
+        f"set UV_CACHE_DIR to a folder beside {folder}, or TASKMGR_HOME to one beside the cache; "
+        "`taskmgr env gc --size 0` then has the virtualenvs built anew, as links",
+    )
 
 
-def _can_link(cache: Path, home: Path) -> bool:
+def copied_bytes(folder: Path) -> int:
+    """The size of the installed files that are shared with nobody."""
+    total = 0
+    for root, _, names in os.walk(folder / "lib"):
+        for name in names:
+            with contextlib.suppress(OSError):
+                status = (Path(root) / name).lstat()
+                total += status.st_size if status.st_nlink == 1 else 0
+    return total
+
+
+def _copying(cache: Path, folder: Path) -> str:
+    """How long it takes to copy what a large virtualenv has, measured with a part of it."""
+    try:
+        with (
+            tempfile.NamedTemporaryFile(dir=cache, prefix=".taskmgr-") as source,
+            tempfile.NamedTemporaryFile(dir=folder, prefix=".links-") as target,
+        ):
+            source.write(os.urandom(COPIED_BYTES))
+            source.flush()
+            started = time.perf_counter()
+            shutil.copyfile(source.name, target.name)
+            os.fsync(target.fileno())
+            seconds = (time.perf_counter() - started) * GIGABYTE / COPIED_BYTES
+    except OSError:
+        return ""
+    return f" (measured now: {seconds:.1f} s more for each GB)"
+
+
+def _can_link(cache: Path, folder: Path) -> bool:
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.NamedTemporaryFile(dir=cache, prefix=".taskmgr-") as opened,
-            tempfile.TemporaryDirectory(dir=home, prefix=".links-") as folder,
+            tempfile.TemporaryDirectory(dir=folder, prefix=".links-") as linked,
         ):
-            os.link(opened.name, Path(folder) / "link")
+            os.link(opened.name, Path(linked) / "link")
     except OSError:
         return False
     return True

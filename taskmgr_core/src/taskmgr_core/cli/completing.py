@@ -35,6 +35,11 @@ def tasks_alone(
     return _completed(ctx, incomplete, _tasks)
 
 
+def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The names of weights."""
+    return _completed(ctx, incomplete, _models)
+
+
 def run_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """The short ids of the latest runs."""
     return _completed(ctx, incomplete, _runs)
@@ -85,6 +90,11 @@ def _names(client: Client) -> Iterator[CompletionItem[str]]:
 def _tasks(client: Client) -> Iterator[CompletionItem[str]]:
     for version in client.tasks():
         yield CompletionItem(version.name, help=version.task.description)
+
+
+def _models(client: Client) -> Iterator[CompletionItem[str]]:
+    for model in client.models.models():
+        yield from map(CompletionItem, model.names)
 
 
 def _workers(client: Client) -> Iterator[CompletionItem[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import attrs
@@ -16,6 +17,8 @@ from taskmgr_core.specs import FieldValue, GraphStep, ResultSpec, RunDetail, out
 
 VALUE_LENGTH = 40
 ABOVE = "(see above)"
+
+_NO_WORD = re.compile(r"[^A-Za-z0-9_]")
 
 
 def tree_up(screen: Screen, detail: RunDetail) -> Tree:
@@ -100,12 +103,13 @@ class _Trees:
         if maker is None:
             return
         for input_id in self._sources.get(port, ()):
-            field = input_id.removeprefix(f"input_{maker.id}_")
+            weights = input_id.startswith(f"model_{maker.id}_")
+            field = input_id.removeprefix(f"input_{maker.id}_").removeprefix(f"model_{maker.id}_")
             sources = self._sources.get(input_id, ())
             for source in sources:
                 self._add_up(node, source, field)
             if not sources:
-                node.add(self._label(input_id, field, "constant"))
+                node.add(self._label(input_id, field, "weights" if weights else "constant"))
 
     def _add_down(self, parent: Tree, port: str) -> None:
         node = parent.add(self._label(port, "", ""))
@@ -168,9 +172,8 @@ def _mermaid(detail: RunDetail) -> Iterator[str]:
         yield f'  {_node(name)}(["{quoted(_titled(name, ports.get(name)))}"])'
     for step in steps:
         yield f'  subgraph s_{step.id}["{quoted(f"{step.id} {step.task} {step.version}")}"]'
-        inside = [
-            port for port in ports if port.startswith((f"input_{step.id}_", f"output_{step.id}_"))
-        ]
+        own = tuple(f"{kind}_{step.id}_" for kind in ("input", "output", "model"))
+        inside = [port for port in ports if port.startswith(own)]
         for port in inside:
             yield f'    {_node(port)}["{quoted(_titled(port, ports[port]))}"]'
         if not inside:
@@ -182,7 +185,12 @@ def _mermaid(detail: RunDetail) -> Iterator[str]:
 
 def _node(port: str) -> str:
     """Ids that are words of Mermaid's own, such as ``end``, break a chart."""
-    return f"p_{port}"
+    return f"p_{identifier(port)}"
+
+
+def identifier(port: str) -> str:
+    """A port as part of an id: the name of a file may have anything in it."""
+    return _NO_WORD.sub(lambda found: f"_{ord(found[0]):x}_", port)
 
 
 def _titled(port: str, value: FieldValue | None) -> str:

@@ -8,6 +8,8 @@ import click
 
 from taskmgr_core.cli import completing
 
+MEGABYTE = 1_000_000
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value.")
 run_argument = click.argument(
     "run",
@@ -29,3 +31,31 @@ png_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the picture with what was found on it.",
 )
+size_option = click.option(
+    "--size",
+    "megabytes",
+    type=click.IntRange(0),
+    metavar="MB",
+    help="What may stay; by default what the settings say.",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Remove nothing; say what would be removed."
+)
+
+
+def limit_of(megabytes: int | None, setting: int, name: str) -> int:
+    """What may stay, in bytes.
+
+    Arguments:
+        megabytes: what --size says; None where it was not given.
+        setting: what the setting says, in MB; 0 for no limit.
+        name: of the setting.
+
+    Raises:
+        click.UsageError: neither says anything.
+    """
+    if megabytes is None and not setting:
+        raise click.UsageError(
+            f"the setting {name} is 0, for no limit; say with --size how many MB may stay"
+        )
+    return (setting if megabytes is None else megabytes) * MEGABYTE

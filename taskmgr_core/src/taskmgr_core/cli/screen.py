@@ -34,6 +34,7 @@ _LOOKS = {
     "fault": ("✗", "x", "red"),
     "alive": ("●", "*", "green"),
     "draining": ("↷", ">", "yellow"),
+    "preparing": ("…", "~", "yellow"),
     "lost": ("✗", "x", "red"),
 }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from taskmgr_core.control import Control
     from taskmgr_core.environments import Environments
     from taskmgr_core.index.catalogue import Catalogue
+    from taskmgr_core.models import ModelFiles
     from taskmgr_core.monitoring import Picture
     from taskmgr_core.settings import Settings
     from taskmgr_core.signing.verifying import Verifier
@@ -133,6 +134,16 @@ class Session:
         from taskmgr_core.wiring import verifier_of
 
         return verifier_of(self.settings())
+
+    def models(self) -> ModelFiles:
+        """The weights of this machine, and the artifacts, without a database.
+
+        Raises:
+            SettingsError: with what to do.
+        """
+        from taskmgr_core.wiring import models_of
+
+        return models_of(self.settings())
 
     def client(self) -> Client:
         """The client; close it.

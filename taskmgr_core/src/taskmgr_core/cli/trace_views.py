@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.text import Text
 from rich.tree import Tree
 
-from taskmgr_core.cli.lineage_views import quoted
+from taskmgr_core.cli.lineage_views import identifier, quoted
 from taskmgr_core.cli.screen import short_id
 from taskmgr_core.report.formats import counted, printable, short_digest, size
 from taskmgr_core.specs import FieldValue
@@ -130,4 +130,4 @@ def _run(run: str) -> str:
 
 
 def _node(run: str, port: str) -> str:
-    return f"{_run(run)}_{port}"
+    return f"{_run(run)}_{identifier(port)}"

@@ -287,7 +287,9 @@ def worker_status(worker: Worker, alive: bool) -> str:
     """How a worker is."""
     if not alive:
         return "lost"
-    return "draining" if worker.draining else "alive"
+    if worker.draining:
+        return "draining"
+    return "preparing" if worker.preparing else "alive"
 
 
 def worker_view(worker: Worker, alive: bool) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _models(old: TaskSpec, new: TaskSpec) -> Iterator[Change]:
             digests = f"sha256 {before[name].sha256[:12]} -> {after[name].sha256[:12]}"
             yield Change("changed", place, digests)
         elif before[name] != after[name]:
-            yield Change("changed", place, "its licence or source")
+            yield Change("changed", place, "its licence, source or version")
 
 
 def _paired(

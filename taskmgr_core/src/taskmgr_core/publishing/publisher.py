@@ -168,7 +168,8 @@ class Publisher:
         stages = _Stages(on_progress)
         signer = self.signing.signer() if self.signing else None
         source = read_source(path, models)
-        with self._alone(source.distribution) as temporary:
+        # What it stores is referred to when it is registered, which may be much later.
+        with self._alone(source.distribution) as temporary, self.artifacts.files.using():
             order = _Order(source, temporary, signer, breaking, vendor)
             return self._publish(order, stages)
 

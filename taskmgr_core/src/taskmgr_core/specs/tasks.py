@@ -27,12 +27,18 @@ class FieldSpec:
 
 @attrs.frozen
 class ModelSpec:
-    """Declared weights: ``sha256`` is 64 hexadecimal digits."""
+    """Declared weights; see ``taskmgr_plugins.tasks.Model``."""
 
     name: str
     sha256: str
     licence: str
     source: str
+    version: str = ""
+
+    @property
+    def digest(self) -> str:
+        """What they are stored under."""
+        return f"sha256:{self.sha256.lower()}"
 
 
 @attrs.frozen

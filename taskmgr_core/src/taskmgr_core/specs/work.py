@@ -107,6 +107,7 @@ class Worker:
         draining: whether it claims nothing more and leaves when nothing runs.
         answered: the ``ping`` that it has answered last.
         refused: versions that its machine cannot run, as ``face_detection 1.0.0``.
+        preparing: whether it builds what its tasks need, and claims nothing yet.
     """
 
     id: str
@@ -124,6 +125,7 @@ class Worker:
     draining: bool = False
     answered: str = ""
     refused: tuple[str, ...] = ()
+    preparing: bool = False
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Protocol
 
 from taskmgr_core.specs import StoredFile
+from taskmgr_core.stores.local_files import LocalFiles
 
 
 class ArtifactStore(Protocol):
     """Files by digest (``sha256:`` and 64 hexadecimal digits). Never overwritten."""
+
+    @property
+    def files(self) -> LocalFiles:
+        """The files of this machine."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether each of them can be fetched again: then they are only copies."""
 
     def initialize(self) -> None:
         """Create what is not there yet. Safe to call again."""
@@ -49,6 +58,12 @@ class ArtifactStore(Protocol):
 
     def exists(self, digest: str) -> bool:
         """Whether it is stored."""
+
+    def faults(self, digest: str) -> list[str]:
+        """What is wrong with it in the store and on this machine; every byte is read.
+
+        Each names the place. None where all is well.
+        """
 
     def digests(self) -> Iterator[str]:
         """Every digest in the store."""

@@ -1,10 +1,12 @@
 """What a digest looks like."""
 
 import re
+from collections.abc import Iterator
 
 from taskmgr_core.errors import ArtifactError
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_INSIDE = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def hexadecimal(digest: str) -> str:
@@ -24,3 +26,8 @@ def hexadecimal(digest: str) -> str:
 def is_digest(text: str) -> bool:
     """Whether it is one."""
     return _DIGEST.match(text) is not None
+
+
+def digests_in(text: str) -> Iterator[str]:
+    """Every digest that stands somewhere in a text."""
+    return (found[0] for found in _INSIDE.finditer(text))

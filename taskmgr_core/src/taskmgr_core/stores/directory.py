@@ -16,7 +16,8 @@ import attrs
 
 from taskmgr_core.errors import MAKE_WRITABLE, ArtifactError, with_advice
 from taskmgr_core.specs import StoredFile
-from taskmgr_core.stores.digests import hexadecimal, is_digest
+from taskmgr_core.stores.digests import is_digest
+from taskmgr_core.stores.local_files import LocalFiles
 
 _BLOCK = 1 << 20
 _INCOMING = ".incoming-"
@@ -30,10 +31,22 @@ class DirectoryArtifacts:
 
     Attributes:
         folder: where they lie.
+        files: the same files, as those see them who list and remove them.
     """
 
     folder: Path
+    files: LocalFiles = attrs.field(
+        default=attrs.Factory(lambda self: LocalFiles(self.folder), takes_self=True),
+        init=False,
+        repr=False,
+        eq=False,
+    )
     _verified: dict[str, _Stamp] = attrs.field(factory=dict, init=False, repr=False)
+
+    @property
+    def elsewhere(self) -> bool:
+        """The files here are all there is."""
+        return False
 
     def initialize(self) -> None:
         """Create the folder; remove what killed processes left in it more than a day ago.
@@ -111,9 +124,9 @@ class DirectoryArtifacts:
         Raises:
             ArtifactError: absent, or not what the digest says.
         """
-        path = self._path(digest)
+        path = self.files.path(digest)
         try:
-            stamp = _stamp(path)
+            stamp = _stamp(self.files.use(digest))
             if self._verified.get(digest) != stamp:
                 self._verify(path, digest)
                 self._verified[digest] = stamp
@@ -135,7 +148,24 @@ class DirectoryArtifacts:
 
     def exists(self, digest: str) -> bool:
         """Whether it is stored."""
-        return self._path(digest).is_file()
+        self.files.path(digest)  # refuses what is no digest
+        try:
+            self.files.use(digest)  # who asks is about to refer to it
+        except FileNotFoundError:
+            return False
+        return True
+
+    def faults(self, digest: str) -> list[str]:
+        """What is wrong with the file; it is read."""
+        path = self.files.path(digest)
+        try:
+            self._verify(path, digest)
+        except ArtifactError as error:
+            self._verified.pop(digest, None)
+            return [str(error)]
+        except OSError as error:
+            return [f"{path} cannot be read: {error.strerror or error}"]
+        return []
 
     def digests(self) -> Iterator[str]:
         """Every digest in the store."""
@@ -146,11 +176,7 @@ class DirectoryArtifacts:
 
     def remove(self, digest: str) -> None:
         """Remove it, if it is there."""
-        self._path(digest).unlink(missing_ok=True)
-
-    def _path(self, digest: str) -> Path:
-        name = hexadecimal(digest)
-        return self.folder / name[:2] / name
+        self.files.path(digest).unlink(missing_ok=True)
 
     def _put(
         self, source: IO[bytes], name: str, expected: str = "", origin: str = ""
@@ -166,9 +192,9 @@ class DirectoryArtifacts:
                 if not self._same_content(digest, size):
                     os.fsync(target.fileno())
                     os.fchmod(target.fileno(), 0o444)
-                    self._move_in(Path(temporary), self._path(digest))
+                    self._move_in(Path(temporary), self.files.path(digest))
                 # Also of what is there already: its writer may not have come so far.
-                self._sync(self._path(digest))
+                self._sync(self.files.path(digest))
         finally:
             with contextlib.suppress(FileNotFoundError):
                 Path(temporary).unlink()
@@ -176,7 +202,7 @@ class DirectoryArtifacts:
 
     def _same_content(self, digest: str, size: int) -> bool:
         """Whether it is there and whole; a damaged one is replaced."""
-        path = self._path(digest)
+        path = self.files.path(digest)
         try:
             if path.stat().st_size != size:
                 return False
@@ -221,8 +247,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> tuple[str, int]:
     return "sha256:" + digest.hexdigest(), size
 
 
-def _stamp(path: Path) -> _Stamp:
-    status = path.stat()
+def _stamp(status: os.stat_result) -> _Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

@@ -176,6 +176,9 @@ class MetadataStore(Protocol):
     def latest_versions(self) -> list[TaskVersion]:
         """The version of every task that runs get which name none, by name of the task."""
 
+    def all_versions(self) -> list[TaskVersion]:
+        """Every version of every task, in no particular order."""
+
     def versions(self, task: str) -> list[TaskVersion]:
         """Every version of a task, the highest first, final ones before others.
 
@@ -399,6 +402,31 @@ class MetadataStore(Protocol):
 
         Returns:
             Digest -> the run's id, without those for which there is none.
+        """
+
+    def runs_using(
+        self,
+        versions: Collection[tuple[str, str]],
+        beyond: str | None,
+        *,
+        older: bool,
+        limit: int,
+    ) -> list[str]:
+        """The runs with a step of one of some versions of tasks; from an index.
+
+        Arguments:
+            versions: task and version.
+            beyond: the id of a run, which itself does not count; None to begin with the
+                last, or with the first.
+            older: whether to list those that are older, the newest first; else those
+                that are newer, the oldest first.
+            limit: how many at most.
+        """
+
+    def mentioned(self) -> Iterator[str]:
+        """Every digest that a record mentions, damaged or not, some more than once.
+
+        It reads all but the logs.
         """
 
     # workers

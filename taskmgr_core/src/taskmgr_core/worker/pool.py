@@ -239,6 +239,7 @@ class RunnerPool:
         hold = contextlib.ExitStack()
         try:
             hold.enter_context(environment.hold())
+            hold.enter_context(self._models.hold(version.release.models))
             models = self._models.paths(version.release.models)
             built = time.perf_counter()
             runner = self._launcher.start(

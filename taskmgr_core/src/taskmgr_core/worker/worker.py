@@ -35,6 +35,9 @@ HEARD_SECONDS = {"holds": 0.1, "orders": 0.2}
 RECORD_AGAIN_SECONDS = 1.0
 UNCLAIMED = 50
 MAXIMUM_LOOK_SECONDS = 60.0
+TIDY_SECONDS = 60.0
+# What a preparation that is broken off gets to end its builds.
+BREAK_OFF_SECONDS = 5.0
 
 
 @attrs.frozen
@@ -83,6 +86,8 @@ class WorkerProcess:
         name: what its id begins with; by default this machine's name.
         tasks: the tasks that it serves; empty for all.
         coverage: what can be run here; None for everything.
+        prepare: done before the first claim, in a thread; asked whether to break off.
+        tidy: done once a minute, in a thread.
     """
 
     def __init__(
@@ -98,6 +103,8 @@ class WorkerProcess:
         name: str = "",
         tasks: Collection[str] = (),
         coverage: Coverage | None = None,
+        prepare: Callable[[Callable[[], bool]], None] | None = None,
+        tidy: Callable[[], None] | None = None,
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.told = Orders()  # what it was told to do; once to leave, then stop it
@@ -121,7 +128,13 @@ class WorkerProcess:
         self._draining = False
         self._open_slots = 0
         self._answered = ""
+        self._prepare = prepare
+        self._tidy = tidy
+        self._leaving = threading.Event()
+        self._starting = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._opener = threading.Thread(target=self._open, name="preparing", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_tidy, name="housekeeper", daemon=True)
 
     @property
     def offered(self) -> Mapping[str, int]:
@@ -129,14 +142,19 @@ class WorkerProcess:
         return self._feed.units.offered
 
     def start(self) -> None:
-        """Beat once, then begin to claim.
+        """Beat once, then begin to claim; with something to prepare, once that is done.
 
         Raises:
             StoreError: the metadata store cannot be written.
         """
         self._beat()
         self._supervisor.start()
-        self._feed.start(self.id, self._run)
+        if self._tidy is not None:
+            self._keeper.start()
+        if self._prepare is None:
+            self._feed.start(self.id, self._run)
+        else:
+            self._opener.start()
 
     def stop(self, *, grace: float | None = None) -> None:
         """Claim nothing more, wait for the running steps, then leave.
@@ -146,7 +164,11 @@ class WorkerProcess:
                 again by another worker; None to wait for them.
         """
         self._draining = True
-        self._feed.stop()
+        self._leaving.set()
+        with self._starting:  # the feed is started before this, or never
+            self._feed.stop()
+        if self._opener.is_alive():
+            self._opener.join(BREAK_OFF_SECONDS)
         self._feed.join(grace)
         self._giving_back.set()
         self._feed.join()
@@ -157,12 +179,38 @@ class WorkerProcess:
         with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
             self._metadata.remove_worker(self.id)
 
+    def _open(self) -> None:
+        """Prepare, then claim, unless it is to leave by then."""
+        if self._prepare is not None:
+            self._try("preparing", partial(self._prepare, self._leaving.is_set))
+        self._prepare = None
+        self._try("the worker's state", self._beat)
+        while not self._leaving.is_set() and self.trouble is None:
+            with self._starting:
+                if self._leaving.is_set():
+                    return
+                try:
+                    self._feed.start(self.id, self._run)
+                except StoreGoneError as error:
+                    self._give_up(error)
+                except TaskmgrError as error:
+                    _LOGGER.warning("nothing can be claimed yet: %s", error)
+                else:
+                    return
+            self._leaving.wait(RECORD_AGAIN_SECONDS)
+
+    def _keep_tidy(self) -> None:
+        while not self._leaving.wait(TIDY_SECONDS):
+            if self._tidy is not None:
+                self._try("housekeeping", self._tidy)
+
     def _give_up(self, error: StoreGoneError) -> None:
         """Claim nothing more and let go of what runs: it can never be recorded."""
         with self._lock:
             if self.trouble is None:
                 _LOGGER.error("worker %s cannot go on: %s", self.id, error)
             self.trouble = error
+        self._leaving.set()
         self._feed.stop()
         self._giving_back.set()
 
@@ -179,14 +227,16 @@ class WorkerProcess:
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
         try:
-            outcome = self._executor.execute(
-                claim,
-                lambda: running.stopped.is_set() or self._giving_back.is_set(),
-                log.write,
-            )
-            if self._giving_back.is_set() and outcome.status == "cancelled":
-                outcome = self._given_back(claim, outcome)
-            progress = self._record(claim, outcome)
+            # What it is given and what it makes stays on this machine until it is recorded.
+            with self._executor.artifacts.files.using():
+                outcome = self._executor.execute(
+                    claim,
+                    lambda: running.stopped.is_set() or self._giving_back.is_set(),
+                    log.write,
+                )
+                if self._giving_back.is_set() and outcome.status == "cancelled":
+                    outcome = self._given_back(claim, outcome)
+                progress = self._record(claim, outcome)
         finally:
             with self._lock:
                 del self._running[key]
@@ -296,6 +346,7 @@ class WorkerProcess:
                 draining=self._draining,
                 answered=self._answered,
                 refused=() if self._coverage is None else self._coverage.refused,
+                preparing=self._prepare is not None,
             )
         )
         self._obey(orders)
@@ -313,6 +364,7 @@ class WorkerProcess:
         if orders.leave:
             _LOGGER.info("told to leave%s", " now" if orders.leave == "now" else "")
             self._draining = True
+            self._leaving.set()
             self._feed.stop()
         self._beat()
         self._queue.alert(self.id)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from taskmgr_core.cli.groups import Group
-from taskmgr_core.cli.options import json_option
+from taskmgr_core.cli.options import json_option, limit_of
 from taskmgr_core.cli.screen import ago, plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import moment
 from taskmgr_core.environments import EnvironmentInfo
 from taskmgr_core.report.formats import counted, size
 
-MEGABYTE = 1_000_000
 SHORT = 12
 
 
@@ -72,21 +71,21 @@ def gc_command(session: Session, megabytes: int | None, as_json: bool) -> None:
     One that is in use, or was a moment ago, stays.
     """
     environments = session.environments()
-    limit = session.settings().environments_mb if megabytes is None else megabytes
-    removed = environments.gc(limit * MEGABYTE)
+    limit = limit_of(megabytes, session.settings().environments_mb, "environments_mb")
+    removed = environments.gc(limit)
     if as_json:
         session.screen.json({"removed": [_view(each) for each in removed]})
         return
     for each in removed:
         session.screen.line(f"removed {each.distribution} {each.version}  {size(each.size_bytes)}")
     left = sum(each.size_bytes for each in environments.list())
-    if left > limit * MEGABYTE:
+    if left > limit:
         session.screen.line(
             f"{size(left)} stay{'' if removed else ', nothing removed'}: what is in use, or was "
             "used within the last minute, is never removed"
         )
     elif not removed:
-        session.screen.line(f"nothing to remove: {size(limit * MEGABYTE)} may stay")
+        session.screen.line(f"nothing to remove: {size(limit)} may stay")
 
 
 @env_command.command("repair", examples=["taskmgr env repair"])

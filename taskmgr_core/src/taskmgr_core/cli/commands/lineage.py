@@ -84,7 +84,7 @@ def lineage_command(
         _trace(session, of, cursor, limit, as_json=as_json, chart=as_mermaid)
         return
     with session.client() as client:
-        detail = client.detail(run)
+        detail = client.models.lineage().completed(client.detail(run))
     if as_json:
         session.screen.json(lineage_view(detail))
     elif as_mermaid:

@@ -43,6 +43,7 @@ def worker_command() -> None:
         "taskmgr worker start --queues vision,text --slots 4",
         "taskmgr worker start --config worker.toml --daemon --log-format json",
         "taskmgr worker start --resources gpu=2 --autoscale 1,8",
+        "taskmgr worker start --tasks face_detection,face_features",
     ],
 )
 @click.option(
@@ -50,6 +51,12 @@ def worker_command() -> None:
     default="",
     metavar="A,B",
     help="The queues that it serves; by default all.",
+)
+@click.option(
+    "--tasks",
+    default="",
+    metavar="A,B",
+    help="The tasks that it runs, made ready before it takes a step; by default all, as they come.",
 )
 @click.option(
     "--slots",
@@ -110,6 +117,7 @@ def worker_command() -> None:
 def start_command(
     session: Session,
     queues: str,
+    tasks: str,
     slots: int | None,
     autoscale: str | None,
     resources: str | None,
@@ -132,6 +140,7 @@ def start_command(
     given = WorkerConfiguration(
         worker_id=_checked_id(worker_id),
         max_concurrent_tasks=slots or 0,
+        active_tasks=_names(tasks),
         queues=_queue_names(queues),
     )
     said = _merged(read_worker_file(file) if file is not None else WorkerConfiguration(), given)
@@ -166,11 +175,15 @@ def _queue_names(given: str) -> tuple[str, ...]:
     Raises:
         click.BadParameter: one that no queue can have; it would wait for ever.
     """
-    names = tuple(name.strip() for name in given.split(",") if name.strip())
+    names = _names(given)
     for name in names:
         if wrong := queue_fault(name):
             raise click.BadParameter(wrong, param_hint="--queues")
     return names
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def _read(option: str, read: Callable[[str], T], given: str | None) -> T | None:

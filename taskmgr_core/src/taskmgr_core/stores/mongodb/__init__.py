@@ -65,6 +65,9 @@ class MongoMetadata:
 
     def initialize(self) -> None:
         """Create the indexes that are not there yet."""
+        with self._database.translated():
+            if "runs.by_use" in self._database.missing_indexes():
+                self._lineage.list_uses()
         self._database.initialize()
 
     def close(self) -> None:
@@ -99,6 +102,11 @@ class MongoMetadata:
         """One version of a task, or the one that its route chooses."""
         with self._database.translated():
             return self._catalog.version(task, version, share)
+
+    def all_versions(self) -> list[TaskVersion]:
+        """Every version of every task."""
+        with self._database.translated():
+            return self._catalog.all_versions()
 
     def versions(self, task: str) -> list[TaskVersion]:
         """Every version of a task."""
@@ -281,6 +289,23 @@ class MongoMetadata:
         """For each digest the next run in which it has one of the roles."""
         with self._database.translated():
             return self._lineage.next_runs(digests, roles, beyond, older=older)
+
+    def runs_using(
+        self,
+        versions: Collection[tuple[str, str]],
+        beyond: str | None,
+        *,
+        older: bool,
+        limit: int,
+    ) -> list[str]:
+        """The runs with a step of one of some versions of tasks."""
+        with self._database.translated():
+            return self._lineage.runs_using(versions, beyond, older=older, limit=limit)
+
+    def mentioned(self) -> Iterator[str]:
+        """Every digest that a record mentions."""
+        with self._database.translated():
+            yield from self._lineage.mentioned()
 
     def beat(self, worker: Worker) -> Orders:
         """Record that a worker lives; what it is told to do."""

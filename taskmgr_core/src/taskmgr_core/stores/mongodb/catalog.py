@@ -45,6 +45,15 @@ class Catalog:
         route = Route(task) if wanted is not None else self.route(task)
         return self._read(known[releases.wanted(known, route, wanted, share)], task)
 
+    def all_versions(self) -> list[TaskVersion]:
+        """See ``MetadataStore.all_versions``."""
+        pairs = (
+            (document, task)
+            for document in self.database.durable.releases.find({})
+            for task in document["tasks"]
+        )
+        return intact(pairs, lambda each: _version_from(*each))
+
     def versions(self, task: str) -> list[TaskVersion]:
         """See ``MetadataStore.versions``."""
         known = self._versions_of(task)

@@ -51,6 +51,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
             name="by_name_and_status",
         ),
         IndexModel([("digests", ASCENDING), ("_id", DESCENDING)], name="by_digest"),
+        IndexModel([("uses", ASCENDING), ("_id", DESCENDING)], name="by_use"),
         IndexModel([("running.worker", ASCENDING)], name="by_worker", sparse=True),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),

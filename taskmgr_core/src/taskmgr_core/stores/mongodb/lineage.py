@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
+from taskmgr_core.stores.digests import digests_in
 from taskmgr_core.stores.metadata import Role
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
@@ -75,6 +76,39 @@ class Lineage:
             if runs:
                 found[digest] = nearest(runs)
         return found
+
+    def runs_using(
+        self,
+        versions: Collection[tuple[str, str]],
+        beyond: str | None,
+        *,
+        older: bool,
+        limit: int,
+    ) -> list[str]:
+        """See ``MetadataStore.runs_using``."""
+        border = {} if beyond is None else {"_id": {"$lt" if older else "$gt": beyond}}
+        found = {
+            str(document["_id"])
+            for use in records.uses_of(versions)
+            for document in self.database.runs.find({"uses": use, **border}, {"_id": 1})
+            .sort("_id", DESCENDING if older else ASCENDING)
+            .limit(limit)
+        }
+        return sorted(found, reverse=older)[:limit]
+
+    def list_uses(self) -> None:
+        """Add what ``runs_using`` goes by to the runs of an earlier taskmgr."""
+        for document in self.database.runs.find({"uses": {"$exists": False}}, {"state": 1}):
+            states = document["state"].values()
+            uses = records.uses_of((each["task"], each["version"]) for each in states)
+            self.database.runs.update_one({"_id": document["_id"]}, {"$set": {"uses": uses}})
+
+    def mentioned(self) -> Iterator[str]:
+        """See ``MetadataStore.mentioned``."""
+        durable = self.database.durable
+        for collection in (durable.runs, durable.releases, durable.pipelines, durable.routes):
+            for document in collection.find({}):
+                yield from digests_in(str(document))
 
     def _beginning(self, role: Role, beginning: str) -> Iterator[str]:
         """Up to two digests in a role that begin so."""

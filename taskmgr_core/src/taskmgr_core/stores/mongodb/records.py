@@ -12,6 +12,7 @@ so that no transaction over several documents is needed::
     values.<port>   the recorded value
     edges           [source, target] pairs
     digests         of all values and of the files inside them, each with its role
+    uses            the versions of tasks that its steps run
     running         {worker, step} of the steps that are held
     look_at         when somebody has to look after the run; absent when nobody has to
     revision        grows with each change
@@ -52,9 +53,9 @@ from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, remembered, st
 SHORT = 8
 
 # What a claim and a decision need; the graph, the edges and the digests stay where they are.
-WORKING = {"graph": 0, "edges": 0, "digests": 0}
+WORKING = {"graph": 0, "edges": 0, "digests": 0, "uses": 0}
 # What a list shows.
-LISTED = {"graph": 0, "edges": 0, "digests": 0, "plan": 0, "values": 0}
+LISTED = {"graph": 0, "edges": 0, "digests": 0, "uses": 0, "plan": 0, "values": 0}
 
 _STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name not in ("run", "id"))
 _TEXTS = ("seconds", "failure", "failures", "resources")
@@ -81,6 +82,7 @@ def new_run(run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> Do
         "values": {_key(each.port): value_record(each) for each in values},
         "edges": [],
         "digests": sorted(digests_of(values)),
+        "uses": uses_of((each.task, each.version) for each in steps),
         "revision": 0,
     }
     look = earliest_look(document)
@@ -276,6 +278,11 @@ def digests_of(values: Iterable[FieldValue]) -> set[str]:
 def role_key(role: Role, digest: str) -> str:
     """A digest in a role, as a run document lists it."""
     return f"{role} {digest}"
+
+
+def uses_of(versions: Iterable[tuple[str, str]]) -> list[str]:
+    """Versions of tasks, as a run document lists them."""
+    return sorted({f"{task} {version}" for task, version in versions})
 
 
 def edges_from(document: Document) -> list[Edge]:

@@ -16,6 +16,7 @@ from taskmgr_core.errors import ArtifactError
 from taskmgr_core.specs import StoredFile
 from taskmgr_core.stores.digests import hexadecimal, is_digest
 from taskmgr_core.stores.directory import DirectoryArtifacts
+from taskmgr_core.stores.local_files import LocalFiles
 from taskmgr_core.stores.s3.location import PART_BYTES, S3Location
 
 if TYPE_CHECKING:
@@ -49,6 +50,16 @@ class S3Artifacts:
 
     def __attrs_post_init__(self) -> None:
         self._cache = DirectoryArtifacts(self.folder)
+
+    @property
+    def files(self) -> LocalFiles:
+        """The files of this machine."""
+        return self._cache.files
+
+    @property
+    def elsewhere(self) -> bool:
+        """The bucket has all of them."""
+        return True
 
     @cached_property
     def _bucket(self) -> Bucket:
@@ -135,6 +146,22 @@ class S3Artifacts:
             StoreUnavailableError: the store is away.
         """
         return self._bucket.look(_name(digest)) is not None
+
+    def faults(self, digest: str) -> list[str]:
+        """What is wrong with the object, and with the file of this machine; both are read.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
+        name = _name(digest)
+        found = self._bucket.download(name, _digest_of)
+        faults = []
+        if found is None:
+            faults.append(f"the artifact {digest} is not in the store {self.location.name}")
+        elif found != digest:
+            faults.append(f"the object {name} of {self.location.name} has the content of {found}")
+        here = self.files.path(digest).exists()
+        return [*faults, *(self._cache.faults(digest) if here else [])]
 
     def digests(self) -> Iterator[str]:
         """Every digest in the store.

@@ -85,6 +85,11 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return catalog.version(connection, task, version, share)
 
+    def all_versions(self) -> list[TaskVersion]:
+        """Every version of every task."""
+        with self._database.reading() as connection:
+            return catalog.all_versions(connection)
+
     def versions(self, task: str) -> list[TaskVersion]:
         """Every version of a task."""
         with self._database.reading() as connection:
@@ -305,6 +310,23 @@ class SqliteMetadata:
         """For each digest the next run in which it has one of the roles."""
         with self._database.reading() as connection:
             return lineage.next_runs(connection, digests, roles, beyond, older)
+
+    def runs_using(
+        self,
+        versions: Collection[tuple[str, str]],
+        beyond: str | None,
+        *,
+        older: bool,
+        limit: int,
+    ) -> list[str]:
+        """The runs with a step of one of some versions of tasks."""
+        with self._database.reading() as connection:
+            return lineage.runs_using(connection, versions, beyond, older, limit)
+
+    def mentioned(self) -> Iterator[str]:
+        """Every digest that a record mentions."""
+        with self._database.reading() as connection:
+            yield from lineage.mentioned(connection)
 
     def beat(self, worker: Worker) -> Orders:
         """Record that a worker lives; what it is told to do."""

@@ -30,6 +30,11 @@ def version(
     return version_from(_row(connection, task, found))
 
 
+def all_versions(connection: sqlite3.Connection) -> list[TaskVersion]:
+    """See ``MetadataStore.all_versions``."""
+    return intact(connection.execute("SELECT * FROM task_versions"), version_from)
+
+
 def versions(connection: sqlite3.Connection, task: str) -> list[TaskVersion]:
     """See ``MetadataStore.versions``."""
     ordered = sorted(_known(connection, task), key=rank, reverse=True)

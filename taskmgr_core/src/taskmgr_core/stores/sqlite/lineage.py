@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs import Edge, FieldValue
+from taskmgr_core.stores.digests import digests_in
 from taskmgr_core.stores.metadata import Role, roles_of
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, stored_json
 
@@ -20,6 +21,13 @@ _OLDER = (
 )
 _FIRST_DIGEST = (
     "SELECT digest FROM digest_runs WHERE digest {} ? AND digest < ? ORDER BY digest LIMIT 1"
+)
+_USING_NEWER = (
+    "SELECT DISTINCT run FROM steps WHERE task = ? AND version = ? AND run > ? ORDER BY run LIMIT ?"
+)
+_USING_OLDER = (
+    "SELECT DISTINCT run FROM steps WHERE task = ? AND version = ? AND run < ?"
+    " ORDER BY run DESC LIMIT ?"
 )
 _LAST = "~"  # behind every run's id
 
@@ -110,6 +118,40 @@ def next_runs(
         if runs := [str(row["run"]) for row in rows if row is not None]:
             found[digest] = nearest(runs)
     return found
+
+
+def runs_using(
+    connection: sqlite3.Connection,
+    versions: Collection[tuple[str, str]],
+    beyond: str | None,
+    older: bool,
+    limit: int,
+) -> list[str]:
+    """See ``MetadataStore.runs_using``."""
+    statement, first = (_USING_OLDER, _LAST) if older else (_USING_NEWER, "")
+    start = first if beyond is None else beyond
+    found = {
+        str(row["run"])
+        for task, version in versions
+        for row in connection.execute(statement, (task, version, start, limit))
+    }
+    return sorted(found, reverse=older)[:limit]
+
+
+def mentioned(connection: sqlite3.Connection) -> Iterator[str]:
+    """See ``MetadataStore.mentioned``.
+
+    Whatever a column is for: a table that is added is read with all others.
+    """
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        " AND name NOT IN ('log', 'workers')"
+    ).fetchall()
+    for (table,) in tables:
+        for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - its own name
+            for value in row:
+                if isinstance(value, str):
+                    yield from digests_in(value)
 
 
 def value_from(row: sqlite3.Row) -> FieldValue:

@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 4
+VERSION = 5
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -13,6 +13,7 @@ DROP INDEX IF EXISTS steps_due;
 DROP INDEX IF EXISTS steps_due_in_queue;
 """,
     3: "",
+    4: "",
 }
 _AFTER = {
     1: """
@@ -26,6 +27,7 @@ DROP TABLE IF EXISTS value_digests;
 """,
     2: "",
     3: "",
+    4: "",
 }
 
 STATEMENTS = """
@@ -98,6 +100,7 @@ CREATE INDEX IF NOT EXISTS steps_due_of_run ON steps (run, priority DESC, ready_
     WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_unclaimed ON steps (look_at) WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
+CREATE INDEX IF NOT EXISTS steps_by_version ON steps (task, version, run);
 CREATE TABLE IF NOT EXISTS field_values (
     run TEXT NOT NULL,
     port TEXT NOT NULL,
