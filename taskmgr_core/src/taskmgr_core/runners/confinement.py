@@ -15,7 +15,6 @@ from taskmgr_core.errors import RunnerError
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, bounded
 
-LIMIT = "limit"
 _MAY = (
     "a task may read its virtualenv, its inputs and its models, and write only into its working "
     "folder"
@@ -94,7 +93,7 @@ class Confinement:
             raise RunnerError(
                 f"was {found} processes, more than its limit of {self.processes}, and was killed; "
                 "start fewer, or raise TASKMGR_PROCESSES",
-                LIMIT,
+                "limit",
             )
 
     def explained(self, error: RunnerError) -> RunnerError:
@@ -106,13 +105,13 @@ class Confinement:
                 f"a task may have {self.open_files} files open: close some, or raise "
                 "TASKMGR_OPEN_FILES"
             )
-            code = LIMIT
+            code = "limit"
         elif self.file_mb and _tells(said, "[Errno 27]", "File too large"):
             hint = (
                 f"a file that a task writes may have {self.file_mb} MB: write less, or raise "
                 "TASKMGR_FILE_MB"
             )
-            code = LIMIT
+            code = "limit"
         elif self.inputs is not None and _tells(said, *_FILE_REFUSED):
             hint = f"{_MAY}; {_NETWORK}" if self.no_network else _MAY
         elif self.no_network and _tells(said, *_FILE_REFUSED, *_NETWORK_REFUSED):
