@@ -20,23 +20,29 @@ OLD = TaskSpec(
 )
 
 
+def with_side(side: str, fields: tuple[FieldSpec, ...]) -> TaskSpec:
+    """The task with other inputs or outputs."""
+    parts: dict[str, Any] = {side: fields}
+    return attrs.evolve(OLD, **parts)
+
+
 def changed(side: str, name: str, **parts: Any) -> TaskSpec:
     """The task with one field another."""
     fields = tuple(
         attrs.evolve(each, **parts) if each.name == name else each for each in getattr(OLD, side)
     )
-    return attrs.evolve(OLD, **{side: fields})
+    return with_side(side, fields)
 
 
 def without(side: str, name: str) -> TaskSpec:
     """The task without a field."""
     fields = tuple(each for each in getattr(OLD, side) if each.name != name)
-    return attrs.evolve(OLD, **{side: fields})
+    return with_side(side, fields)
 
 
 def added(side: str, **parts: Any) -> TaskSpec:
     """The task with one field more."""
-    return attrs.evolve(OLD, **{side: (*getattr(OLD, side), FieldSpec("more", TEXT, **parts))})
+    return with_side(side, (*getattr(OLD, side), FieldSpec("more", TEXT, **parts)))
 
 
 def told(new: TaskSpec) -> list[tuple[str, str, bool]]:

@@ -106,7 +106,7 @@ class Confinement:
                 "TASKMGR_OPEN_FILES"
             )
             code = "limit"
-        elif self.file_mb and _tells(said, "[Errno 27]", "File too large"):
+        elif self.file_mb and _tells(said, "[Errno 27]", "File too large", "SIGXFSZ"):
             hint = (
                 f"a file that a task writes may have {self.file_mb} MB: write less, or raise "
                 "TASKMGR_FILE_MB"
