@@ -57,11 +57,6 @@ def _at_least(minimum: float) -> Callable[[Any], str | None]:
     return lambda value: None if minimum <= value < math.inf else wrong
 
 
-def _none_or(minimum: float) -> Callable[[Any], str | None]:
-    wrong = f"it must be at least {minimum:g}, or 0"
-    return lambda value: None if value == 0 or minimum <= value < math.inf else wrong
-
-
 def _between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
     wrong = f"it must be {minimum:g} to {maximum:g}"
     return lambda value: None if minimum <= value <= maximum else wrong
@@ -202,8 +197,9 @@ class Settings:
     )
     open_files: int = _setting(
         1024,
-        "Files that a process of a task may have open; 0 for as many as the worker.",
-        _none_or(64),
+        "Files that a process of a task may have open, no fewer than 64; 0 for as many as the "
+        "worker.",
+        _at_least(0),
     )
     file_mb: int = _setting(
         10_000, "Size of a file that a task may write; 0 for no limit.", _at_least(0)

@@ -22,6 +22,7 @@ from taskmgr_core.runners.landlock import Rule
 
 _SHELL = Path("/bin/sh")
 _FSIZE_BLOCK = 512
+_FEWEST_OPEN_FILES = 64  # Python itself, and its libraries, need some
 _NO_LANDLOCK = (
     "Landlock, which keeps a task from the files of others: it needs Linux 5.13 or newer with "
     "`landlock` among its security modules (boot with lsm=landlock,...), and a container whose "
@@ -104,9 +105,8 @@ class Isolation:
         return [str(_SHELL), "-c", script, "taskmgr", *command]
 
     def _open_files(self) -> list[tuple[str, str]]:
-        return [("n", str(_at_most(resource.RLIMIT_NOFILE, self.open_files)))] * bool(
-            self.open_files
-        )
+        wanted = max(self.open_files, _FEWEST_OPEN_FILES)
+        return [("n", str(_at_most(resource.RLIMIT_NOFILE, wanted)))] * bool(self.open_files)
 
     def _file_size(self) -> list[tuple[str, str]]:
         blocks = _at_most(resource.RLIMIT_FSIZE, self.file_mb * 1_000_000) // _FSIZE_BLOCK
