@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ FAST = {
     "TASKMGR_LOST_AFTER": "1.0",
     "TASKMGR_RETRY_DELAY": "0.05",
     "TASKMGR_SLOTS": "2",
+    # Where the tests' own gates are, at which tasks wait.
+    "TASKMGR_WRITABLE": tempfile.gettempdir(),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ FAST = {
     "TASKMGR_LOST_AFTER": "1.0",
     "TASKMGR_RETRY_DELAY": "0.05",
     "TASKMGR_SLOTS": "2",
+    # Where the tests' own notes are, by which tasks tell what they see.
+    "TASKMGR_WRITABLE": tempfile.gettempdir(),
 }
 
 

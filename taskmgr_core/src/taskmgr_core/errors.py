@@ -191,7 +191,7 @@ class RunnerError(TaskmgrError):
     Arguments:
         message: what happened.
         code: ``task-error``, ``invalid-input``, ``invalid-output``, ``crashed``,
-            ``timeout``, ``memory``, ``disk-full``, ``cancelled``, ``environment``,
+            ``timeout``, ``memory``, ``limit``, ``disk-full``, ``cancelled``, ``environment``,
             ``signature`` or ``internal``.
         traceback: the task's own, or empty.
         retryable: whether another attempt may go better.

@@ -108,6 +108,20 @@ def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
     return wrong
 
 
+def paths_of(text: str) -> tuple[Path, ...]:
+    """The paths of a text such as ``/data/weights:/opt/licences``.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    found = [each.strip() for each in text.split(os.pathsep) if each.strip()]
+    for each in found:
+        if not Path(each).is_absolute():
+            raise ValueError(f"{each!r} is no absolute path; begin it with /")
+    return tuple(map(Path, found))
+
+
+_no_paths = _wrong(paths_of)
 _no_resources = _wrong(offer_from)
 _no_bounds = _wrong(bounds_of)
 _no_folder = _wrong(_folder_of)
@@ -181,6 +195,36 @@ class Settings:
     )
     image_megapixels: int = _setting(
         150, "Pictures with more million pixels are refused (at most 178).", _between(1, 178)
+    )
+    isolation: str = _setting(
+        "auto",
+        "What keeps tasks from the files of others and from the network: auto as far as this "
+        "machine can (`taskmgr doctor` says how far), require or no task is run, off.",
+        _one_of("auto", "off", "require"),
+    )
+    readable: str = _setting(
+        "",
+        "Files and folders that every task may read beside its own, with : between them, as "
+        "/data/weights:/opt/licences.",
+        _no_paths,
+    )
+    writable: str = _setting(
+        "",
+        "Files and folders that every task may read and write beside its working folder, as "
+        "/data/cache.",
+        _no_paths,
+    )
+    open_files: int = _setting(
+        1024,
+        "Files that a process of a task may have open, no fewer than 64; 0 for as many as the "
+        "worker.",
+        _at_least(0),
+    )
+    file_mb: int = _setting(
+        10_000, "Size of a file that a task may write; 0 for no limit.", _at_least(0)
+    )
+    processes: int = _setting(
+        256, "Processes that a task may be, with all that it starts; 0 for no limit.", _at_least(0)
     )
     environments_mb: int = _setting(
         20_000,

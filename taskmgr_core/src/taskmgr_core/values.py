@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -107,14 +109,11 @@ def take_files(
 
     def store(found: Mapping[str, Any]) -> dict[str, Any]:
         name = found["$file"]
-        if not isinstance(name, str) or Path(name).name != name or not _is_file(folder / name):
-            raise RunnerError(
-                f"the runner answered with a file {str(name)[:100]!r} that is not in its working "
-                "folder",
-                "invalid-output",
-            )
-        path, kind = folder / name, found.get("media_type")
-        stored = artifacts.put_file(path, _name_of(found) or name.lstrip("."))
+        if not isinstance(name, str) or Path(name).name != name:
+            raise _not_there(name)
+        kind = found.get("media_type")
+        with _held(folder / name) as path:
+            stored = artifacts.put_file(path, _name_of(found) or name.lstrip("."))
         more = {key: found[key] for key in ("dtype", "shape") if key in found}
         return reference(stored, kind if isinstance(kind, str) else UNKNOWN_MEDIA_TYPE, **more)
 
@@ -185,12 +184,33 @@ def _size(document: Mapping[str, Any], port: str) -> int:
     return size
 
 
-def _is_file(path: Path) -> bool:
-    """Whether it is a regular file itself, no link to one; no name makes this raise."""
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[Path]:
+    """Another path to a regular file, which stays the same one whatever the task does meanwhile.
+
+    The task may still run, and sees less than we do: a link that it puts in the file's
+    place must not be followed.
+
+    Raises:
+        RunnerError: it is none, or a link to one.
+    """
     try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _not_there(path.name) from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _not_there(path.name)
+        yield Path(f"/dev/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _not_there(name: object) -> RunnerError:
+    return RunnerError(
+        f"the runner answered with a file {str(name)[:100]!r} that is not in its working folder",
+        "invalid-output",
+    )
 
 
 def _mapped(document: Any, key: str, transform: Transform) -> Any:

@@ -10,6 +10,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.control import Control
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
+from taskmgr_core.errors import SettingsError
 from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
@@ -21,9 +22,9 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import Units
-from taskmgr_core.runners import RunnerLauncher
+from taskmgr_core.runners import Isolation, RunnerLauncher
 from taskmgr_core.runners.devices import Devices
-from taskmgr_core.settings import Settings, load
+from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.signers import Signing
 from taskmgr_core.signing.verifying import Verifier
@@ -163,7 +164,23 @@ class Platform:
         threads = self.settings.threads or max(1, (os.cpu_count() or 1) // slots)
         devices = Devices.of(resources, os.environ)
         return RunnerLauncher(
-            self.settings.home / "work", threads, self.settings.log_bytes, devices
+            self.settings.home.absolute() / "work",
+            threads,
+            self.settings.log_bytes,
+            devices,
+            self.isolation(),
+        )
+
+    def isolation(self) -> Isolation:
+        """What runners are kept from."""
+        settings = self.settings
+        return Isolation(
+            settings.isolation,
+            settings.open_files,
+            settings.file_mb,
+            settings.processes,
+            paths_of(settings.readable),
+            paths_of(settings.writable),
         )
 
     def worker(
@@ -184,8 +201,11 @@ class Platform:
             resources: the units that it offers; None for those of the settings.
 
         Raises:
-            SettingsError: more devices are offered than this process was given.
+            SettingsError: more devices are offered than this process was given, or runners
+                cannot be isolated here as is required.
         """
+        if runs is None and (fault := self.isolation().fault()):
+            raise SettingsError(fault)
         said = said or WorkerConfiguration()
         fewest, most = (slots, slots) if isinstance(slots, int) else slots
         units = Units(offer_from(self.settings.resources) if resources is None else resources)

@@ -117,6 +117,10 @@ def _checked(options: Options) -> Options:
     )
     _check_option(options, "memory_mb", int, "whole megabytes above 0", lambda it: it > 0)
     _check_option(options, "retries", int, "a whole number, 0 or more", lambda it: it >= 0)
+    if not isinstance(options.network, bool):
+        raise TaskDefinitionError(
+            f"task {name}: network {options.network!r}: allowed is True or False"
+        )
     return options
 
 

@@ -59,6 +59,7 @@ class Options:
         models: the weights it needs.
         resources: units of what a worker has to offer and have free, as ``{"gpu": 1}``;
             while a step runs they are its own.
+        network: whether it may use the network, where workers keep tasks from it.
     """
 
     name: str | None = None
@@ -69,6 +70,7 @@ class Options:
     retries: int = 0
     models: tuple[Model, ...] = ()
     resources: Mapping[str, int] = _NO_RESOURCES
+    network: bool = False
 
 
 class Task:
@@ -86,6 +88,7 @@ class Task:
     retries: ClassVar[int] = 0
     models: ClassVar[tuple[Model, ...]] = ()
     resources: ClassVar[Mapping[str, int]] = _NO_RESOURCES
+    network: ClassVar[bool] = False
 
     run: Callable[..., Any]
     _model_paths: Mapping[str, Path]
@@ -140,6 +143,7 @@ def task(
     retries: int = 0,
     models: tuple[Model, ...] = (),
     resources: Mapping[str, int] = ...,
+    network: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -209,6 +213,7 @@ def options_of(announced: Any) -> Options:
             retries=announced.retries,
             models=tuple(announced.models),
             resources=announced.resources,
+            network=announced.network,
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):

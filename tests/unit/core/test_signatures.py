@@ -62,6 +62,7 @@ WHOLE = TaskVersion(
         retries=2,
         models=(ModelSpec("weights.bin", "ab" * 32, "MIT", "made up", "2026.1"),),
         resources={"gpu": 1, "licence": 2},
+        network=True,
     ),
     release=Release(
         distribution="taskmgr-echo",

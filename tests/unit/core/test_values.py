@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -257,6 +258,33 @@ def test_file_outside_the_folder_is_refused(artifacts: DirectoryArtifacts, folde
             take_files([{"$file": name, "media_type": "text/plain"}], folder, artifacts)
         assert refused.value.code == "invalid-output"
     assert set(artifacts.digests()) == before
+
+
+@attrs.frozen
+class Swapped:
+    """A store that is so slow that the task puts a link where its file was."""
+
+    base: DirectoryArtifacts
+    file: Path
+    secret: Path
+
+    def put_file(self, path: Path, name: str = "") -> StoredFile:
+        """Store a file, after the swap."""
+        self.file.unlink()
+        self.file.symlink_to(self.secret)
+        return self.base.put_file(path, name)
+
+
+def test_file_that_is_swapped_meanwhile_is_stored_as_it_was(
+    artifacts: DirectoryArtifacts, folder: Path
+) -> None:
+    """A link that a task puts in the place of its file is not followed by the worker."""
+    secret, file = folder.parent / "secret.txt", folder / "value"
+    secret.write_text("secret")
+    file.write_text("own")
+    store = Swapped(artifacts, file, secret)
+    taken = take_files({"$file": "value"}, folder, store)  # type: ignore[arg-type]
+    assert artifacts.read(taken["$artifact"]) == b"own"
 
 
 @pytest.mark.parametrize("name", [5, None, ["a"], {"$file": "a"}, True])

@@ -158,6 +158,8 @@ def test_task_name_of_other_characters_is_refused(name: str) -> None:
         ("memory_mb", 0.5, "whole megabytes above 0"),
         ("retries", -1, "a whole number, 0 or more"),
         ("retries", None, "a whole number, 0 or more"),
+        ("network", "yes", "True or False"),
+        ("network", 1, "True or False"),
     ],
 )
 def test_option_out_of_range_is_refused(option: str, value: Any, allowed: str) -> None:

@@ -73,6 +73,7 @@ def test_class_attributes_are_the_options() -> None:
     class Heavy(MLTask):
         queue, timeout, priority, memory_mb, retries = "gpu", 1.5, 9, 4096, 3
         models = (Model("a.onnx", "0" * 64, "MIT", "here"),)
+        network = True
 
     assert options_of(Heavy) == Options(
         name="heavy",
@@ -82,6 +83,7 @@ def test_class_attributes_are_the_options() -> None:
         memory_mb=4096,
         retries=3,
         models=(Model("a.onnx", "0" * 64, "MIT", "here"),),
+        network=True,
     )
 
 

@@ -17,6 +17,7 @@ from taskmgr_core import health
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.probes import probes
 from taskmgr_core.report.formats import counted, size
+from taskmgr_core.runners import in_force, missing_here
 from taskmgr_core.settings import Settings
 from taskmgr_core.signing.verifying import OFF, REQUIRE
 from taskmgr_core.specs import Release, TaskVersion
@@ -201,6 +202,27 @@ def _check_uv(platform: Platform) -> Iterator[Finding]:
         yield Finding("pip", "ok", line)
 
 
+def _check_isolation(platform: Platform) -> Iterator[Finding]:
+    """What tasks are kept from on this machine."""
+    isolation = platform.isolation()
+    if fault := isolation.fault():
+        yield Finding("isolation", "fault", fault)
+        return
+    if isolation.mode == "off":
+        yield Finding(
+            "isolation",
+            "warn",
+            "switched off: a task can read and write what this user can, and use the network",
+            "set TASKMGR_ISOLATION=auto, or publish only plugins that you trust",
+        )
+        return
+    if kept := in_force(isolation):
+        yield Finding("isolation", "ok", f"tasks are kept from {' and from '.join(kept)}")
+    for missing in missing_here():
+        what, _, advice = missing.partition(": ")
+        yield Finding("isolation", "warn", f"this machine lacks {what}", advice)
+
+
 def _check_pythons(platform: Platform) -> Iterator[Finding]:
     found = []
     for wanted in PYTHONS:
@@ -300,5 +322,6 @@ _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "uv": _check_uv,
     "python": _check_pythons,
     "links": _check_links,
+    "isolation": _check_isolation,
     "workers": _check_workers,
 }

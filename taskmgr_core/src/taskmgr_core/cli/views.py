@@ -52,6 +52,7 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "memory_mb": task.memory_mb,
         "retries": task.retries,
         "resources": dict(task.resources),
+        "network": task.network,
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }

@@ -12,7 +12,10 @@ from taskmgr_core.specs import FieldSpec, TaskSpec
 
 Kind = Literal["added", "removed", "changed"]
 
-_OPTIONS = ("description", "queue", "timeout", "priority", "memory_mb", "retries", "resources")
+_OPTIONS = (
+    *("description", "queue", "timeout", "priority", "memory_mb", "retries", "resources"),
+    "network",
+)
 
 
 @attrs.frozen

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -13,7 +14,7 @@ from taskmgr_core.environments import Environment
 from taskmgr_core.errors import PublishError, RunnerError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.publishing.declarations import check_declarations
-from taskmgr_core.runners import Runner, RunnerLauncher
+from taskmgr_core.runners import Needs, Runner, RunnerLauncher
 from taskmgr_core.specs import ModelSpec, StoredFile, TaskSpec
 from taskmgr_core.stores.artifacts import ArtifactStore
 
@@ -52,20 +53,34 @@ class SmokeLoad:
         release = environment.release
         distribution = release.distribution
         with environment.hold():
-            runner = self._started(environment, distribution)
-            try:
+            with self._runner(environment, network=False) as runner:
                 tasks = self._described(runner, distribution)
                 stored = {model.name: self._store(model, task) for task, model in _models(tasks)}
                 for task in tasks:
-                    on_progress(f"loading {task.name}")
-                    self._load(runner, task, stored)
-            finally:
-                runner.close()
+                    if not task.network:
+                        on_progress(f"loading {task.name}")
+                        self._load(runner, task, stored)
+            # Each is loaded as a worker will load it: what it may do is settled when it starts.
+            if networked := [task for task in tasks if task.network]:
+                with self._runner(environment, network=True) as runner:
+                    for task in networked:
+                        on_progress(f"loading {task.name}")
+                        self._load(runner, task, stored)
         return tasks, tuple(stored[name] for name in sorted(stored))
 
-    def _started(self, environment: Environment, distribution: str) -> Runner:
+    @contextlib.contextmanager
+    def _runner(self, environment: Environment, *, network: bool) -> Iterator[Runner]:
+        runner = self._started(environment, environment.release.distribution, network)
         try:
-            return self.launcher.start(environment, distribution)
+            yield runner
+        finally:
+            runner.close()
+
+    def _started(self, environment: Environment, distribution: str, network: bool) -> Runner:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            needs = Needs(network, (self.folder,))
+            return self.launcher.start(environment, distribution, needs=needs)
         except RunnerError as error:
             raise _refusal(f"no runner of {distribution} can be started", error) from error
 

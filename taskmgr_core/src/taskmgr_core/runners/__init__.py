@@ -8,14 +8,19 @@ from taskmgr_core.runners.handle import (
     Runner,
     call_frame,
 )
+from taskmgr_core.runners.isolation import Isolation, Needs, in_force, missing_here
 from taskmgr_core.runners.launching import Interpreter, RunnerLauncher
 
 __all__ = [
     "LOAD_SECONDS",
     "START_SECONDS",
     "Interpreter",
+    "Isolation",
     "Limits",
+    "Needs",
     "Runner",
     "RunnerLauncher",
     "call_frame",
+    "in_force",
+    "missing_here",
 ]

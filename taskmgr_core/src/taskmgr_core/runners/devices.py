@@ -67,6 +67,10 @@ class Devices:
             }
         return found
 
+    def are_seen(self, units: Numbers) -> bool:
+        """Whether a runner that holds units may use devices: some of its own, or nobody's."""
+        return GPU in units or GPU not in self.offered
+
     def _visible(self, variable: str, numbers: tuple[int, ...]) -> str:
         names = self.names.get(variable)
         return ",".join(str(number) if names is None else names[number] for number in numbers)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import attrs
 
-SWEPT = ("runner-", "trial-")
+SWEPT = ("runner-", "inputs-", "trial-")
 # The clock of a file system may be so coarse that two changes get the same time.
 COARSE_NANOSECONDS = 100_000_000
 

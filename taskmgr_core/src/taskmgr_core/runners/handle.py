@@ -24,6 +24,7 @@ import attrs
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.output import LIMIT_BYTES, OnLines, OutputLines
 from taskmgr_core.runners import processes
+from taskmgr_core.runners.confinement import Confinement
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.runners.memory import used_bytes
 from taskmgr_plugins import protocol
@@ -78,6 +79,7 @@ class Runner:
         lifeline: our end of the pipe whose closing ends it.
         folder: its working folder, removed with it.
         log_bytes: how much of the output of one attempt is passed on.
+        confinement: what it is kept from.
     """
 
     def __init__(
@@ -88,9 +90,11 @@ class Runner:
         lifeline: int,
         folder: WorkFolder,
         log_bytes: int = LIMIT_BYTES,
+        confinement: Confinement | None = None,
     ) -> None:
         self._log_bytes = log_bytes
         self._folder = folder
+        self._confinement = confinement or Confinement()
         self.hello: Frame = {}
         self._process = process
         self._frames_in = frames_in
@@ -210,19 +214,29 @@ class Runner:
         if not (isinstance(kind, str) and isinstance(message, str) and isinstance(traceback, str)):
             self.close()
             return RunnerError(f"{_UNTRUSTED}: it sent an error that says nothing", "crashed")
-        return RunnerError(
+        told = RunnerError(
             message,
             _CODES.get(kind, "task-error"),
             traceback=traceback,
             retryable=bool(answer.get("retryable")),
             details={"type": kind},
         )
+        return self._confinement.explained(told)
+
+    def placed(self, paths: Mapping[str, str]) -> dict[str, str]:
+        """Where the process sees files until its folder is emptied, by digest.
+
+        Raises:
+            RunnerError: one cannot be given to it.
+        """
+        return self._confinement.placed(paths)
 
     def empty_folder(self) -> None:
-        """Remove what a call left in the working folder; a runner left without one is closed."""
+        """Remove what a call left and was given; a runner left without a folder is closed."""
         if self._closed:
             return
         try:
+            self._confinement.clear()
             self._folder.empty()
         except OSError:
             self.close()
@@ -240,6 +254,7 @@ class Runner:
             if pipe is not None:
                 pipe.close()
         self._folder.remove()
+        self._confinement.remove()
 
     def _exchange(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
         """Send bytes, get the answer; a runner left in the middle of it is of no more use."""
@@ -340,6 +355,8 @@ class Runner:
             )
         if limits.cancelled():
             raise RunnerError("cancelled", "cancelled", retryable=False)
+        if with_children:
+            self._confinement.check(self._process.pid)
         if limits.memory_mb is not None:
             used = used_bytes(self._process.pid, with_children=with_children) / 1_000_000
             if used > limits.memory_mb:

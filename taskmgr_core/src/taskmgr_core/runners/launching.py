@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import subprocess
 from collections.abc import Mapping
@@ -14,9 +15,13 @@ import attrs
 from taskmgr_core.errors import RunnerError
 from taskmgr_core.output import LIMIT_BYTES
 from taskmgr_core.runners import processes
+from taskmgr_core.runners.confinement import Confinement
 from taskmgr_core.runners.devices import NO_UNITS, Devices, Numbers
 from taskmgr_core.runners.folders import WorkFolder, sweep
 from taskmgr_core.runners.handle import Runner
+from taskmgr_core.runners.isolation import NO_NEEDS, Isolation, Needs
+from taskmgr_core.runners.landlock import Rule
+from taskmgr_core.runners.visible import rules_of
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -45,15 +50,21 @@ class RunnerLauncher:
         threads: how many threads OpenCV, BLAS and OpenMP may use in each.
         log_bytes: how much of the output of one attempt is passed on.
         devices: what the units are that runners hold.
+        isolation: what runners are kept from.
     """
 
     folder: Path
     threads: int = 1
     log_bytes: int = LIMIT_BYTES
     devices: Devices = attrs.field(factory=Devices)
+    isolation: Isolation = attrs.field(factory=Isolation)
 
     def start(
-        self, environment: Interpreter, distribution: str, units: Numbers = NO_UNITS
+        self,
+        environment: Interpreter,
+        distribution: str,
+        units: Numbers = NO_UNITS,
+        needs: Needs = NO_NEEDS,
     ) -> Runner:
         """Start a runner of a plugin and wait until it answers.
 
@@ -63,15 +74,18 @@ class RunnerLauncher:
             environment: the virtualenv that holds the plugin.
             distribution: the plugin's distribution.
             units: what it holds: resource -> numbers of units.
+            needs: what it is given beside its virtualenv.
 
         Raises:
             RunnerProtocolError: it is of another taskmgr.
-            RunnerError: it did not come up.
+            RunnerError: it did not come up, or cannot be isolated as is required.
         """
+        if fault := self.isolation.fault():
+            raise RunnerError(fault, "environment", retryable=False)
         sweep(self.folder)
         with contextlib.ExitStack() as undo:
             try:
-                runner = self._started(environment.python, distribution, units, undo)
+                runner = self._started(environment.python, distribution, units, needs, undo)
             except OSError as error:
                 raise RunnerError(
                     f"no runner can be started with {environment.python} in {self.folder}: {error}",
@@ -82,29 +96,71 @@ class RunnerLauncher:
         return runner
 
     def _started(
-        self, python: Path, distribution: str, units: Numbers, undo: contextlib.ExitStack
+        self,
+        python: Path,
+        distribution: str,
+        units: Numbers,
+        needs: Needs,
+        undo: contextlib.ExitStack,
     ) -> Runner:
         """A runner; what there is of it when this raises is undone by the stack."""
         folder = WorkFolder.create(self.folder, "runner-")
         undo.callback(folder.remove)
+        confinement = self._confinement(needs)
+        undo.callback(confinement.remove)
         with contextlib.ExitStack() as theirs:
             their_in, our_in = _pipe(theirs, undo)
             our_out, their_out = _pipe(undo, theirs)
             their_lifeline, our_lifeline = _pipe(theirs, undo)
             passed = (their_in, their_out, their_lifeline)
-            process = subprocess.Popen(
-                _command(python, distribution, folder.path, passed),
-                env={**self._environment(folder.path), **self.devices.variables(units)},
-                cwd=folder.path,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=passed,
-                start_new_session=True,
-            )
+            command = _command(python, distribution, folder.path, passed)
+
+            if not os.access(python, os.X_OK):  # said here: a shell says it to the log
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(python))
+
+            def start() -> subprocess.Popen[bytes]:
+                return subprocess.Popen(
+                    self.isolation.limited(command),
+                    env={**self._environment(folder.path), **self.devices.variables(units)},
+                    cwd=folder.path,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    pass_fds=passed,
+                    start_new_session=True,
+                )
+
+            rules = self._rules(python, folder.path, confinement, units, needs)
+            process = self.isolation.started(start, rules, network=needs.network)
         undo.callback(_end, process)
         os.set_blocking(our_in, False)
-        return Runner(process, our_in, our_out, our_lifeline, folder, self.log_bytes)
+        return Runner(process, our_in, our_out, our_lifeline, folder, self.log_bytes, confinement)
+
+    def _confinement(self, needs: Needs) -> Confinement:
+        isolation = self.isolation
+        return Confinement(
+            WorkFolder.create(self.folder, "inputs-") if isolation.files else None,
+            isolation.network and not needs.network,
+            isolation.open_files,
+            isolation.file_mb,
+            isolation.processes,
+        )
+
+    def _rules(
+        self,
+        python: Path,
+        folder: Path,
+        confinement: Confinement,
+        units: Numbers,
+        needs: Needs,
+    ) -> list[Rule]:
+        """What a runner may do with files; none where it is kept from none."""
+        if confinement.inputs is None:
+            return []
+        readable = (confinement.inputs.path, *needs.readable, *self.isolation.readable)
+        writable = (folder, *self.isolation.writable)
+        accelerators = self.devices.are_seen(units)
+        return rules_of(python.parent.parent, readable, writable, accelerators=accelerators)
 
     def _environment(self, folder: Path) -> Mapping[str, str]:
         """A clean environment: nothing of the worker's, no secret."""

@@ -51,6 +51,7 @@ class TaskSpec:
         memory_mb: megabytes of resident memory for one attempt.
         retries: further attempts after one that failed.
         resources: units that a worker has to have free.
+        network: whether it may use the network.
     """
 
     name: str
@@ -64,6 +65,7 @@ class TaskSpec:
     retries: int = 0
     models: tuple[ModelSpec, ...] = ()
     resources: Mapping[str, int] = attrs.field(factory=dict)
+    network: bool = False
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

@@ -81,7 +81,7 @@ class DirectoryArtifacts:
                 return self._put(opened, name or path.name)
         except OSError as error:
             raise ArtifactError(
-                f"{path} could not be stored: {error.strerror or error}; {_advice(error)}"
+                f"{name or path} could not be stored: {error.strerror or error}; {_advice(error)}"
             ) from error
 
     def put_bytes(self, content: bytes, name: str = "") -> StoredFile:

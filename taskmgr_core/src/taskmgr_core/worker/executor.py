@@ -161,10 +161,11 @@ class Executor:
         }
         limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
         with self._lease(version, cancelled, claim.units) as lease:
-            frame = call_frame(step.task, lease.models, documents, paths)
             output = lease.runner.output(on_lines)
             try:
                 lease.load(step.task, step.memory_mb, cancelled, output)
+                placed = lease.runner.placed(paths)
+                frame = call_frame(step.task, lease.models, documents, placed)
                 answer = lease.runner.request(frame, limits=limits, output=output)
                 found = answer["outputs"]
                 written = take_files(found, lease.runner.folder, self.artifacts, paths)

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import attrs
@@ -14,7 +15,7 @@ from taskmgr_core.environments import Environment, Environments
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.output import OutputLines
-from taskmgr_core.runners import LOAD_SECONDS, Limits, Runner, RunnerLauncher
+from taskmgr_core.runners import LOAD_SECONDS, Limits, Needs, Runner, RunnerLauncher
 from taskmgr_core.specs import Release, TaskVersion
 from taskmgr_core.uv import never
 
@@ -243,7 +244,7 @@ class RunnerPool:
             models = self._models.paths(version.release.models)
             built = time.perf_counter()
             runner = self._launcher.start(
-                environment, version.release.distribution, dict(key.units)
+                environment, version.release.distribution, dict(key.units), _needs(version, models)
             )
         except BaseException:
             hold.close()
@@ -280,6 +281,11 @@ class RunnerPool:
                 self._idle = wanted
             for each in ended:
                 _end(each)
+
+
+def _needs(version: TaskVersion, models: Mapping[str, str]) -> Needs:
+    """The network as the task declares it, and the weights of its plugin."""
+    return Needs(version.task.network, tuple(Path(each).parent for each in models.values()))
 
 
 def _made_from(release: Release) -> str:

@@ -200,6 +200,7 @@ def _print_task(
         ("signed", signature_line(verdict)),
         ("queue", f"{task.queue}, priority {task.priority}"),
         ("limits", f"{duration(task.timeout)}, {task.memory_mb} MB, {_retries(task.retries)}"),
+        ("network", "yes" if task.network else "no"),
     ]
     if task.description:
         screen.line(plain(task.description))
