@@ -30,6 +30,7 @@ from taskmgr_core.specs import (
     Source,
     Step,
     StepSpec,
+    TaskSpec,
     TaskVersion,
     Worker,
 )
@@ -156,3 +157,12 @@ def test_equal_values_have_equal_bytes_and_digests() -> None:
     assert digest_of(b"") == (
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     )
+
+
+def test_task_recorded_before_there_was_a_network_option_is_read() -> None:
+    """A document that says nothing of the network is that of a task without; nor is one written."""
+    before = {"name": "old", "inputs": [], "outputs": []}
+    read = structure(before, TaskSpec, "a task")
+    assert not read.network
+    assert "network" not in unstructure(read)
+    assert unstructure(attrs.evolve(read, network=True))["network"] is True
