@@ -89,6 +89,7 @@ def fleet(
         "TASKMGR_HOME": str(tmp_path / "home"),
         # A machine that is busy with other tests is not to count as a lost one.
         "TASKMGR_LOST_AFTER": "20",
+        "TASKMGR_WRITABLE": str(tmp_path),  # for the notes of the tasks
     }
     platform = Platform(load(settings, tmp_path))
     platform.initialize()
