@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import attrs
 import uuid_utils
@@ -29,7 +29,6 @@ from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
 from taskmgr_core.orchestrator.routing import share_of
 from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.overrides import TaskOverride, overridden
-from taskmgr_core.publishing import Published, Publisher
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
 from taskmgr_core.rollouts import Rollouts
@@ -54,6 +53,9 @@ from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
 from taskmgr_core.values import fetched, recorded
+
+if TYPE_CHECKING:
+    from taskmgr_core.publishing import Published, Publisher
 
 LOG_PAGE = 1000
 TRACE_PAGE = 20
@@ -88,7 +90,7 @@ class Client:
         artifacts: the bytes.
         queue: wakes workers and waiters.
         reader: turns what users hand in into documents.
-        publisher: publishes plugins.
+        make_publisher: makes what publishes plugins; most programs need none.
         models: looks up weights.
         make_worker: makes a worker of this process that serves the given runs.
         lost_after: seconds without a beat until a worker counts as lost.
@@ -100,7 +102,7 @@ class Client:
     artifacts: ArtifactStore
     queue: Queue
     reader: InputReader
-    publisher: Publisher
+    make_publisher: Callable[[], Publisher]
     models: ModelRegistry
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
@@ -146,7 +148,7 @@ class Client:
         vendor: bool = False,
     ) -> Published:
         """Publish a plugin; see ``Publisher.publish``."""
-        return self.publisher.publish(path, progress, breaking=breaking, vendor=vendor)
+        return self.make_publisher().publish(path, progress, breaking=breaking, vendor=vendor)
 
     def publish_pipeline(self, path: Path) -> tuple[PipelineSpec, bool]:
         """Check a pipeline file against the published tasks and record it.

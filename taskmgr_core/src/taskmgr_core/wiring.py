@@ -5,28 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from taskmgr_core.client import Client
-from taskmgr_core.control import Control
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
 from taskmgr_core.errors import SettingsError
-from taskmgr_core.index.catalogue import Catalogue
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_core.publishing import Publisher
 from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import Units
-from taskmgr_core.runners import Isolation, RunnerLauncher
-from taskmgr_core.runners.devices import Devices
 from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
-from taskmgr_core.signing.signers import Signing
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
@@ -34,12 +29,18 @@ from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.uv import Uv
-from taskmgr_core.worker.configuration import WorkerConfiguration
-from taskmgr_core.worker.executor import Executor
-from taskmgr_core.worker.housekeeping import Housekeeping
-from taskmgr_core.worker.pool import RunnerPool
-from taskmgr_core.worker.preparing import Preparation
-from taskmgr_core.worker.worker import Timing, WorkerProcess
+
+# What publishes, works or serves is slow to import: it is, where it is made. Most programs look,
+# or submit a run.
+if TYPE_CHECKING:
+    from taskmgr_core.control import Control
+    from taskmgr_core.index.catalogue import Catalogue
+    from taskmgr_core.publishing import Publisher
+    from taskmgr_core.runners import Isolation, RunnerLauncher
+    from taskmgr_core.worker.configuration import WorkerConfiguration
+    from taskmgr_core.worker.executor import Executor
+    from taskmgr_core.worker.housekeeping import Housekeeping
+    from taskmgr_core.worker.worker import Timing, WorkerProcess
 
 # How often a worker looks whether its steps are to be cancelled or were taken from it: where
 # it is told of a cancellation the look is only for when the word was lost.
@@ -125,7 +126,7 @@ class Platform:
             reader=InputReader(
                 self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
             ),
-            publisher=self.publisher(),
+            make_publisher=self.publisher,
             models=ModelRegistry(self.metadata, self.artifacts, self.models),
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
@@ -135,14 +136,21 @@ class Platform:
 
     def control(self) -> Control:
         """What tells workers."""
+        from taskmgr_core.control import Control
+
         return Control(self.metadata, self.queue, self.settings.lost_after)
 
     def index(self) -> Catalogue:
         """What the package index serves."""
+        from taskmgr_core.index.catalogue import Catalogue
+
         return Catalogue(self.metadata, self.artifacts)
 
     def publisher(self) -> Publisher:
         """What publishes plugins."""
+        from taskmgr_core.publishing import Publisher
+        from taskmgr_core.signing.signers import Signing
+
         return Publisher(
             metadata=self.metadata,
             artifacts=self.artifacts,
@@ -161,6 +169,9 @@ class Platform:
         Raises:
             SettingsError: more devices are offered than this process was given.
         """
+        from taskmgr_core.runners import RunnerLauncher
+        from taskmgr_core.runners.devices import Devices
+
         threads = self.settings.threads or max(1, (os.cpu_count() or 1) // slots)
         devices = Devices.of(resources, os.environ)
         return RunnerLauncher(
@@ -173,6 +184,8 @@ class Platform:
 
     def isolation(self) -> Isolation:
         """What runners are kept from."""
+        from taskmgr_core.runners import Isolation
+
         settings = self.settings
         return Isolation(
             settings.isolation,
@@ -204,6 +217,9 @@ class Platform:
             SettingsError: more devices are offered than this process was given, or runners
                 cannot be isolated here as is required.
         """
+        from taskmgr_core.worker.configuration import WorkerConfiguration
+        from taskmgr_core.worker.worker import WorkerProcess
+
         if runs is None and (fault := self.isolation().fault()):
             raise SettingsError(fault)
         said = said or WorkerConfiguration()
@@ -227,6 +243,9 @@ class Platform:
         )
 
     def _executor(self, said: WorkerConfiguration, slots: int, units: Units) -> Executor:
+        from taskmgr_core.worker.executor import Executor
+        from taskmgr_core.worker.pool import RunnerPool
+
         pool = RunnerPool(
             self.environments,
             self.models,
@@ -245,6 +264,8 @@ class Platform:
         )
 
     def _timing(self) -> Timing:
+        from taskmgr_core.worker.worker import Timing
+
         return Timing(
             self.settings.heartbeat,
             self.settings.lost_after,
@@ -253,12 +274,16 @@ class Platform:
         )
 
     def _preparation(self, said: WorkerConfiguration) -> Callable[[Callable[[], bool]], None]:
+        from taskmgr_core.worker.preparing import Preparation
+
         return Preparation(
             self.metadata, self.environments, self.models, said.active_tasks, self.verifier
         ).run
 
     def housekeeping(self) -> Housekeeping:
         """What keeps this machine's virtualenvs, weights and copies within their sizes."""
+        from taskmgr_core.worker.housekeeping import Housekeeping
+
         return Housekeeping(
             self.environments,
             self.models,
