@@ -239,7 +239,7 @@ def test_recorded_outcomes_outlive_a_killed_process(
     metadata: MetadataStore, metadata_place: Place, start_child: Callable[..., Child]
 ) -> None:
     """A worker is killed many times at any moment: what it had said was recorded is there."""
-    kills = 6 if metadata_place.kind in SERVERS else 20
+    kills = 5 if metadata_place.kind in SERVERS else 10
     run = created(metadata, *(graph_step(f"{number:03}") for number in range(30 * kills)))
     said: set[str] = set()
     for number in range(kills):

@@ -22,7 +22,7 @@ NEVER = 1000
 
 # One store serves all examples: each has a queue, workers and runs of its own.
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-THOROUGH = settings(max_examples=4 * settings().max_examples, suppress_health_check=CHECKS)
+THOROUGH = settings(max_examples=2 * settings().max_examples, suppress_health_check=CHECKS)
 # A server takes some milliseconds for each operation.
 BRIEF = settings(max_examples=max(1, settings().max_examples // 4), suppress_health_check=CHECKS)
 
