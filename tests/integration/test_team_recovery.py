@@ -141,7 +141,14 @@ def test_emptied_broker_loses_nothing(team: Team) -> None:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("away", ["redis", "mongodb", "s3"])
+@pytest.mark.parametrize(
+    "away",
+    [
+        "redis",
+        pytest.param("mongodb", marks=pytest.mark.chaos),
+        pytest.param("s3", marks=pytest.mark.chaos),
+    ],
+)
 def test_server_that_is_away_for_a_while_is_waited_for(
     team: Team, away: str, tmp_path: Path
 ) -> None:
