@@ -24,9 +24,18 @@ def tags_of(python: Interpreter) -> Iterator[Tag]:
     Arguments:
         python: a CPython of this machine, which need not be the one that runs us.
     """
-    numbers: Sequence[int] = [int(part) for part in python.minor.split(".")]
-    platforms = list(platform_tags())
-    interpreter = "cp" + python.minor.replace(".", "")
+    return tags_for(python.minor, list(platform_tags()))
+
+
+def tags_for(python: str, platforms: Sequence[str]) -> Iterator[Tag]:
+    """What wheels may be made for under a CPython on a platform, the best first.
+
+    Arguments:
+        python: as ``3.11``.
+        platforms: the platform's tags, the best first.
+    """
+    numbers = [int(part) for part in python.split(".")]
+    interpreter = "cp" + python.replace(".", "")
     yield from cpython_tags(numbers, abis=[interpreter], platforms=platforms)
     yield from compatible_tags(numbers, interpreter, platforms)
 

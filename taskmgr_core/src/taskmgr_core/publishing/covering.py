@@ -10,11 +10,12 @@ from packaging.markers import Environment as MarkerEnvironment
 from packaging.markers import default_environment
 from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
+from packaging.tags import mac_platforms
 
 from taskmgr_core.errors import PublishError
 from taskmgr_core.publishing.wheels import Wheel
 from taskmgr_core.sdk_wheel import sdk_python
+from taskmgr_core.tags import tags_for
 
 # The Pythons that taskmgr is made for.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -80,7 +81,7 @@ def _pythons(wheel: Wheel) -> list[str]:
 
 def _gaps(located: Pylock, python: str, platform: Platform) -> Iterator[str]:
     """The packages that have no wheel there."""
-    tags = list(_tags(python, platform))
+    tags = list(tags_for(python, list(_platform_tags(platform))))
     environment = _environment(python, platform)
     for package in located.packages:
         alone = _alone(located, package)
@@ -109,14 +110,6 @@ def _environment(python: str, platform: Platform) -> MarkerEnvironment:
     found["platform_system"] = platform.system
     found["platform_machine"] = platform.machine
     return found
-
-
-def _tags(python: str, platform: Platform) -> Iterator[Tag]:
-    numbers: Sequence[int] = [int(part) for part in python.split(".")]
-    interpreter = "cp" + python.replace(".", "")
-    platforms = list(_platform_tags(platform))
-    yield from cpython_tags(numbers, abis=[interpreter], platforms=platforms)
-    yield from compatible_tags(numbers, interpreter, platforms)
 
 
 def _platform_tags(platform: Platform) -> Iterator[str]:
