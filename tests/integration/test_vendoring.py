@@ -158,7 +158,11 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """One file."""
-        if self.headers.get("Authorization") != "Basic dTpw":  # u:p
+        if self.path.startswith("/elsewhere/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/elsewhere"))
+            self.end_headers()
+        elif self.headers.get("Authorization") != "Basic dTpw":  # u:p
             self.send_error(401)
         else:
             super().do_GET()
@@ -196,6 +200,14 @@ def test_file_is_fetched_with_the_users_name(served: str, tmp_path: Path) -> Non
     other = Fetcher({"UV_DEFAULT_INDEX": "http://u:p@127.0.0.2/simple"})
     with pytest.raises(FetchError, match="401"):
         other.fetch(f"{served}/a.whl", DIGEST, target)
+
+
+def test_password_does_not_follow_a_redirection(served: str, tmp_path: Path) -> None:
+    """Where a server leads to, the password is not said."""
+    host = served.removeprefix("http://")
+    known = Fetcher({"UV_DEFAULT_INDEX": f"http://u:p@{host}/simple"})
+    with pytest.raises(FetchError, match="401"):
+        known.fetch(f"{served}/elsewhere/a.whl", DIGEST, tmp_path / "a.whl")
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,10 @@ class Fetcher:
         if parts.scheme not in ("http", "https"):
             raise ValueError(f"allowed are https, http and file, not {parts.scheme}")
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            place.partition("#")[0], headers=dict(self._headers(parts))
+            place.partition("#")[0], headers={"User-Agent": "taskmgr"}
         )
+        for name, value in self._headers(parts):
+            request.add_unredirected_header(name, value)  # whoever it leads to is somebody else
         with (
             urllib.request.urlopen(  # noqa: S310
                 request, timeout=TIMEOUT_SECONDS, context=self._context()
@@ -79,7 +81,6 @@ class Fetcher:
             shutil.copyfileobj(answer, opened, BLOCK_BYTES)
 
     def _headers(self, parts: urllib.parse.SplitResult) -> Iterator[tuple[str, str]]:
-        yield "User-Agent", "taskmgr"
         user = self._user_of_index(parts) or self._user_of_netrc(parts)
         if user is not None:
             text = base64.b64encode(":".join(user).encode()).decode()
