@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import attrs
 import uuid_utils
 
+from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.errors import (
     ArtifactError,
     ConflictError,
@@ -108,6 +109,7 @@ class Client:
     lost_after: float
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
     own_resources: Mapping[str, int] = attrs.field(factory=dict)
+    _compiled: CompiledPipelines = attrs.field(factory=CompiledPipelines, init=False, repr=False)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
     _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -203,7 +205,7 @@ class Client:
             self.metadata.version, share=None if run_id is None else share_of(run_id)
         )
         if isinstance(what, PipelineSpec):
-            return compile_pipeline(what, versions)
+            return self._compiled.graph(what, versions)
         with contextlib.suppress(NotFoundError):
             return self.graph(self.metadata.pipeline(what), run_id=run_id)
         try:
