@@ -1,0 +1,247 @@
+"""Runs a task in the process of the test, as a runner would: ``run_task``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import attrs
+
+import taskmgr_plugins
+from taskmgr_plugins.converter import JSON, ValueConverter
+from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition
+from taskmgr_plugins.errors import InvalidOutputError, InvalidValueError, TaskmgrError
+from taskmgr_plugins.host import LoadedTask
+from taskmgr_plugins.schemas import TYPE_KEY, Schema
+from taskmgr_plugins.strict_types import shown
+from taskmgr_plugins.testing.documents import Documents
+from taskmgr_plugins.testing.projects import (
+    definition_of,
+    project_of,
+    source_folder,
+    weights_of,
+)
+
+# What is wrong with a document, by its schema: document, schema, place.
+CheckSchema = Callable[[Any, Schema, str], list[str]]
+
+LONGEST_COMMAND = 400
+_SDK = Path(taskmgr_plugins.__file__).parent
+
+
+@attrs.define
+class Call:
+    """One call of a task, for the report of a test that failed.
+
+    Attributes:
+        task: its name.
+        given: what the test handed over, by input.
+        command: repeats it in the task's own virtualenv; empty where nothing could.
+        ended: what came of it.
+    """
+
+    task: str
+    given: Mapping[str, Any]
+    command: str = ""
+    ended: str = "was refused"
+
+    def told(self) -> str:
+        """The call as a failure shows it."""
+        lines = [f"{self.task} {self.ended}"]
+        lines += [f"  {name} = {shown(value)}" for name, value in self.given.items()]
+        return "\n".join([*lines, f"repeat it: {self.command}"] if self.command else lines)
+
+
+@attrs.frozen
+class _Loaded:
+    """A task that is kept for the next call, and what its class was made of."""
+
+    made_of: tuple[Any, ...]
+    converter: ValueConverter
+    task: LoadedTask
+
+
+class LoadedTasks:
+    """The tasks that a session has loaded: like a warm runner, each loads its model once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, _Loaded] = {}
+
+    def get(
+        self, definition: TaskDefinition, start: Path, folder: Path
+    ) -> tuple[LoadedTask, ValueConverter]:
+        """A task ready to be called.
+
+        Arguments:
+            definition: which.
+            start: a folder of the tests.
+            folder: where it writes while it loads.
+        """
+        announced = definition.announced
+        made_of = (getattr(announced, "__init__", None), getattr(announced, "load_model", None))
+        kept = self._kept.get(announced)
+        if kept is None or kept.made_of != made_of:  # a test may have put another in its place
+            self._close(announced)
+            converter = ValueConverter(folder)
+            with contextlib.chdir(folder):
+                loaded = LoadedTask(definition, weights_of(definition, start), converter)
+            kept = self._kept[announced] = _Loaded(made_of, converter, loaded)
+        return kept.task, kept.converter
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for announced in list(self._kept):
+            self._close(announced)
+
+    def _close(self, announced: Any) -> None:
+        if announced in self._kept:
+            self._kept.pop(announced).task.close()
+
+
+class RunTask:
+    """Runs tasks in the process of the test; the fixture ``run_task``.
+
+    Arguments:
+        loaded: keeps what is loaded.
+        start: the folder of the test.
+        folder: for the files of its calls.
+        check: says what is wrong with a document by its schema.
+    """
+
+    def __init__(
+        self, loaded: LoadedTasks, start: Path, folder: Callable[[], Path], check: CheckSchema
+    ) -> None:
+        self._loaded = loaded
+        self._start = start
+        self._new_folder = folder
+        self._check = check
+        self.calls: list[Call] = []
+
+    def __call__(self, task: Any, /, **inputs: Any) -> Any:
+        """Run a task once: inputs and outputs are checked and converted as a runner does it.
+
+        Arguments:
+            task: a ``Task`` class, a function marked with ``@task``, or a task's name.
+            inputs: a value for each input, as the task takes it or as JSON; for a ``File`` or
+                an ``Image`` also a path or bytes.
+
+        Returns:
+            What the task gives: an object of its output class, or its only value. Files are
+            copies that last until the end of the test.
+
+        Raises:
+            TaskDefinitionError: there is no such task, or its declaration cannot work.
+            InvalidValueError: an input does not fit.
+            InvalidOutputError: what it returned does not fit.
+            Exception: whatever the task raises.
+        """
+        __tracebackhide__ = True
+        call = Call(task if isinstance(task, str) else repr(task), dict(inputs))
+        self.calls.append(call)
+        try:
+            given = self._called(definition_of(task, self._start), inputs, call)
+        except BaseException as error:
+            own = _own(error)
+            if own is None:
+                error.__cause__, error.__suppress_context__ = None, True
+            error.__traceback__ = own
+            raise
+        call.ended = f"returned {shown(given)}"
+        return given
+
+    def _called(self, definition: TaskDefinition, inputs: Mapping[str, Any], call: Call) -> Any:
+        call.task = definition.name
+        folder = self._new_folder()
+        work = folder / "work"
+        work.mkdir()
+        documents = Documents(folder / "inputs")
+        given = documents.given(definition.inputs, inputs)
+        self._checked(
+            given, {each.name: each.schema for each in definition.inputs}, InvalidValueError
+        )
+        call.command = self._command(definition, documents, given, folder)
+        loaded, converter = self._loaded.get(definition, self._start, work)
+        converter.folder, converter.paths = work, dict(documents.paths)
+        call.ended = "failed"
+        with contextlib.chdir(work):
+            outputs, _ = loaded.call(given)
+        return self._native(definition, documents, outputs, work)
+
+    def _native(
+        self, definition: TaskDefinition, documents: Documents, outputs: Any, work: Path
+    ) -> Any:
+        stored = documents.stored(outputs, work)
+        schemas = {each.name: each.schema for each in definition.outputs}
+        self._checked(stored, schemas, InvalidOutputError)
+        native = documents.native(definition.outputs, stored)
+        if definition.output_class is None:
+            return native[SINGLE_OUTPUT]
+        names = {each.name: each.alias for each in attrs.fields(definition.output_class)}
+        return definition.output_class(**{names[name]: value for name, value in native.items()})
+
+    def _checked(
+        self,
+        documents: Mapping[str, Any],
+        schemas: Mapping[str, Schema],
+        error: type[InvalidValueError],
+    ) -> None:
+        problems = [
+            problem
+            for name, document in documents.items()
+            if not _is_aside(document, schemas[name])
+            for problem in self._check(document, schemas[name], name)
+        ]
+        if problems:
+            raise error("; ".join(problems))
+
+    def _command(
+        self,
+        definition: TaskDefinition,
+        documents: Documents,
+        given: Mapping[str, Any],
+        folder: Path,
+    ) -> str:
+        """What repeats a call; inputs that are long are put into a file."""
+        project = project_of(source_folder(definition, self._start))
+        beginning = ["taskmgr", "test", str(project or definition.name)]
+        beginning += ["--task", definition.name] if project else []
+        document = {name: documents.repeatable(each) for name, each in given.items()}
+        typed = [f"{name}={_typed(value)}" for name, value in document.items()]
+        command = shlex.join([*beginning, *typed])
+        if len(command) <= LONGEST_COMMAND:
+            return command
+        written = folder / "inputs.json"
+        written.write_text(json.dumps(document), encoding="utf-8")
+        return shlex.join([*beginning, f"@{written}"])
+
+
+def _is_aside(document: Any, schema: Schema) -> bool:
+    """Whether it is a file only because it is large; its annotation has checked it."""
+    aside = isinstance(document, Mapping) and document.get("media_type") == JSON
+    return aside and schema.get(TYPE_KEY) not in ("File", "Image")
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed behind ``field=``."""
+    if isinstance(value, str):
+        return f"@{value}" if value.startswith("@") else value
+    return json.dumps(value)
+
+
+def _own(error: BaseException) -> TracebackType | None:
+    """The task's own part of a traceback; None for what the message alone explains."""
+    callers = (_SDK / "testing", _SDK / "host.py")
+    found = error.__traceback__
+    while found is not None and any(_file_of(found).is_relative_to(each) for each in callers):
+        found = found.tb_next
+    refused_here = found is None or _file_of(found).is_relative_to(_SDK)
+    return None if refused_here and isinstance(error, TaskmgrError) else found
+
+
+def _file_of(traceback: TracebackType) -> Path:
+    return Path(traceback.tb_frame.f_code.co_filename)
