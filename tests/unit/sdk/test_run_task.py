@@ -207,7 +207,7 @@ def test_failure_shows_how_to_repeat_it(pytester: pytest.Pytester) -> None:
         [
             "*ValueError: it went wrong",
             "src/inner_plugin.py:9: ValueError",
-            "*calls of tasks*",
+            "*tasks of this test*",
             "inner failed",
             "  text = 'bad'",
             f"{beginning} text=bad",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +12,7 @@ import attrs
 
 import taskmgr_plugins
 from taskmgr_plugins.converter import JSON, ValueConverter
-from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition
+from taskmgr_plugins.definitions import TaskDefinition
 from taskmgr_plugins.errors import InvalidOutputError, InvalidValueError, TaskmgrError
 from taskmgr_plugins.host import LoadedTask
 from taskmgr_plugins.schemas import TYPE_KEY, Schema
@@ -26,35 +24,12 @@ from taskmgr_plugins.testing.projects import (
     source_folder,
     weights_of,
 )
+from taskmgr_plugins.testing.repeating import Call, command
 
 # What is wrong with a document, by its schema: document, schema, place.
 CheckSchema = Callable[[Any, Schema, str], list[str]]
 
-LONGEST_COMMAND = 400
 _SDK = Path(taskmgr_plugins.__file__).parent
-
-
-@attrs.define
-class Call:
-    """One call of a task, for the report of a test that failed.
-
-    Attributes:
-        task: its name.
-        given: what the test handed over, by input.
-        command: repeats it in the task's own virtualenv; empty where nothing could.
-        ended: what came of it.
-    """
-
-    task: str
-    given: Mapping[str, Any]
-    command: str = ""
-    ended: str = "was refused"
-
-    def told(self) -> str:
-        """The call as a failure shows it."""
-        lines = [f"{self.task} {self.ended}"]
-        lines += [f"  {name} = {shown(value)}" for name, value in self.given.items()]
-        return "\n".join([*lines, f"repeat it: {self.command}"] if self.command else lines)
 
 
 @attrs.frozen
@@ -164,7 +139,12 @@ class RunTask:
         self._checked(
             given, {each.name: each.schema for each in definition.inputs}, InvalidValueError
         )
-        call.command = self._command(definition, documents, given, folder)
+        call.command = command(
+            project_of(source_folder(definition, self._start)),
+            definition.name,
+            {name: documents.repeatable(each) for name, each in given.items()},
+            folder,
+        )
         loaded, converter = self._loaded.get(definition, self._start, work)
         converter.folder, converter.paths = work, dict(documents.paths)
         call.ended = "failed"
@@ -178,11 +158,7 @@ class RunTask:
         stored = documents.stored(outputs, work)
         schemas = {each.name: each.schema for each in definition.outputs}
         self._checked(stored, schemas, InvalidOutputError)
-        native = documents.native(definition.outputs, stored)
-        if definition.output_class is None:
-            return native[SINGLE_OUTPUT]
-        names = {each.name: each.alias for each in attrs.fields(definition.output_class)}
-        return definition.output_class(**{names[name]: value for name, value in native.items()})
+        return documents.output(definition, stored)
 
     def _checked(
         self,
@@ -199,38 +175,11 @@ class RunTask:
         if problems:
             raise error("; ".join(problems))
 
-    def _command(
-        self,
-        definition: TaskDefinition,
-        documents: Documents,
-        given: Mapping[str, Any],
-        folder: Path,
-    ) -> str:
-        """What repeats a call; inputs that are long are put into a file."""
-        project = project_of(source_folder(definition, self._start))
-        beginning = ["taskmgr", "test", str(project or definition.name)]
-        beginning += ["--task", definition.name] if project else []
-        document = {name: documents.repeatable(each) for name, each in given.items()}
-        typed = [f"{name}={_typed(value)}" for name, value in document.items()]
-        command = shlex.join([*beginning, *typed])
-        if len(command) <= LONGEST_COMMAND:
-            return command
-        written = folder / "inputs.json"
-        written.write_text(json.dumps(document), encoding="utf-8")
-        return shlex.join([*beginning, f"@{written}"])
-
 
 def _is_aside(document: Any, schema: Schema) -> bool:
     """Whether it is a file only because it is large; its annotation has checked it."""
     aside = isinstance(document, Mapping) and document.get("media_type") == JSON
     return aside and schema.get(TYPE_KEY) not in ("File", "Image")
-
-
-def _typed(value: Any) -> str:
-    """A value as it is typed behind ``field=``."""
-    if isinstance(value, str):
-        return f"@{value}" if value.startswith("@") else value
-    return json.dumps(value)
 
 
 def _own(error: BaseException) -> TracebackType | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from taskmgr_plugins.fields import File
+from taskmgr_plugins.fields import File, Points
 from taskmgr_plugins.strict_types import is_numpy_array, plain, shown
 
 MOST_DIFFERENCES = 10
@@ -19,9 +19,9 @@ def assert_outputs(
 ) -> None:
     """Compare what a task gave with what was expected of it, and say each place that differs.
 
-    Objects of attrs classes, mappings, lists and arrays are gone into; a mapping may stand for
-    an object and then names the fields that matter; a list may stand for an array. Files are
-    compared by their content.
+    Objects of attrs classes, mappings, lists and arrays are gone into. An expected mapping may
+    stand for an object, and then names the fields that matter; a list may stand for an array.
+    Files are compared by their content.
 
     Arguments:
         result: what ``run_task`` or a run gave.
@@ -45,7 +45,7 @@ def assert_outputs(
 def _differences(
     found: Any, wanted: Any, place: str, tolerance: float, relative: float
 ) -> Iterator[str]:
-    found, wanted = plain(found), plain(wanted)
+    found, wanted = _simple(found), _simple(wanted)
     if is_numpy_array(type(found)) or is_numpy_array(type(wanted)):
         yield from _of_arrays(found, wanted, place, tolerance, relative)
     elif isinstance(found, File) and isinstance(wanted, File | bytes):
@@ -60,11 +60,16 @@ def _differences(
         yield f"{place}: {shown(found)}, not {shown(wanted)}"
 
 
+def _simple(value: Any) -> Any:
+    """A member of an enum as its value, points as their rows: what JSON has for them."""
+    return [*value.coordinates] if isinstance(value, Points) else plain(value)
+
+
 def _of_records(
     found: Any, wanted: Any, place: str, tolerance: float, relative: float
 ) -> Iterator[str]:
     """A mapping may stand for an object; two objects have to be of one class."""
-    if not isinstance(wanted, Mapping) and type(found) is not type(wanted):
+    if not isinstance(wanted, Mapping | type(found)) and not isinstance(found, Mapping):
         yield f"{place}: {shown(found)} is no {type(wanted).__name__}"
         return
     have, want = _fields(found), _fields(wanted)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from taskmgr_plugins import strict_types
 from taskmgr_plugins.converter import ValueConverter, non_finite
-from taskmgr_plugins.definitions import FieldDefinition
+from taskmgr_plugins.definitions import SINGLE_OUTPUT, FieldDefinition, TaskDefinition
 from taskmgr_plugins.errors import InvalidValueError, nearest
 from taskmgr_plugins.fields import Array, File, Image
 from taskmgr_plugins.strict_types import is_numpy_array, shown
@@ -78,15 +80,24 @@ class Documents:
             return [self.stored(each, folder) for each in document]
         return document
 
-    def native(self, fields: tuple[FieldDefinition, ...], documents: Mapping[str, Any]) -> Any:
-        """The values of outputs, as another task would get them: name -> value."""
+    def output(self, definition: TaskDefinition, documents: Mapping[str, Any]) -> Any:
+        """What a task gave: an object of its output class, or its only value.
+
+        Arguments:
+            definition: the task.
+            documents: the JSON of each output.
+        """
         self._converter.paths = self.paths
-        return {
+        values = {
             field.name: self._converter.structure(
                 documents[field.name], field.annotation, field.name
             )
-            for field in fields
+            for field in definition.outputs
         }
+        if definition.output_class is None:
+            return values[SINGLE_OUTPUT]
+        names = {each.name: each.alias for each in attrs.fields(definition.output_class)}
+        return definition.output_class(**{names[name]: each for name, each in values.items()})
 
     def repeatable(self, document: Any) -> Any:
         """A document as a user would type it: files by their paths."""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from taskmgr_plugins.testing.calling import LoadedTasks, RunTask
     from taskmgr_plugins.testing.samples import SampleImage
 
-_RUN_TASK: pytest.StashKey[RunTask] = pytest.StashKey()
-_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+# What a failed test shows; each says it when it is asked. The platform's part adds to them.
+TOLD: pytest.StashKey[list[Callable[[], str]]] = pytest.StashKey()
+FAILED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -36,12 +37,24 @@ def pytest_runtest_makereport(
     """Show the calls of tasks in the report of a test that failed."""
     report = yield
     if call.when == "call":
-        item.stash[_FAILED] = report.failed
-        run_task = item.stash.get(_RUN_TASK, None)
-        if report.failed and run_task is not None and run_task.calls:
-            told = "\n\n".join(each.told() for each in run_task.calls)
-            report.sections.append(("calls of tasks", told))
+        item.stash[FAILED] = report.failed
+        told = [_said(each) for each in item.stash.get(TOLD, [])] if report.failed else []
+        if any(told):
+            report.sections.append(("tasks of this test", "\n\n".join(filter(None, told))))
     return report
+
+
+def _said(say: Callable[[], str]) -> str:
+    """What is said of a test that failed; its own failure must not be lost over it."""
+    try:
+        return say()
+    except Exception as error:  # noqa: BLE001 - whatever it was
+        return f"{type(error).__name__}: {error}"
+
+
+def tell(request: pytest.FixtureRequest, say: Callable[[], str]) -> None:
+    """Have something said in the report of a test if it fails."""
+    request.node.stash.setdefault(TOLD, []).append(say)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +79,7 @@ def _taskmgr_folder(
         return made[-1]
 
     yield make
-    if not request.node.stash.get(_FAILED, True):
+    if not request.node.stash.get(FAILED, True):
         for folder in made:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -85,7 +98,7 @@ def run_task(
         return hook(document=document, schema=schema, place=place) or []
 
     made = RunTask(_taskmgr_loaded, request.path.parent, _taskmgr_folder, problems)
-    request.node.stash[_RUN_TASK] = made
+    tell(request, lambda: "\n\n".join(each.told() for each in made.calls))
     return made
 
 
