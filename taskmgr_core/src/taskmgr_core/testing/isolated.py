@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -64,10 +66,11 @@ class RunIsolated:
         project = self._project(definition)
         self._platform.publish(project)
         run = self._run(name, {each: given(value) for each, value in inputs.items()})
-        call.command = command(project, name, self._typed(run), self._new_folder())
+        folder = self._new_folder()
+        call.command = command(project, name, self._typed(run, folder), folder)
         if run.status != "succeeded":
             call.ended = "failed"
-            raise FailedRunError(run.told())
+            raise FailedRunError(run.told(), run.failure)
         found = self._outputs(run, definition)
         call.ended = f"returned {shown(found)}"
         return found
@@ -95,23 +98,29 @@ class RunIsolated:
                 stream.write(f"{line.text}\n")
         return run
 
-    def _typed(self, run: TestRun) -> dict[str, Any]:
-        """The inputs as a user would type them."""
+    def _typed(self, run: TestRun, folder: Path) -> dict[str, Any]:
+        """The inputs as a user would type them, their files in a folder that a failure leaves."""
+        inputs = {
+            value.port: value.document
+            for value in run.detail.values
+            if value.port in run.detail.run.graph.inputs
+        }
+        documents = self._documents(inputs, folder)
+        for number, found in enumerate(references(inputs)):
+            digest = str(found["$artifact"])
+            kept = folder / f"{number}-{found.get('name') or 'input'}"
+            _link(Path(documents.paths[digest]), kept)
+            documents.paths[digest] = str(kept)
+        return {name: documents.repeatable(each) for name, each in inputs.items()}
+
+    def _documents(self, values: Any, folder: Path) -> Documents:
+        """What knows where the files in recorded values lie."""
         artifacts = self._platform.client.artifacts
-        documents = Documents(self._new_folder())
-        found = {}
-        for value in run.detail.values:
-            if (
-                not value.producer
-                and not value.source
-                and value.port in run.detail.run.graph.inputs
-            ):
-                documents.paths |= {
-                    str(each["$artifact"]): str(artifacts.local_path(str(each["$artifact"])))
-                    for each in references(value.document)
-                }
-                found[value.port] = documents.repeatable(value.document)
-        return found
+        documents = Documents(folder)
+        for found in references(values):
+            digest = str(found["$artifact"])
+            documents.paths[digest] = str(artifacts.local_path(digest))
+        return documents
 
     def _outputs(self, run: TestRun, definition: TaskDefinition | None) -> Any:
         artifacts = self._platform.client.artifacts
@@ -123,9 +132,11 @@ class RunIsolated:
         if definition is None:
             values = {name: native(each, artifacts) for name, each in made.items()}
             return values[SINGLE_OUTPUT] if set(values) == {SINGLE_OUTPUT} else values
-        documents = Documents(self._new_folder())
-        documents.paths |= {
-            str(each["$artifact"]): str(artifacts.local_path(str(each["$artifact"])))
-            for each in references(made)
-        }
-        return documents.output(definition, made)
+        return self._documents(made, self._new_folder()).output(definition, made)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from taskmgr_core.client import Client
+from taskmgr_core.client import Client, RunTimeoutError
 from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.publishing import Published
 from taskmgr_core.publishing.sources import MODELS_NAME
-from taskmgr_core.specs import PipelineSpec
+from taskmgr_core.specs import FINAL_RUN_STATUSES, PipelineSpec
 from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_core.testing.clock import Clock
 from taskmgr_core.testing.copies import ProjectCopies
@@ -24,6 +26,7 @@ from taskmgr_core.testing.wired import WiredPlatform, settings_for
 
 # A run that is waited for this long will not end.
 PATIENCE_SECONDS = 100.0
+LOOK_SECONDS = 0.05
 MOST_RUNS = 1000
 PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -124,6 +127,46 @@ class TemporaryPlatform:
         self._client.wait(run_id, timeout)
         return self.show(run_id)
 
+    def wait_until(
+        self,
+        run_id: str,
+        condition: Callable[[TestRun], bool],
+        timeout: float = PATIENCE_SECONDS,
+    ) -> TestRun:
+        """Have a run served until it is as a test wants it, or has ended; what it is then.
+
+        Arguments:
+            run_id: as ``submit`` gave it.
+            condition: asked some times a second.
+            timeout: seconds of the machine's time.
+
+        Raises:
+            RunTimeoutError: it did not become so in time.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            run = self.show(run_id)
+            if run.status in FINAL_RUN_STATUSES or condition(run):
+                return run
+            if time.monotonic() >= deadline:
+                raise RunTimeoutError(f"not within {timeout:g} s:\n{run.told()}")
+            with contextlib.suppress(RunTimeoutError):
+                self._client.wait(run_id, LOOK_SECONDS)
+
+    def settle(self, run_id: str, timeout: float = PATIENCE_SECONDS) -> TestRun:
+        """Have everything of a run done that is due now; what it is then.
+
+        It has ended, or waits for a time to come, to which ``clock.advance`` goes.
+
+        Arguments:
+            run_id: as ``submit`` gave it.
+            timeout: seconds of the machine's time.
+
+        Raises:
+            RunTimeoutError: it was not done in time.
+        """
+        return self.wait_until(run_id, _waits, timeout)
+
     def run(self, what: str | PipelineSpec, /, **inputs: Any) -> TestRun:
         """Submit a run and wait for its end, whatever that is: look at its ``status``.
 
@@ -216,3 +259,12 @@ class TemporaryPlatform:
 
     def _wake(self) -> None:
         self._platform.queue.wake()
+
+
+def _waits(run: TestRun) -> bool:
+    """Whether nothing of a run is done now, or could be."""
+    now = time.time()
+    return not any(
+        step.status == "running" or (step.status == "ready" and step.not_before <= now)
+        for step in run.detail.steps
+    )

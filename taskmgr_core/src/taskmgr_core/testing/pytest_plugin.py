@@ -50,13 +50,24 @@ def pytest_taskmgr_problems(document: Any, schema: dict[str, Any], place: str) -
     return [str(each) for each in _validator().validate(document, schema, place)]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remove the virtualenvs that the processes of xdist have shared."""
+    config = session.config
+    if config.pluginmanager.has_plugin("dsession"):  # this process runs no tests by itself
+        factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+        shutil.rmtree(factory.getbasetemp() / _SHARED, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def _taskmgr_environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _taskmgr_environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of virtualenvs that all platforms share, those of other processes, too."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if os.environ.get(_XDIST_WORKER) else base) / _SHARED
+    base, one_of_many = tmp_path_factory.getbasetemp(), _XDIST_WORKER in os.environ
+    folder = (base.parent if one_of_many else base) / _SHARED
     folder.mkdir(exist_ok=True)
-    return folder
+    yield folder
+    if not one_of_many:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

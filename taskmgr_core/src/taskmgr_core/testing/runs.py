@@ -15,7 +15,15 @@ from taskmgr_core.testing.values import native
 
 
 class FailedRunError(TaskmgrError):
-    """A test asks for the result of a run that has none."""
+    """A test asks for the result of a run that has none.
+
+    Attributes:
+        failure: why it has none; None for a run that goes on.
+    """
+
+    def __init__(self, message: str, failure: Failure | None) -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 @attrs.frozen
@@ -68,8 +76,9 @@ class TestRun:
         Raises:
             FailedRunError: there is none; with the task's own traceback.
         """
+        __tracebackhide__ = True
         if self.detail.result is None:
-            raise FailedRunError(self.told())
+            raise FailedRunError(self.told(), self.failure)
         return {name: native(each, self._artifacts) for name, each in self.detail.result.items()}
 
     def value(self, port: str) -> Any:
@@ -100,10 +109,8 @@ class TestRun:
     def told(self) -> str:
         """The run as a failure shows it: each step, and why it failed."""
         run = self.detail.run
-        lines = [
-            f"run of {run.name} {self.status}"
-            + (f": {self.detail.problem}" * bool(self.detail.problem))
-        ]
+        problem = f": {self.detail.problem}" if self.detail.problem else ""
+        lines = [f"run of {run.name} {self.status}{problem}"]
         for step in self.detail.steps:
             tried = "" if step.attempt < 2 else f" after {step.attempt} attempts"
             lines.append(f"  step {step.id} {step.task} {step.version} {step.status}{tried}")

@@ -84,18 +84,25 @@ def _check(width: int, height: int, format: str, mode: str) -> None:  # noqa: A0
 
 def _row(width: int, height: int, y: int, mode: str, seed: int) -> bytes:
     """A row of pixels: RGB, or gray."""
-    square = range(width // 4, max(width // 2, width // 4 + 1))
-    in_square = height // 4 <= y < max(height // 2, height // 4 + 1)
-    row = bytearray()
-    for x in range(width):
-        if y == (x + seed * 7) % height:  # the line, which tells pictures of other seeds apart
-            pixel = (250, 250, 250)
-        elif in_square and x in square:
-            pixel = (30, 60, (90 + seed * 31) % 256)
-        else:
-            pixel = (255 * x // width, 255 * y // height, (128 + seed * 53) % 256)
-        row += bytes(pixel) if mode == "color" else bytes([sum(pixel) // 3])
+    reds = bytes(255 * x // width for x in range(width))
+    row = _pixels(reds, 255 * y // height, (128 + seed * 53) % 256, mode)
+    channels = len(row) // width
+    if height // 4 <= y < max(height // 2, height // 4 + 1):
+        left, right = width // 4, max(width // 2, width // 4 + 1)
+        square = _pixels(bytes([30]) * (right - left), 60, (90 + seed * 31) % 256, mode)
+        row[left * channels : right * channels] = square
+    # The line tells pictures of other seeds apart.
+    for x in range((y - seed * 7) % height, width, height):
+        row[x * channels : (x + 1) * channels] = bytes([250]) * channels
     return bytes(row)
+
+
+def _pixels(reds: bytes, green: int, blue: int, mode: str) -> bytearray:
+    if mode == "gray":
+        return bytearray(reds.translate(bytes((red + green + blue) // 3 for red in range(256))))
+    row = bytearray(3 * len(reds))
+    row[0::3], row[1::3], row[2::3] = reds, bytes([green]) * len(reds), bytes([blue]) * len(reds)
+    return row
 
 
 def _png(rows: list[bytes], _: int, mode: str) -> bytes:
