@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 
 from taskmgr_core.errors import InvalidValueError
+from taskmgr_core.testing.clock import Clock
+from taskmgr_core.testing.copies import ProjectCopies
 from taskmgr_core.testing.platforms import TemporaryPlatform
 from taskmgr_core.testing.runs import FailedRunError, TestRun
 from taskmgr_core.testing.values import given, native
@@ -23,19 +25,57 @@ from taskmgr_plugins.testing.projects import definition_of, project_of, source_f
 from taskmgr_plugins.testing.repeating import Call, command
 
 
+class IsolatedProjects:
+    """The projects of a session, each published once on a platform that keeps its runners warm.
+
+    Arguments:
+        home: makes the home of a platform.
+        environments: the folder of virtualenvs.
+        copies: from which they are published; a project that has changed is another one.
+    """
+
+    def __init__(self, home: Callable[[], Path], environments: Path, copies: ProjectCopies) -> None:
+        self._new_home = home
+        self._environments = environments
+        self._copies = copies
+        self._platforms: dict[Path, TemporaryPlatform] = {}
+
+    def platform_of(self, project: Path) -> TemporaryPlatform:
+        """The platform where a project is published as it is now.
+
+        Raises:
+            PublishError, EnvironmentBuildError: it cannot be.
+        """
+        copy = self._copies.of(project)
+        if copy not in self._platforms:
+            made = TemporaryPlatform(
+                self._new_home(), self._environments, self._copies, project, Clock(), {}
+            )
+            try:
+                made.publish()
+            except BaseException:
+                made.close()
+                raise
+            self._platforms[copy] = made
+        return self._platforms[copy]
+
+    def close(self) -> None:
+        """End their workers and runners."""
+        for platform in self._platforms.values():
+            platform.close()
+
+
 class RunIsolated:
     """Runs tasks of the project of the tests isolated; the fixture ``run_isolated``.
 
     Arguments:
-        platform: where they are published; one for the whole session, its runners warm.
+        projects: publishes them.
         start: the folder of the test.
         folder: makes folders for what a failed test leaves.
     """
 
-    def __init__(
-        self, platform: TemporaryPlatform, start: Path, folder: Callable[[], Path]
-    ) -> None:
-        self._platform = platform
+    def __init__(self, projects: IsolatedProjects, start: Path, folder: Callable[[], Path]) -> None:
+        self._projects = projects
         self._start = start
         self._new_folder = folder
         self.calls: list[Call] = []
@@ -64,14 +104,14 @@ class RunIsolated:
         call = Call(name, dict(inputs))
         self.calls.append(call)
         project = self._project(definition)
-        self._platform.publish(project)
-        run = self._run(name, {each: given(value) for each, value in inputs.items()})
+        platform = self._projects.platform_of(project)
+        run = _run(platform, name, {each: given(value) for each, value in inputs.items()})
         folder = self._new_folder()
-        call.command = command(project, name, self._typed(run, folder), folder)
+        call.command = command(project, name, _typed(run, platform, folder), folder)
         if run.status != "succeeded":
             call.ended = "failed"
             raise FailedRunError(run.told(), run.failure)
-        found = self._outputs(run, definition)
+        found = _outputs(run, definition, platform, self._new_folder)
         call.ended = f"returned {shown(found)}"
         return found
 
@@ -85,54 +125,55 @@ class RunIsolated:
             "run_isolated runs those of the project that the tests belong to"
         )
 
-    def _run(self, name: str, inputs: Mapping[str, Any]) -> TestRun:
-        client = self._platform.client
-        graph = client.graph(name)
-        graph = attrs.evolve(
-            graph, steps=tuple(attrs.evolve(each, retries=0) for each in graph.steps)
-        )
-        run = self._platform.wait(client.submit(name, inputs, graph=graph))
-        for line in client.logs(run.id):  # where pytest shows what a test has written
-            if line.stream != "taskmgr":
-                stream = sys.stdout if line.stream == "stdout" else sys.stderr
-                stream.write(f"{line.text}\n")
-        return run
 
-    def _typed(self, run: TestRun, folder: Path) -> dict[str, Any]:
-        """The inputs as a user would type them, their files in a folder that a failure leaves."""
-        inputs = {
-            value.port: value.document
-            for value in run.detail.values
-            if value.port in run.detail.run.graph.inputs
-        }
-        documents = self._documents(inputs, folder)
-        for number, found in enumerate(references(inputs)):
-            digest = str(found["$artifact"])
-            kept = folder / f"{number}-{found.get('name') or 'input'}"
-            _link(Path(documents.paths[digest]), kept)
-            documents.paths[digest] = str(kept)
-        return {name: documents.repeatable(each) for name, each in inputs.items()}
+def _run(platform: TemporaryPlatform, name: str, inputs: Mapping[str, Any]) -> TestRun:
+    client = platform.client
+    graph = client.graph(name)
+    steps = tuple(attrs.evolve(each, retries=0) for each in graph.steps)
+    run_id = client.submit(name, inputs, graph=attrs.evolve(graph, steps=steps))
+    run = platform.wait(run_id)
+    for line in client.logs(run.id):  # where pytest shows what a test has written
+        if line.stream != "taskmgr":
+            stream = sys.stdout if line.stream == "stdout" else sys.stderr
+            stream.write(f"{line.text}\n")
+    return run
 
-    def _documents(self, values: Any, folder: Path) -> Documents:
-        """What knows where the files in recorded values lie."""
-        artifacts = self._platform.client.artifacts
-        documents = Documents(folder)
-        for found in references(values):
-            digest = str(found["$artifact"])
-            documents.paths[digest] = str(artifacts.local_path(digest))
-        return documents
 
-    def _outputs(self, run: TestRun, definition: TaskDefinition | None) -> Any:
-        artifacts = self._platform.client.artifacts
-        made = {
-            value.port.split("_", 2)[2]: value.document
-            for value in run.detail.values
-            if value.producer
-        }
-        if definition is None:
-            values = {name: native(each, artifacts) for name, each in made.items()}
-            return values[SINGLE_OUTPUT] if set(values) == {SINGLE_OUTPUT} else values
-        return self._documents(made, self._new_folder()).output(definition, made)
+def _typed(run: TestRun, platform: TemporaryPlatform, folder: Path) -> dict[str, Any]:
+    """The inputs as a user would type them, their files in a folder that a failure leaves."""
+    names = run.detail.run.graph.inputs
+    inputs = {value.port: value.document for value in run.detail.values if value.port in names}
+    documents = _documents(inputs, platform, folder)
+    for number, found in enumerate(references(inputs)):
+        digest = str(found["$artifact"])
+        kept = folder / f"{number}-{found.get('name') or 'input'}"
+        _link(Path(documents.paths[digest]), kept)
+        documents.paths[digest] = str(kept)
+    return {name: documents.repeatable(each) for name, each in inputs.items()}
+
+
+def _outputs(
+    run: TestRun,
+    definition: TaskDefinition | None,
+    platform: TemporaryPlatform,
+    new_folder: Callable[[], Path],
+) -> Any:
+    made = {
+        value.port.split("_", 2)[2]: value.document for value in run.detail.values if value.producer
+    }
+    if definition is not None:
+        return _documents(made, platform, new_folder()).output(definition, made)
+    values = {name: native(each, platform.client.artifacts) for name, each in made.items()}
+    return values[SINGLE_OUTPUT] if set(values) == {SINGLE_OUTPUT} else values
+
+
+def _documents(values: Any, platform: TemporaryPlatform, folder: Path) -> Documents:
+    """What knows where the files in recorded values lie."""
+    documents = Documents(folder)
+    for found in references(values):
+        digest = str(found["$artifact"])
+        documents.paths[digest] = str(platform.client.artifacts.local_path(digest))
+    return documents
 
 
 def _link(source: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ imported when a fixture is asked for.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from taskmgr_core.orchestrator.validation import Validator
     from taskmgr_core.testing.clock import Clock
     from taskmgr_core.testing.copies import ProjectCopies
-    from taskmgr_core.testing.isolated import RunIsolated
+    from taskmgr_core.testing.isolated import IsolatedProjects, RunIsolated
     from taskmgr_core.testing.platforms import TemporaryPlatform
 
 MARKER = "taskmgr"
@@ -85,22 +86,24 @@ def _taskmgr_isolated(
     tmp_path_factory: pytest.TempPathFactory,
     _taskmgr_environments: Path,
     _taskmgr_copies: ProjectCopies,
-) -> Iterator[TemporaryPlatform]:
-    """The platform of all isolated calls of a process."""
-    from taskmgr_core.testing.clock import Clock
-    from taskmgr_core.testing.platforms import TemporaryPlatform
+) -> Iterator[IsolatedProjects]:
+    """The projects whose tasks run isolated, for all tests of a process."""
+    from taskmgr_core.testing.isolated import IsolatedProjects
 
-    home = tmp_path_factory.mktemp("taskmgr-isolated")
-    made = TemporaryPlatform(home, _taskmgr_environments, _taskmgr_copies, None, Clock(), {})
+    homes = tmp_path_factory.mktemp("taskmgr-isolated")
+    numbers = itertools.count(1)
+    made = IsolatedProjects(
+        lambda: homes / str(next(numbers)), _taskmgr_environments, _taskmgr_copies
+    )
     yield made
     made.close()
-    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(homes, ignore_errors=True)
 
 
 @pytest.fixture
 def run_isolated(
     request: pytest.FixtureRequest,
-    _taskmgr_isolated: TemporaryPlatform,
+    _taskmgr_isolated: IsolatedProjects,
     _taskmgr_folder: Callable[[], Path],
 ) -> RunIsolated:
     """Runs a task in its own virtualenv and runner: ``run_isolated(task_or_name, **inputs)``."""
