@@ -12,9 +12,7 @@ import pytest
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError, SettingsError
 from taskmgr_core.inputs import InvalidInputsError
-from taskmgr_core.testing.clock import Clock
-from taskmgr_core.testing.platforms import TemporaryPlatform
-from taskmgr_core.testing.runs import FailedRunError
+from taskmgr_core.testing import Clock, FailedRunError, TemporaryPlatform
 
 TRIALS = Path(__file__).parents[1] / "projects" / "trials"
 

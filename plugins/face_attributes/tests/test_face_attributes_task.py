@@ -8,8 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
-from taskmgr_core.testing.isolated import RunIsolated
-from taskmgr_core.testing.runs import FailedRunError
+from taskmgr_core.testing import FailedRunError, RunIsolated
 from taskmgr_plugins.testing import SampleImage
 
 POINTS = [[30.0, 40.0], [70.0, 40.0], [50.0, 60.0], [35.0, 80.0], [65.0, 80.0]]

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from taskmgr_core.inputs import InvalidInputsError
-from taskmgr_core.testing.isolated import RunIsolated
-from taskmgr_core.testing.platforms import TemporaryPlatform
+from taskmgr_core.testing import RunIsolated, TemporaryPlatform
 from taskmgr_plugins.testing import MakeArtifact, SampleImage
 
 ASTRONAUT = Path(__file__).parents[3] / "examples" / "images" / "astronaut.png"

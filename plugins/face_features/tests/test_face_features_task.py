@@ -8,8 +8,7 @@ import math
 import numpy
 import pytest
 
-from taskmgr_core.testing.isolated import RunIsolated
-from taskmgr_core.testing.runs import FailedRunError
+from taskmgr_core.testing import FailedRunError, RunIsolated
 from taskmgr_plugins.testing import SampleImage
 
 

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from taskmgr_core.testing.isolated import RunIsolated
-from taskmgr_core.testing.platforms import TemporaryPlatform
+from taskmgr_core.testing import RunIsolated, TemporaryPlatform
 
 TEXTS = {
     "positive": [

@@ -107,7 +107,7 @@ class RunIsolated:
         platform = self._projects.platform_of(project)
         run = _run(platform, name, {each: given(value) for each, value in inputs.items()})
         folder = self._new_folder()
-        call.command = command(project, name, _typed(run, platform, folder), folder)
+        call.command = lambda: command(project, name, _typed(run, platform, folder), folder)
         if run.status != "succeeded":
             call.ended = "failed"
             raise FailedRunError(run.told(), run.failure)

@@ -37,19 +37,21 @@ class _Loaded:
     """A task that is kept for the next call, and what its class was made of."""
 
     made_of: tuple[Any, ...]
-    converter: ValueConverter
     task: LoadedTask
 
 
 class LoadedTasks:
-    """The tasks that a session has loaded: like a warm runner, each loads its model once."""
+    """The tasks that a session has loaded: like a warm runner, each loads its model once.
+
+    Attributes:
+        converter: of all of them; it learns each type once.
+    """
 
     def __init__(self) -> None:
+        self.converter = ValueConverter(Path())
         self._kept: dict[Any, _Loaded] = {}
 
-    def get(
-        self, definition: TaskDefinition, start: Path, folder: Path
-    ) -> tuple[LoadedTask, ValueConverter]:
+    def get(self, definition: TaskDefinition, start: Path, folder: Path) -> LoadedTask:
         """A task ready to be called.
 
         Arguments:
@@ -62,11 +64,10 @@ class LoadedTasks:
         kept = self._kept.get(announced)
         if kept is None or kept.made_of != made_of:  # a test may have put another in its place
             self._close(announced)
-            converter = ValueConverter(folder)
             with contextlib.chdir(folder):
-                loaded = LoadedTask(definition, weights_of(definition, start), converter)
-            kept = self._kept[announced] = _Loaded(made_of, converter, loaded)
-        return kept.task, kept.converter
+                loaded = LoadedTask(definition, weights_of(definition, start), self.converter)
+            kept = self._kept[announced] = _Loaded(made_of, loaded)
+        return kept.task
 
     def close(self) -> None:
         """Let go of all of them."""
@@ -134,19 +135,20 @@ class RunTask:
         folder = self._new_folder()
         work = folder / "work"
         work.mkdir()
-        documents = Documents(folder / "inputs")
+        documents = Documents(folder / "inputs", self._loaded.converter)
         given = documents.given(definition.inputs, inputs)
         self._checked(
             given, {each.name: each.schema for each in definition.inputs}, InvalidValueError
         )
-        call.command = command(
+        call.command = lambda: command(
             project_of(source_folder(definition, self._start)),
             definition.name,
             {name: documents.repeatable(each) for name, each in given.items()},
             folder,
         )
-        loaded, converter = self._loaded.get(definition, self._start, work)
-        converter.folder, converter.paths = work, dict(documents.paths)
+        loaded = self._loaded.get(definition, self._start, work)
+        self._loaded.converter.folder = work
+        self._loaded.converter.paths = dict(documents.paths)
         call.ended = "failed"
         with contextlib.chdir(work):
             outputs, _ = loaded.call(given)

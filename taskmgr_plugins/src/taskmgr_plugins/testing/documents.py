@@ -24,13 +24,18 @@ _SCALARS = (str, int, float, bool, type(None))
 class Documents:
     """The values of one call as JSON, their files in a folder.
 
+    Arguments:
+        folder: where files are written.
+        converter: one that is there; it learns each type once.
+
     Attributes:
         paths: where each file lies, by its digest, as a runner is told it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, converter: ValueConverter | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._converter = ValueConverter(folder)
+        self._converter = converter or ValueConverter(folder)
+        self._converter.folder = folder
         self.paths: dict[str, str] = {}
 
     def given(

@@ -75,13 +75,16 @@ def _taskmgr_folder(
     made: list[Path] = []
 
     def make() -> Path:
-        made.append(tmp_path_factory.mktemp("taskmgr"))
-        return made[-1]
+        if not made:
+            made.append(tmp_path_factory.mktemp("taskmgr"))
+        folder = made[0] / str(len(made))
+        folder.mkdir()
+        made.append(folder)
+        return folder
 
     yield make
-    if not request.node.stash.get(FAILED, True):
-        for folder in made:
-            shutil.rmtree(folder, ignore_errors=True)
+    if made and not request.node.stash.get(FAILED, True):
+        shutil.rmtree(made[0], ignore_errors=True)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,21 @@ class Call:
     Attributes:
         task: its name.
         given: what the test handed over, by input.
-        command: repeats it in the task's own virtualenv; empty where nothing could.
+        command: says what repeats it in the task's own virtualenv; None where nothing could.
         ended: what came of it.
     """
 
     task: str
     given: Mapping[str, Any]
-    command: str = ""
+    command: Callable[[], str] | None = None
     ended: str = "was refused"
 
     def told(self) -> str:
         """The call as a failure shows it."""
         lines = [f"{self.task} {self.ended}"]
         lines += [f"  {name} = {shown(value)}" for name, value in self.given.items()]
-        return "\n".join([*lines, f"repeat it: {self.command}"] if self.command else lines)
+        lines += [f"repeat it: {self.command()}"] if self.command else []
+        return "\n".join(lines)
 
 
 def command(project: Path | None, task: str, inputs: Mapping[str, Any], folder: Path) -> str:
