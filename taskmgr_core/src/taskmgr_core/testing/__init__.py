@@ -1,0 +1,1 @@
+"""What tests of plugins are made with; pytest is needed here and nowhere else."""
