@@ -15,7 +15,7 @@ from taskmgr_core.testing.contract.broken import ContractBrokenError
 from taskmgr_core.testing.contract.names import CANCEL, MEMORY
 from taskmgr_core.testing.contract.slopes import slope
 from taskmgr_core.testing.contract.stand import Stand, told
-from taskmgr_core.testing.contract.survivors import Watch
+from taskmgr_core.testing.contract.survivors import Watch, kill
 
 WARM_UP = 50
 EVERY = 5
@@ -75,17 +75,15 @@ def cancel(stand: Stand) -> None:
             time.sleep(_POLL_SECONDS)
             left = watch.left()
         seconds = time.monotonic() - asked
+        named = ", ".join(f"{each.pid} ({_command(each)})" for each in left)
     finally:
         runner.close()
         watch.close()
-        for each in watch.left():
-            with contextlib.suppress(psutil.Error):
-                each.kill()
+        kill(watch.left())
     if left:
-        names = ", ".join(f"{each.pid} ({_command(each)})" for each in left)
         raise ContractBrokenError(
             CANCEL,
-            seen=f"{seconds:.2f} s after it was cancelled these processes ran on: {names}",
+            seen=f"{seconds:.2f} s after it was cancelled these processes ran on: {named}",
             allowed=f"within {DYING_SECONDS:g} s nothing is left of what the task started",
             change="start no daemons: leave a child in its process group (no start_new_session, no "
             "setsid), and wait for it",

@@ -255,6 +255,10 @@ def _objects(schema: Schema) -> Iterator[Case]:
         least = {name: each for name, each in whole.items() if name in required}
         yield Case("with what is required only", least)
     more = schema.get("additionalProperties")
+    if not properties and more is None:
+        yield Case("empty", {})
+        yield Case("with an empty key", {"": None})
+        yield Case("nested", {"a": {"b": [{"c": []}]}})
     if isinstance(more, Mapping):
         yield Case("empty", {})
         yield Case("with an empty key", {"": usual(more)})

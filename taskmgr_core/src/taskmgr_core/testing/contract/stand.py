@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,15 @@ from taskmgr_core.testing.contract.generating import Case, extremes, thinned, us
 from taskmgr_core.testing.contract.names import ANSWERS, LOADS, SCHEMAS
 from taskmgr_core.testing.contract.project import Claims
 from taskmgr_core.testing.contract.stage import Once, Stage
+from taskmgr_core.testing.contract.survivors import belonging, kill
 from taskmgr_core.uv import never
 from taskmgr_core.values import fetched, reference, references, take_files
 
 Inputs = Mapping[str, Any]
 MADE = "made from the schemas"
+
+# The frames of a crash that are not the task's.
+_OURS = re.compile(r"taskmgr_plugins/\w+\.py|<frozen runpy>|<no Python frame>")
 
 
 @attrs.frozen
@@ -76,7 +81,7 @@ class Stand:
     def close(self) -> None:
         """End its runner."""
         if self._warm is not None:
-            self._warm.close()
+            end(self._warm)
             self._warm = None
 
     # runners
@@ -112,7 +117,7 @@ class Stand:
         try:
             return runner, self.load(runner)
         except BaseException:
-            runner.close()
+            end(runner)
             raise
 
     def load(self, runner: Runner) -> float:
@@ -316,6 +321,13 @@ class Stand:
         return Answered(sample, outputs)
 
 
+def end(runner: Runner) -> None:
+    """End a runner, and what has hidden from it: whoever checks contracts leaves nothing behind."""
+    pid, folder = runner.pid, runner.folder
+    runner.close()
+    kill(belonging(pid, folder))
+
+
 def _object_in(path: Path) -> dict[str, Any]:
     given = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(given, dict):
@@ -324,6 +336,7 @@ def _object_in(path: Path) -> dict[str, Any]:
 
 
 def told(error: RunnerError) -> str:
-    """An error of a task with the last lines of its own traceback."""
-    trace = error.traceback.strip().splitlines()[-6:]
-    return "\n".join([f"{error} ({error.code})", *(f"  {line}" for line in trace)])
+    """An error of a task with the lines of its traceback that are its own."""
+    lines = (line.strip() for line in error.traceback.splitlines())
+    own = [line.rpartition("site-packages/")[2] for line in lines if not _OURS.search(line)]
+    return "\n".join([f"{error} ({error.code})", *(f"  {line}" for line in own[-8:] if line)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -24,7 +25,7 @@ class Watch:
     """
 
     def __init__(self, pid: int, folder: Path) -> None:
-        self._pid, self._folder = pid, str(folder)
+        self._pid, self._folder = pid, folder
         self._seen: dict[int, psutil.Process] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
@@ -37,9 +38,8 @@ class Watch:
 
     def left(self) -> list[psutil.Process]:
         """The processes that run still."""
-        found = {each.pid: each for each in psutil.process_iter() if self._belongs(each)}
-        found |= self._seen
-        return [each for each in found.values() if _runs(each)]
+        found = {each.pid: each for each in belonging(self._pid, self._folder)}
+        return [each for each in (found | self._seen).values() if _runs(each)]
 
     def _look(self) -> None:
         while not self._ended.wait(_EVERY_SECONDS):
@@ -47,15 +47,28 @@ class Watch:
                 children = psutil.Process(self._pid).children(recursive=True)
                 self._seen |= {each.pid: each for each in children}
 
-    def _belongs(self, process: psutil.Process) -> bool:
-        if process.pid == os.getpid():
-            return False
-        with contextlib.suppress(psutil.Error, OSError):
-            if self._pid in (process.pid, os.getpgid(process.pid), os.getsid(process.pid)):
-                return True
-        with contextlib.suppress(psutil.Error, OSError):
-            return process.environ().get("HOME") == self._folder
+
+def belonging(pid: int, folder: Path) -> list[psutil.Process]:
+    """The processes of a runner's group and session, and those that have its working folder."""
+    return [each for each in psutil.process_iter() if _belongs(each, pid, str(folder))]
+
+
+def kill(found: Iterable[psutil.Process]) -> None:
+    """End processes, which may have ended."""
+    for each in found:
+        with contextlib.suppress(psutil.Error):
+            each.kill()
+
+
+def _belongs(process: psutil.Process, pid: int, folder: str) -> bool:
+    if process.pid == os.getpid():
         return False
+    with contextlib.suppress(psutil.Error, OSError):
+        if pid in (process.pid, os.getpgid(process.pid), os.getsid(process.pid)):
+            return True
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.environ().get("HOME") == folder
+    return False
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -10,7 +10,7 @@ from taskmgr_core.testing.contract.broken import ContractBrokenError, NotClaimed
 from taskmgr_core.testing.contract.generating import Case
 from taskmgr_core.testing.contract.names import LOADS, ROUND_TRIP, SAME, SURVIVES
 from taskmgr_core.testing.contract.plugin_checks import asked
-from taskmgr_core.testing.contract.stand import Answered, Stand, told
+from taskmgr_core.testing.contract.stand import Answered, Stand, end, told
 from taskmgr_core.values import references
 
 _TRIES = 3
@@ -46,7 +46,7 @@ def loads(stand: Stand) -> None:
         if best <= budget:
             return
         runner, seconds = stand.fresh()
-        runner.close()
+        end(runner)
         best = min(best, seconds)
     if best > budget:
         raise ContractBrokenError(
@@ -185,7 +185,7 @@ def same(stand: Stand) -> None:
         for one in answered:
             _check_same(one, stand.call(fresh, one.sample.inputs), "in a fresh process")
     finally:
-        fresh.close()
+        end(fresh)
 
 
 def _check_same(one: Answered, again: Mapping[str, Any], when: str) -> None:
