@@ -14,7 +14,7 @@ from taskmgr_core.runners.memory import used_bytes
 from taskmgr_core.testing.contract.broken import ContractBrokenError
 from taskmgr_core.testing.contract.names import CANCEL, MEMORY
 from taskmgr_core.testing.contract.slopes import slope
-from taskmgr_core.testing.contract.stand import Stand, told
+from taskmgr_core.testing.contract.stand import Sample, Stand, forgotten
 from taskmgr_core.testing.contract.survivors import Watch, kill
 
 WARM_UP = 50
@@ -32,16 +32,15 @@ def memory(stand: Stand) -> None:
     Raises:
         ContractBrokenError: it grows on.
     """
-    inputs = [each.sample.inputs for each in stand.answered()]
-    calls = itertools.cycle(inputs)
+    samples = itertools.cycle([each.sample for each in stand.answered()])
     runner, claims = stand.warm(), stand.claims
     for _ in range(min(WARM_UP, claims.runs)):
-        stand.call(runner, next(calls))
+        stand.again(runner, next(samples), MEMORY)
     grown = 0.0
     for _ in range(2):
         sizes = []
         for at in range(claims.runs):
-            stand.call(runner, next(calls))
+            stand.again(runner, next(samples), MEMORY)
             if at % EVERY == EVERY - 1:
                 sizes.append(used_bytes(runner.pid, with_children=True) / 1000)
         grown = min(slope(sizes), slope(sizes[len(sizes) // 2 :])) / EVERY
@@ -61,57 +60,58 @@ def memory(stand: Stand) -> None:
 def cancel(stand: Stand) -> None:
     """A task that is cancelled is gone within a second, and leaves no process behind.
 
+    The better of two counts: the machine may be busy.
+
     Raises:
         ContractBrokenError: it is not, or does.
     """
-    inputs = stand.answered()[0].sample.inputs
-    runner = stand.stage.start(stand.task)
+    seconds, left = _ended(stand)
+    if left or seconds > DYING_SECONDS:
+        seconds, left = _ended(stand)
+    if not left and seconds <= DYING_SECONDS:
+        return
+    ran = f"these processes ran on: {left}" if left else "it had only just ended"
+    raise ContractBrokenError(
+        CANCEL,
+        seen=f"{seconds:.2f} s after it was cancelled {ran}",
+        allowed=f"within {DYING_SECONDS:g} s nothing is left of what the task started",
+        change="start no daemons: leave a child in its process group (no start_new_session, no "
+        "setsid), and wait for it",
+    )
+
+
+def _ended(stand: Stand) -> tuple[float, str]:
+    """Cancel a call: the seconds until nothing was left, and what was left after too many."""
+    sample = stand.answered()[0].sample
+    runner = stand.started()
     watch = Watch(runner.pid, runner.folder)
     try:
         stand.load(runner)
-        asked = _cancelled(stand, runner, inputs)
-        left = watch.left()
-        while left and time.monotonic() < asked + DYING_SECONDS:
-            time.sleep(_POLL_SECONDS)
-            left = watch.left()
+        asked = _cancelled(stand, runner, sample)
         seconds = time.monotonic() - asked
-        named = ", ".join(f"{each.pid} ({_command(each)})" for each in left)
+        while (left := watch.left()) and seconds < DYING_SECONDS:
+            time.sleep(_POLL_SECONDS)
+            seconds = time.monotonic() - asked
+        return seconds, ", ".join(f"{each.pid} ({_command(each)})" for each in left)
     finally:
         runner.close()
         watch.close()
         kill(watch.left())
-    if left:
-        raise ContractBrokenError(
-            CANCEL,
-            seen=f"{seconds:.2f} s after it was cancelled these processes ran on: {named}",
-            allowed=f"within {DYING_SECONDS:g} s nothing is left of what the task started",
-            change="start no daemons: leave a child in its process group (no start_new_session, no "
-            "setsid), and wait for it",
-        )
 
 
-def _cancelled(stand: Stand, runner: Runner, inputs: object) -> float:
+def _cancelled(stand: Stand, runner: Runner, sample: Sample) -> float:
     """Cancel it in the middle of a call, where one takes long enough; the moment of that."""
     moment = time.monotonic() + CALLING_SECONDS
     while time.monotonic() < moment and not runner.closed:
         try:
-            stand.call(runner, inputs, lambda: time.monotonic() >= moment)  # type: ignore[arg-type]
+            stand.call(runner, sample.inputs, lambda: time.monotonic() >= moment)
         except RunnerError as error:
             if error.code != "cancelled":
-                raise _died(error) from error
+                raise forgotten(CANCEL, sample, error) from error
     # A call that is shorter than the looks at it ends before: an idle runner is ended the same.
     asked = min(moment, time.monotonic()) if runner.closed else time.monotonic()
     runner.close()
     return asked
-
-
-def _died(error: RunnerError) -> ContractBrokenError:
-    return ContractBrokenError(
-        CANCEL,
-        seen=f"before it was cancelled a call failed: {told(error)}",
-        allowed="a sample that was answered is answered again",
-        change="what makes a call depend on the one before",
-    )
 
 
 def _command(process: psutil.Process) -> str:

@@ -96,38 +96,44 @@ class Stand:
 
     def _first_load(self) -> float:
         self.close()
-        try:
-            self._warm, seconds = self.fresh()
-        except RunnerError as error:
-            raise ContractBrokenError(
-                LOADS,
-                seen=told(error),
-                allowed="its runner starts, and the task is loaded in it",
-                change="load_model, __init__ or what the module does when it is imported",
-            ) from error
+        self._warm, seconds = self.fresh()
         return seconds
 
     def fresh(self) -> tuple[Runner, float]:
         """A runner of its own with the task loaded, and the seconds that loading took.
 
         Raises:
-            RunnerError: it cannot be loaded.
+            ContractBrokenError: it cannot be loaded.
         """
-        runner = self.stage.start(self.task)
+        runner = self.started()
         try:
             return runner, self.load(runner)
         except BaseException:
             end(runner)
             raise
 
+    def started(self) -> Runner:
+        """A runner of its own with nothing loaded.
+
+        Raises:
+            ContractBrokenError: it does not come up.
+        """
+        try:
+            return self.stage.start(self.task)
+        except RunnerError as error:
+            raise _not_loaded(error) from error
+
     def load(self, runner: Runner) -> float:
         """Load the task in a runner; the seconds that it took.
 
         Raises:
-            RunnerError: it cannot be loaded.
+            ContractBrokenError: it cannot be loaded.
         """
         frame = {"kind": "load", "task": self.task, "models": self.stage.model_paths(self.task)}
-        answer = runner.request(frame, limits=Limits(LOAD_SECONDS, self.spec.memory_mb))
+        try:
+            answer = runner.request(frame, limits=Limits(LOAD_SECONDS, self.spec.memory_mb))
+        except RunnerError as error:
+            raise _not_loaded(error) from error
         return float(answer["seconds"]["load"])
 
     def warm(self) -> Runner:
@@ -164,6 +170,22 @@ class Stand:
             runner.empty_folder()
         return {name: fetched(each, artifacts) for name, each in written.items()}
 
+    def again(self, runner: Runner, sample: Sample, contract: str) -> Mapping[str, Any]:
+        """Call the task with a sample that it has answered already.
+
+        Arguments:
+            runner: where.
+            sample: the sample.
+            contract: the one that is checked.
+
+        Raises:
+            ContractBrokenError: this time it fails.
+        """
+        try:
+            return self.call(runner, sample.inputs)
+        except RunnerError as error:
+            raise forgotten(contract, sample, error) from error
+
     # inputs
 
     def check_schemas(self) -> None:
@@ -193,7 +215,10 @@ class Stand:
     def usual(self) -> Sample:
         """Inputs made from the schemas; they need not fit, nor be answered."""
         self.check_schemas()
-        made = {each.name: self.stored(usual(each.schema)) for each in self.spec.inputs}
+        made = {
+            each.name: self.stored(usual(each.schema)) if each.required else each.default
+            for each in self.spec.inputs
+        }
         return Sample(MADE, made)
 
     def samples(self) -> list[Sample]:
@@ -326,6 +351,25 @@ def end(runner: Runner) -> None:
     pid, folder = runner.pid, runner.folder
     runner.close()
     kill(belonging(pid, folder))
+
+
+def forgotten(contract: str, sample: Sample, error: RunnerError) -> ContractBrokenError:
+    """A sample was answered, and is not any more."""
+    return ContractBrokenError(
+        contract,
+        seen=f"the inputs {sample.name}, answered before, now gave an error: {told(error)}",
+        allowed="a task answers what it has answered before",
+        change="what makes a call depend on the ones before it",
+    )
+
+
+def _not_loaded(error: RunnerError) -> ContractBrokenError:
+    return ContractBrokenError(
+        LOADS,
+        seen=told(error),
+        allowed="its runner starts, and the task is loaded in it",
+        change="load_model, __init__ or what the module does when it is imported",
+    )
 
 
 def _object_in(path: Path) -> dict[str, Any]:

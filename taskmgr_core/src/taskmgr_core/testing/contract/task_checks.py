@@ -179,11 +179,11 @@ def same(stand: Stand) -> None:
         )
     answered = stand.answered()
     for one in answered:
-        _check_same(one, stand.call(stand.warm(), one.sample.inputs), "a second time")
+        _check_same(one, stand.again(stand.warm(), one.sample, SAME), "a second time")
     fresh, _ = stand.fresh()
     try:
         for one in answered:
-            _check_same(one, stand.call(fresh, one.sample.inputs), "in a fresh process")
+            _check_same(one, stand.again(fresh, one.sample, SAME), "in a fresh process")
     finally:
         end(fresh)
 
