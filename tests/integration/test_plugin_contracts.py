@@ -121,6 +121,18 @@ def test_broken_contract_of_a_plugin_is_told(
     assert change in told.partition("change:")[2]
 
 
+def test_lock_that_lacks_a_dependency_breaks_a_contract(
+    contract_home: Path, tmp_path: Path
+) -> None:
+    """A virtualenv in which a dependency lacks what it needs is told, though it can be made."""
+    folder = write_plugin(tmp_path / "shout")
+    lock = (BROKEN / "tasks" / "taskmgr.lock").read_text()
+    (folder / "taskmgr.lock").write_text(lock[: lock.index("typing-extensions")])
+    found = check(folder, contract_home, "-k", "tiny-plugin")
+    assert found.broken("tiny-plugin") == [names.BUILDS]
+    assert "typing-extensions" in found.told["tiny-plugin", names.BUILDS]
+
+
 def test_fault_is_told_by_a_contract_that_meets_it_alone(contract_home: Path) -> None:
     """Where the contract that fails is not among those that run, another one tells of it."""
     found = check(BROKEN / "announcement", contract_home, "-k", "loads")

@@ -35,12 +35,12 @@ def memory(stand: Stand) -> None:
     samples = itertools.cycle([each.sample for each in stand.answered()])
     runner, claims = stand.warm(), stand.claims
     for _ in range(min(WARM_UP, claims.runs)):
-        stand.again(runner, next(samples), MEMORY)
+        stand.again(runner, next(samples), MEMORY, keep=False)
     grown = 0.0
     for _ in range(2):
         sizes = []
         for at in range(claims.runs):
-            stand.again(runner, next(samples), MEMORY)
+            stand.again(runner, next(samples), MEMORY, keep=False)
             if at % EVERY == EVERY - 1:
                 sizes.append(used_bytes(runner.pid, with_children=True) / 1000)
         grown = min(slope(sizes), slope(sizes[len(sizes) // 2 :])) / EVERY
@@ -104,7 +104,7 @@ def _cancelled(stand: Stand, runner: Runner, sample: Sample) -> float:
     moment = time.monotonic() + CALLING_SECONDS
     while time.monotonic() < moment and not runner.closed:
         try:
-            stand.call(runner, sample.inputs, lambda: time.monotonic() >= moment)
+            stand.call(runner, sample.inputs, lambda: time.monotonic() >= moment, keep=False)
         except RunnerError as error:
             if error.code != "cancelled":
                 raise forgotten(CANCEL, sample, error) from error

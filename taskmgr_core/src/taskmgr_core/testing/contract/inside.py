@@ -1,7 +1,7 @@
 """What is asked of a plugin inside of its virtualenv, where this file is run by its path.
 
-It imports the SDK and nothing else of taskmgr. A question comes as JSON on stdin and is
-answered on the last line of stdout.
+It imports the SDK and nothing else of taskmgr. A question comes as JSON on stdin; the answer
+is the line of stdout that begins with ``MARK``, whatever the plugin prints besides.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+MARK = "taskmgr-contract: "
 # What the SDK itself needs.
 STANDARD = {
     *("taskmgr-plugins", "attrs", "cattrs", "pluggy"),
@@ -27,7 +28,7 @@ def main() -> None:
     question = json.load(sys.stdin)
     kind = question.pop("kind")
     answer = listing() if kind == "listing" else round_trip(**question)
-    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+    sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
 
 
 def listing() -> dict[str, Any]:

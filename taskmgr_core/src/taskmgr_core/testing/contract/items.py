@@ -105,6 +105,7 @@ class Contracts:
             self._stand.close()
         if self._stage is not None:
             self._stage.close()
+            self._stage.platform.metadata.close()
 
     def items(self, session: pytest.Session) -> Iterator[pytest.Item]:
         """An item for each contract of the plugin, and of each task."""

@@ -7,12 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.testing.contract import inside
 from taskmgr_core.testing.contract.broken import ContractBrokenError
 from taskmgr_core.testing.contract.names import LISTING
 from taskmgr_core.testing.contract.stage import Stage
 
 _SECONDS = 120.0
+_LAST_LINES = 12
 
 
 def builds(stage: Stage) -> None:
@@ -47,17 +49,23 @@ def asked(stage: Stage, **question: Any) -> Any:
     """What ``inside.py`` answers in the plugin's virtualenv.
 
     Raises:
-        subprocess.CalledProcessError: it cannot answer.
+        TaskmgrError: it cannot answer, with the last lines that it wrote.
     """
-    installed = stage.installed()
     done = subprocess.run(
-        [installed.environment.python, "-I", Path(inside.__file__)],
+        [stage.installed().environment.python, "-I", Path(inside.__file__)],
         input=json.dumps(question),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=_SECONDS,
         cwd=stage.folder,
         env={"PATH": "/usr/bin:/bin", "HOME": str(stage.folder), "LANG": "C.UTF-8"},
     )
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    answers = [line for line in done.stdout.splitlines() if line.startswith(inside.MARK)]
+    if done.returncode or not answers:
+        last = "\n".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
+        raise TaskmgrError(
+            f"the Python of the plugin's virtualenv, asked for its {question['kind']}, ended with "
+            f"{done.returncode}:\n{last}"
+        )
+    return json.loads(answers[-1].removeprefix(inside.MARK))

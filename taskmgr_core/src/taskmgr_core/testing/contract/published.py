@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.changes import Change, changes
@@ -34,14 +34,7 @@ def fits(stand: Stand) -> None:
     if not found:
         return
     told = [f"{each.place} {each.kind}: {each.text}" for each in found]
-    told += [
-        f"the pipeline {spec.pipeline} uses {each.place} in step {step.id}"
-        for spec in metadata.pipelines()
-        for step in spec.steps
-        if step.task == stand.task
-        for each in found
-        if _uses(spec, step, each)
-    ]
+    told += users(metadata.pipelines(), stand.task, found)
     if runs := _runs(metadata, before):
         told.append(f"runs used {before.name} {before.version}: {runs}")
     raise ContractBrokenError(
@@ -53,6 +46,24 @@ def fits(stand: Stand) -> None:
         f"{'second' if series(mine) and mine.startswith('0.') else 'first'} number of the version "
         f"{mine} and change the pipelines",
     )
+
+
+def users(pipelines: Iterable[PipelineSpec], task: str, found: Sequence[Change]) -> list[str]:
+    """Who in which pipeline uses what has changed, a line for each.
+
+    Arguments:
+        pipelines: those that are published.
+        task: the task's name.
+        found: the changes of its inputs and outputs.
+    """
+    return [
+        f"the pipeline {spec.pipeline} uses {each.place} in step {step.id}"
+        for spec in pipelines
+        for step in spec.steps
+        if step.task == task
+        for each in found
+        if _uses(spec, step, each)
+    ]
 
 
 def _before(metadata: MetadataStore, task: str, mine: str) -> TaskVersion | None:

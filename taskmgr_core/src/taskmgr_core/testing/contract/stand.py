@@ -145,12 +145,23 @@ class Stand:
         return self._warm
 
     def call(
-        self, runner: Runner, inputs: Inputs, cancelled: Callable[[], bool] = never
+        self,
+        runner: Runner,
+        inputs: Inputs,
+        cancelled: Callable[[], bool] = never,
+        *,
+        keep: bool = True,
     ) -> Mapping[str, Any]:
         """Call the task once, as a worker does.
 
+        Arguments:
+            runner: where.
+            inputs: the JSON of each field.
+            cancelled: asked a few times a second; true ends it.
+            keep: whether the files that it gives are kept: of hundreds of calls they are many.
+
         Returns:
-            Its outputs, files stored.
+            Its outputs, files stored where they are kept.
 
         Raises:
             RunnerError: it failed; whether its runner lives can be asked of that.
@@ -165,24 +176,29 @@ class Stand:
         frame = call_frame(self.task, models, inputs, runner.placed(paths))
         try:
             answer = runner.request(frame, limits=Limits(spec.timeout, spec.memory_mb, cancelled))
+            if not keep:
+                return {}
             written = take_files(answer["outputs"], runner.folder, artifacts, paths)
         finally:
             runner.empty_folder()
         return {name: fetched(each, artifacts) for name, each in written.items()}
 
-    def again(self, runner: Runner, sample: Sample, contract: str) -> Mapping[str, Any]:
+    def again(
+        self, runner: Runner, sample: Sample, contract: str, *, keep: bool = True
+    ) -> Mapping[str, Any]:
         """Call the task with a sample that it has answered already.
 
         Arguments:
             runner: where.
             sample: the sample.
             contract: the one that is checked.
+            keep: whether the files that it gives are kept.
 
         Raises:
             ContractBrokenError: this time it fails.
         """
         try:
-            return self.call(runner, sample.inputs)
+            return self.call(runner, sample.inputs, keep=keep)
         except RunnerError as error:
             raise forgotten(contract, sample, error) from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from taskmgr_core.errors import RunnerError
+from taskmgr_core.runners import Runner
 from taskmgr_core.testing.contract.broken import ContractBrokenError, NotClaimedError
 from taskmgr_core.testing.contract.generating import Case
 from taskmgr_core.testing.contract.names import LOADS, ROUND_TRIP, SAME, SURVIVES
@@ -130,25 +131,32 @@ def survives(stand: Stand) -> None:
     Raises:
         ContractBrokenError: one did.
     """
-    for kind, cases in (("inputs that fit", stand.edges()), ("wrong inputs", stand.wrong())):
-        for case in cases:
-            _survives(stand, kind, case)
-
-
-def _survives(stand: Stand, kind: str, case: Case) -> None:
+    cases = [("inputs that fit", case) for case in stand.edges()]
+    cases += [("wrong inputs", case) for case in stand.wrong()]
     runner = stand.warm()
+    for kind, case in cases:
+        problem = _problem(stand, runner, case)
+        if problem is None and not runner.alive:
+            problem = "crashed", "the runner answered, and died then"
+        if problem is not None:
+            code, seen = problem
+            raise ContractBrokenError(
+                SURVIVES,
+                seen=f"{kind}, {case.what}: {seen}\nthe inputs were {_shown(case.value)}",
+                allowed="a result, or an error (best an InvalidInputError that says what to give), "
+                "from a runner that lives",
+                change=_cure(code),
+            )
+
+
+def _problem(stand: Stand, runner: Runner, case: Case) -> tuple[str, str] | None:
+    """How a runner ended over some inputs; None when it lives."""
     try:
-        stand.call(runner, case.value)
+        stand.call(runner, case.value, keep=False)
     except RunnerError as error:
-        if runner.alive and error.code not in _DEADLY:
-            return
-        raise ContractBrokenError(
-            SURVIVES,
-            seen=f"{kind}, {case.what}: {told(error)}\nthe inputs were {_shown(case.value)}",
-            allowed="a result, or an error (best an InvalidInputError that says what to give), "
-            "from a runner that lives",
-            change=_cure(error.code),
-        ) from error
+        deadly = error.code in _DEADLY or not runner.alive
+        return (error.code, told(error)) if deadly else None
+    return None
 
 
 def _cure(code: str) -> str:
