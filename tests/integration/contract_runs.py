@@ -57,7 +57,12 @@ def check(folder: Path, home: Path, *options: str) -> Checked:
         command,
         cwd=working,
         # Of all plugins that are installed here pytest would load each: two seconds.
-        env={**os.environ, "TASKMGR_HOME": str(home), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env={
+            **os.environ,
+            "TASKMGR_HOME": str(home),
+            "TASKMGR_RESOURCES": "licence",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

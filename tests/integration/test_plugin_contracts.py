@@ -47,6 +47,12 @@ def test_native_loop_that_ignores_signals_dies_on_cancel(tasks: Checked) -> None
     assert tasks.outcomes["stubborn", names.CANCEL] == "passed"
 
 
+def test_task_gets_the_resources_that_are_offered(tasks: Checked) -> None:
+    """A task that needs units is tried with those that this machine offers."""
+    assert tasks.outcomes["needs_a_licence", names.ANSWERS] == "passed"
+    assert tasks.broken("needs_a_licence") == []
+
+
 @pytest.mark.parametrize(
     ("task", "contract", "seen", "change"),
     [

@@ -18,9 +18,11 @@ from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lo
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import Needs, Runner
+from taskmgr_core.runners.devices import NO_UNITS, Numbers
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.sdk_wheel import build_sdk_wheel
 from taskmgr_core.specs import Release, StoredFile, TaskSpec, TaskVersion
+from taskmgr_core.specs.resources import fit, offer_from
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.tags import this_platform
 from taskmgr_core.testing.contract.broken import ContractBrokenError
@@ -82,7 +84,8 @@ class Stage:
         self.folder = self._temporary.path
         self.artifacts = DirectoryArtifacts(self.folder / "artifacts")
         self.artifacts.initialize()
-        self.launcher = platform.launcher(slots=1)
+        self.offer = offer_from(platform.settings.resources)
+        self.launcher = platform.launcher(slots=1, resources=self.offer)
         self._once = Once()
 
     def close(self) -> None:
@@ -130,14 +133,20 @@ class Stage:
             RunnerError: it does not come up.
         """
         readable = tuple(Path(each).parent for each in self.model_paths(task).values())
-        needs = Needs(self.tasks()[task].network, readable)
-        return self._start(needs)
+        spec = self.tasks()[task]
+        return self._start(Needs(spec.network, readable), self._units(spec.resources))
 
-    def _start(self, needs: Needs) -> Runner:
+    def _start(self, needs: Needs, units: Numbers = NO_UNITS) -> Runner:
         installed = self.installed()
         return self.launcher.start(
-            installed.environment, installed.release.distribution, needs=needs
+            installed.environment, installed.release.distribution, units, needs
         )
+
+    def _units(self, wanted: Mapping[str, int]) -> Numbers:
+        """The first of the units that this machine offers; none where it offers too few."""
+        if not fit(wanted, self.offer):
+            return NO_UNITS
+        return {name: tuple(range(count)) for name, count in wanted.items()}
 
     # the plugin
 

@@ -1,4 +1,4 @@
-"""Tasks of which each breaks one contract, and two that break none."""
+"""Tasks of which each breaks one contract, and three that break none."""
 
 import ctypes
 import os
@@ -30,6 +30,12 @@ def stubborn(number: int) -> int:
     if _CALLS[0] == 150:
         return 3 ** (10**8) % 7
     return number % 7
+
+
+@task(resources={"licence": 1})
+def needs_a_licence(number: int) -> int:
+    """Work with a unit of a resource only."""
+    return number + int(os.environ["TASKMGR_RESOURCE_LICENCE"])
 
 
 @task
@@ -141,4 +147,4 @@ def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     answers = [refuses, rounds, changes_its_mind, orders_a_set, no_schema]
     lives = [dies_of_nothing, counts, leaks, leaves_a_daemon]
-    return [whole, stubborn, WrongModel, SlowToLoad, *answers, *lives]
+    return [whole, stubborn, needs_a_licence, WrongModel, SlowToLoad, *answers, *lives]
