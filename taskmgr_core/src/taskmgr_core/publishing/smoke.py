@@ -54,8 +54,8 @@ class SmokeLoad:
         distribution = release.distribution
         with environment.hold():
             with self._runner(environment, network=False) as runner:
-                tasks = self._described(runner, distribution)
-                stored = {model.name: self._store(model, task) for task, model in _models(tasks)}
+                tasks = self.described(runner, distribution)
+                stored = {model.name: self.store(model, task) for task, model in _models(tasks)}
                 for task in tasks:
                     if not task.network:
                         on_progress(f"loading {task.name}")
@@ -84,7 +84,12 @@ class SmokeLoad:
         except RunnerError as error:
             raise _refusal(f"no runner of {distribution} can be started", error) from error
 
-    def _described(self, runner: Runner, distribution: str) -> tuple[TaskSpec, ...]:
+    def described(self, runner: Runner, distribution: str) -> tuple[TaskSpec, ...]:
+        """What the tasks of a plugin declare, checked, by name.
+
+        Raises:
+            PublishError: it cannot be imported, or declares what cannot be.
+        """
         try:
             answer = runner.request({"kind": "describe"}, timeout=DESCRIBE_SECONDS)
         except RunnerError as error:
@@ -102,7 +107,12 @@ class SmokeLoad:
         except RunnerError as error:
             raise _refusal(f"the task {task.name} cannot be loaded", error) from error
 
-    def _store(self, model: ModelSpec, task: TaskSpec) -> StoredFile:
+    def store(self, model: ModelSpec, task: TaskSpec) -> StoredFile:
+        """Store the weights that a task declares.
+
+        Raises:
+            PublishError: they are absent, or have another digest.
+        """
         path = self.models / model.name
         if not path.resolve().is_relative_to(self.models.resolve()):
             raise PublishError(
