@@ -71,6 +71,11 @@ def named_type(name: str) -> Schema | None:
     return None if found is None else _announced(found, name, ())
 
 
+def known_types() -> list[str]:
+    """Every name that ``named_type`` knows, those of plugins included."""
+    return [*named_types(), *installed_types.installed().types]
+
+
 def schema_of(annotation: Any, place: str = "the annotation") -> Schema:
     """The JSON Schema of values that fit an annotation.
 

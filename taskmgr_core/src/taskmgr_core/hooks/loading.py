@@ -79,9 +79,13 @@ def signature(hook: str) -> str:
 def _caller(caller: Any) -> Callable[[Any], list[Any]]:
     """Calls with the one argument by its name; a hook without any is called without."""
     (name,) = caller.spec.argnames or (None,)
-    if name is None:
-        return lambda _: list(caller())
-    return lambda argument: list(caller(**{name: argument}))
+
+    def call(argument: Any) -> list[Any]:
+        found = caller() if name is None else caller(**{name: argument})
+        # A generator is carried out here, where its time is limited.
+        return [list(each) if inspect.isgenerator(each) else each for each in found]
+
+    return call
 
 
 def _mismatch(error: pluggy.PluginValidationError) -> str:

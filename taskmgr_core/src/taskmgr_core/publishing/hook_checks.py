@@ -76,6 +76,6 @@ def _texts(given: Any, cure: str) -> Iterable[str]:
     if isinstance(given, list | tuple | set | frozenset) and all(
         isinstance(each, str) for each in given
     ):
-        yield from given
+        yield from filter(None, given)
     elif given is not None:
         yield f"could not check: it returned {given!r:.80}, and no list of texts; {cure}"
