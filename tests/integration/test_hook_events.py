@@ -166,7 +166,10 @@ def test_lost_worker_and_what_it_held_is_told_by_another(
     """The worker, the attempt that ended with it, the quarantine, and the run's end."""
     told = tell(lost_attempts="1")
     note = tmp_path / "pids"
-    values = {"input_001_seconds": {"value": 60}, "input_001_note": {"value": str(note)}}
+    values: dict[str, dict[str, Any]] = {
+        "input_001_seconds": {"value": 60},
+        "input_001_note": {"value": str(note)},
+    }
     run = client.submit(PipelineSpec("held", {}, (StepSpec("001", "pause", values),)), {})
     victim = start_worker()
     wait_until(note.exists, "the step runs")
