@@ -52,6 +52,7 @@ from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
+from taskmgr_core.telling import Teller
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
 from taskmgr_core.values import fetched, recorded
 
@@ -94,6 +95,7 @@ class Client:
         make_publisher: makes what publishes plugins; most programs need none.
         models: looks up weights.
         make_worker: makes a worker of this process that serves the given runs.
+        teller: tells hook plugins of runs.
         lost_after: seconds without a beat until a worker counts as lost.
         overrides: what operators say of tasks, for the runs that are submitted here.
         own_resources: what the worker of this process offers.
@@ -107,6 +109,7 @@ class Client:
     models: ModelRegistry
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
+    teller: Teller
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
     own_resources: Mapping[str, int] = attrs.field(factory=dict)
     _compiled: CompiledPipelines = attrs.field(factory=CompiledPipelines, init=False, repr=False)
@@ -136,6 +139,7 @@ class Client:
             worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(grace=grace)
+        self.teller.hooks.close()
         self.queue.close()
         self.metadata.close()
 
@@ -271,6 +275,7 @@ class Client:
         ]
         steps = first_steps(run, now)
         self.metadata.create_run(run, steps, values)
+        self.teller.run_started(run)
         self.queue.announce(
             run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
         )
@@ -389,8 +394,9 @@ class Client:
             NotFoundError: no such run.
         """
         run = self.metadata.summary(run_id)
-        self.metadata.request_cancel(run.id, decide, time.time())
+        progress = self.metadata.request_cancel(run.id, decide, time.time())
         self.queue.alert(run.id)
+        self.teller.run_ended(run.id, progress)
         return self.metadata.summary(run.id)
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:

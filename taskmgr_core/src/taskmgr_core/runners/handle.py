@@ -157,10 +157,10 @@ class Runner:
         """
         self.hello = self._exchange(b"", 0, Limits(), OutputLines(_ignore))
         theirs = self.hello.get("protocol")
-        if theirs != protocol.VERSION:
+        if not protocol.is_spoken(theirs):
             self.close()
-            sdk = self.hello.get("sdk")
-            raise RunnerProtocolError(distribution, (theirs, sdk), protocol.VERSION)
+            told = (theirs, self.hello.get("sdk"))
+            raise RunnerProtocolError(distribution, told, (protocol.OLDEST, protocol.VERSION))
 
     def output(self, on_lines: OnLines) -> OutputLines:
         """For the output of one attempt, however many requests it takes; to be finished.
