@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from forked_program import FORKED
+
 # `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time.
 settings.register_profile(
     "default",
@@ -26,6 +28,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # pytest itself sets the first two while a test runs; importing OpenCV sets the last.
 ALLOWED = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "LD_LIBRARY_PATH")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_program() -> Iterator[None]:
+    """End the server of the forked program, if a test has used it."""
+    yield
+    FORKED.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,9 +17,9 @@ from typing import Any
 import attrs
 import pytest
 
+from forked_program import INSTALLED, program
 from servers.child import GUARD
 
-PROGRAM = Path(sys.executable).with_name("taskmgr")
 REPOSITORY = Path(__file__).parents[2]
 
 # Quicker than for users: a test waits for lost workers.
@@ -63,7 +63,7 @@ class CommandLine:
     def __call__(self, *words: str | Path, code: int = 0, timeout: float = 60) -> Finished:
         """Run a command to its end and check its exit code."""
         done = subprocess.run(
-            [PROGRAM, *words],
+            [program(), *words],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -97,7 +97,7 @@ class CommandLine:
         with contextlib.ExitStack() as stack:
             out = subprocess.PIPE if log is None else stack.enter_context(log.open("w"))
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", GUARD, str(os.getpid()), PROGRAM, *words],
+                [sys.executable, "-I", "-S", GUARD, str(os.getpid()), INSTALLED, *words],
                 cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -126,7 +126,7 @@ class CommandLine:
             "COMP_CWORD": str(len(words)),
         }
         done = subprocess.run(
-            [PROGRAM],
+            [program()],
             env={**self.environment, **asked},
             capture_output=True,
             text=True,

@@ -18,7 +18,7 @@ BEGINNING = """
     import json, os, shutil, subprocess, sys
     from pathlib import Path
     published, folder, megabytes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    sys.path.insert(0, sys.argv[4])
+    sys.path[:0] = sys.argv[4:]
     settings = json.load(sys.stdin)
     from command_line import CommandLine
     disk = folder / "disk"
@@ -48,6 +48,7 @@ def on_a_small_disk(published: CommandLine, folder: Path, script: str, megabytes
     root = os.geteuid() == 0
     namespace = [unshare, "--mount"] if root else [unshare, "--mount", "--map-root-user"]
     disk = folder / "disk"
+    scripts = Path(__file__).parent
     disk.mkdir()
     probe = [*namespace, "mount", "-t", "tmpfs", "none", str(disk)]
     if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
@@ -56,7 +57,7 @@ def on_a_small_disk(published: CommandLine, folder: Path, script: str, megabytes
         [
             *(*namespace, sys.executable, "-c"),
             textwrap.dedent(BEGINNING) + textwrap.dedent(script),
-            *(published.home, folder, str(megabytes), Path(__file__).parent),
+            *(published.home, folder, str(megabytes), scripts, scripts.parent),
         ],
         input=json.dumps(dict(published.settings)),
         capture_output=True,

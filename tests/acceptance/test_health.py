@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import PROGRAM, CommandLine
+from command_line import CommandLine
 
+from forked_program import INSTALLED
 from servers import Share
 
 SECRET = "S3cr3t-Pa55"  # noqa: S105 - looked for in what is told
@@ -24,7 +25,7 @@ SECRET = "S3cr3t-Pa55"  # noqa: S105 - looked for in what is told
 def asked(taskmgr: CommandLine, settings: dict[str, str], *words: str) -> tuple[int, Any, str]:
     """Exit code, JSON and everything that was written, with further settings."""
     done = subprocess.run(
-        [PROGRAM, "health", "--json", *words],
+        [INSTALLED, "health", "--json", *words],
         cwd=taskmgr.folder,
         env={**taskmgr.environment, **settings},
         capture_output=True,
@@ -90,7 +91,7 @@ def test_servers_are_told_with_version_and_latency(
     assert code == 1
     assert found["artifacts"]["advice"] == found["metadata"]["advice"] == "run: taskmgr init"
     subprocess.run(
-        [PROGRAM, "init", empty.folder],
+        [INSTALLED, "init", empty.folder],
         env={**empty.environment, **servers},
         check=True,
         capture_output=True,
@@ -169,7 +170,7 @@ def test_refused_connections_are_told_with_what_to_do(empty: CommandLine, tmp_pa
     assert all(each["state"] == "fault" and each["message"] for each in answer["services"])
     assert SECRET not in text
     done = subprocess.run(
-        [PROGRAM, "doctor", "--json"],
+        [INSTALLED, "doctor", "--json"],
         env={**os.environ, **empty.environment, **settings},
         capture_output=True,
         text=True,

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 import pytest
-from command_line import FAST, PROGRAM, wait_until
+from command_line import FAST, wait_until
 
+from forked_program import INSTALLED
 from servers import Share
 
 TELLTALE = '''"""A task that tells all that its process was given."""
@@ -65,7 +66,7 @@ class Terminal:
     def __call__(self, *words: str, **more: str) -> str:
         """What a command writes on stdout; its exit code does not matter."""
         done = subprocess.run(
-            [PROGRAM, *words],
+            [INSTALLED, *words],
             cwd=self.folder,
             env=self.environment | more,
             capture_output=True,
@@ -118,7 +119,7 @@ def test_no_secret_gets_out(urls: dict[str, str], project: Path, tmp_path: Path)
     terminal("--debug", "publish", str(project))
     logs = tmp_path / "logs"
     with subprocess.Popen(
-        [PROGRAM, "worker", "start", "--loglevel", "debug", "--log-folder", str(logs)],
+        [INSTALLED, "worker", "start", "--loglevel", "debug", "--log-folder", str(logs)],
         cwd=tmp_path,
         env=terminal.environment,
         stdout=subprocess.PIPE,

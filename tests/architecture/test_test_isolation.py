@@ -1,5 +1,6 @@
 """The fixtures of every test catch what a test leaves behind."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ CONFTEST = Path(__file__).parents[1] / "conftest.py"
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder of tests with this project's own conftest.py."""
+    shutil.copy(CONFTEST.with_name("forked_program.py"), pytester.path)
     pytester.makeconftest(CONFTEST.read_text())
     return pytester
 

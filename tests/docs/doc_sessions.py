@@ -21,6 +21,7 @@ import yaml
 from doc_comparing import Bindings, Printed, bound, lines_of, match, match_beginning
 from doc_pages import ROOT, Block
 
+from forked_program import program
 from taskmgr_core.settings import HOME_FOLDER
 
 COMMAND_SECONDS = 100
@@ -101,9 +102,10 @@ class Session:
         """A session that looks like a terminal to the programs in it."""
         working = folder / "here"
         (working / HOME_FOLDER).mkdir(parents=True)
+        path = (Path(sys.executable).parent, os.environ["PATH"])
         variables = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(map(str, (program().parent, *path))),
             "COLUMNS": WIDTH,
             "NO_COLOR": "1",
             "TERM": "xterm",

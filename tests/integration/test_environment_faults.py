@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 from plugin_projects import Desk, open_desk, remove, write_plugin
 
+from taskmgr_core.bytecode import Bytecode
 from taskmgr_core.environment_builder import RECORD, WRITE_BITS, EnvironmentBuilder
 from taskmgr_core.environments import Environment
 from taskmgr_core.errors import RunnerError
@@ -216,7 +217,7 @@ def test_two_slots_name_the_same_wheel_at_once(
     both = Barrier(2)
 
     def named(folder: Path) -> Path:
-        builder = EnvironmentBuilder(desk.artifacts, desk.uv, folder)
+        builder = EnvironmentBuilder(desk.artifacts, desk.uv, folder, Bytecode(tmp_path))
         both.wait()
         return builder._named(release, "SDK wheel", release.sdk)
 

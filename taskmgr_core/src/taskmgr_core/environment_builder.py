@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 import uuid_utils
 
+from taskmgr_core.bytecode import SHARED, Bytecode
 from taskmgr_core.errors import (
     MAKE_ROOM,
     ArtifactError,
@@ -62,12 +63,14 @@ class EnvironmentBuilder:
         uv: makes the virtualenv and installs.
         wheels: a folder where wheels get their real names; the same for every
             build, so that uv knows an unpacked wheel again.
+        bytecode: what is compiled of the packages; the virtualenv gets links to it.
         cancelled: asked some times a second; true stops a build.
     """
 
     artifacts: ArtifactStore
     uv: Uv
     wheels: Path
+    bytecode: Bytecode
     cancelled: Callable[[], bool] = never
 
     def build(
@@ -109,8 +112,16 @@ class EnvironmentBuilder:
                 self._install_all(release, wheels, target, requirements, on_progress, *further)
         except UvFailed as error:
             raise EnvironmentBuildError(_refusal(release, error)) from _cause(error)
+        self._share_bytecode(target, interpreter, damaged=checked)
         _protect(target / "lib")
         _write_record(target, release, fingerprint, interpreter)
+
+    def _share_bytecode(self, target: Path, interpreter: Interpreter, *, damaged: bool) -> None:
+        for site in site_packages(target):
+            if damaged:
+                self.bytecode.forget(site, interpreter)
+            else:
+                self.bytecode.share(site, interpreter)
 
     def _requirements(self, release: Release) -> str:
         """The lock, and the two wheels that come from our own store."""
@@ -207,6 +218,11 @@ def _fitting(vendored: Collection[StoredFile], interpreter: Interpreter) -> list
     return [each for each in vendored if fits(each.name, tags)]
 
 
+def site_packages(environment: Path) -> list[Path]:
+    """Where the packages of a virtualenv lie: one folder."""
+    return list(environment.glob("lib/*/site-packages"))
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """What an environment's record says; empty where there is none, or it is damaged."""
     try:
@@ -298,7 +314,9 @@ def _size(folder: Path) -> int:
 
 def _checked_files(folder: Path) -> dict[str, str]:
     """The lists of the installed files, and what makes it a virtualenv: path -> hash."""
-    found = [folder / "pyvenv.cfg", *folder.glob("lib/*/site-packages/*.dist-info/RECORD")]
+    found = [folder / "pyvenv.cfg"]
+    for site in site_packages(folder):
+        found += [*site.glob("*.dist-info/RECORD"), *site.glob(f"{SHARED}/RECORD")]
     return {str(path.relative_to(folder)): _hash(path) for path in found}
 
 

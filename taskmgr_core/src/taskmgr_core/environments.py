@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +22,7 @@ import attrs
 import uuid_utils
 from filelock import FileLock, Timeout
 
+from taskmgr_core.bytecode import Bytecode
 from taskmgr_core.environment_builder import (
     RECORD,
     EnvironmentBuilder,
@@ -29,6 +30,7 @@ from taskmgr_core.environment_builder import (
     fingerprint_of,
     is_whole,
     read_record,
+    site_packages,
 )
 from taskmgr_core.errors import EnvironmentBuildError, with_advice
 from taskmgr_core.specs import Release
@@ -120,11 +122,13 @@ class Environments:
         folder: where they lie.
         artifacts: where wheels and locks come from.
         uv: builds them.
+        bytecode: where the bytecode of their packages is kept; by default with them.
     """
 
     folder: Path = attrs.field(converter=_absolute)
     artifacts: ArtifactStore
     uv: Uv
+    bytecode: Path | None = None
 
     def ensure(
         self,
@@ -219,6 +223,35 @@ class Environments:
                     removed.append(each)
         return removed
 
+    def compile(self, known: Collection[Path] = ()) -> list[Path]:
+        """Compile the packages of the virtualenvs, for those that are built from now on.
+
+        One process of the machine does it, at low priority; the others go on.
+
+        Arguments:
+            known: the folders of virtualenvs that need not be looked at.
+
+        Returns:
+            The folders whose packages are all compiled.
+
+        Raises:
+            OSError: the disk is full, or a Python cannot be started.
+            subprocess.SubprocessError: a Python did not end well.
+        """
+        compiled: list[Path] = []
+        with (
+            contextlib.suppress(Timeout),
+            FileLock(self._lock("bytecode", "build"), timeout=0),
+        ):
+            for each in self.list():
+                version = str(read_record(each.path).get("python", ""))
+                interpreter = Interpreter((each.path / "bin" / "python").resolve(), version)
+                if each.path not in known and version and interpreter.path.exists():
+                    for site in site_packages(each.path):
+                        self._bytecode.compile(site, interpreter)
+                    compiled.append(each.path)
+        return compiled
+
     def list(self) -> list[EnvironmentInfo]:
         """Every environment, the least recently used first."""
         found = [self._info(path) for path in self.folder.glob("[!.]*") if path.is_dir()]
@@ -237,6 +270,7 @@ class Environments:
             Those that were removed; one that is held never is.
         """
         self._remove_leftovers()
+        self._bytecode.collect()
         found = self.list()
         total = sum(each.size_bytes for each in found)
         removed = []
@@ -266,7 +300,8 @@ class Environments:
         building = self._building(environment.path.name)
         shutil.rmtree(building, ignore_errors=True)  # of a builder that was killed
         building.mkdir(parents=True)
-        builder = EnvironmentBuilder(self.artifacts, self.uv, self.folder / ".wheels", cancelled)
+        wheels = self.folder / ".wheels"
+        builder = EnvironmentBuilder(self.artifacts, self.uv, wheels, self._bytecode, cancelled)
         try:
             # A folder of its own: an orphaned uv may still be writing into the last one.
             temporary = Path(tempfile.mkdtemp(dir=building))
@@ -354,6 +389,10 @@ class Environments:
                 FileLock(self._lock(building.name, "build"), timeout=0),
             ):
                 shutil.rmtree(building, ignore_errors=True)
+
+    @property
+    def _bytecode(self) -> Bytecode:
+        return Bytecode(self.bytecode or self.folder / ".bytecode")
 
     def _building(self, name: str) -> Path:
         return self.folder / ".building" / name

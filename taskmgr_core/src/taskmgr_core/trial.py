@@ -152,8 +152,11 @@ class Trial:
         self._metadata.initialize()
         self.artifacts = Scratch(platform.artifacts, DirectoryArtifacts(folder / "artifacts"))
         self.artifacts.initialize()
-        environments = folder / "environments" if apart else platform.environments.folder
-        self._environments = Environments(environments, self.artifacts, platform.uv)
+        shared = platform.environments.folder
+        environments = folder / "environments" if apart else shared
+        self._environments = Environments(
+            environments, self.artifacts, platform.uv, shared.absolute() / ".bytecode"
+        )
         self._launcher = platform.launcher(slots=1)
         self._models = ModelFiles(folder / "models", self.artifacts)
         self._pool = self._new_pool(self._launcher)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from taskmgr_core.bytecode import is_shared
 from taskmgr_core.runners.landlock import CACHE, READ, RUN, USE, WRITE, Rule
 
 # Programs, libraries and their data; nothing that belongs to somebody.
@@ -118,7 +119,8 @@ def _linked(environment: Path) -> Path | None:
 def _bytecode(folder: Path) -> Iterator[Path]:
     """The folders in which Python keeps the bytecode of the modules beside them.
 
-    They have to be there: a runner may write into them, and make no other.
+    They have to be there: a runner may write into them, and make no other. Not those that
+    hold links to what other virtualenvs have, too.
     """
     for root, folders, names in os.walk(folder):
         if "__pycache__" in folders:
@@ -127,4 +129,5 @@ def _bytecode(folder: Path) -> Iterator[Path]:
             cache = Path(root) / "__pycache__"
             with contextlib.suppress(OSError):
                 cache.mkdir(exist_ok=True)
-                yield cache
+                if not is_shared(cache):
+                    yield cache

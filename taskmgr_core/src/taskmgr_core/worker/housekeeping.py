@@ -1,8 +1,10 @@
-"""Keeps what a machine can have again within the sizes that the settings say."""
+"""Keeps what a machine can have again within the sizes that the settings say, and compiles it."""
 
 from __future__ import annotations
 
 import logging
+import subprocess
+from pathlib import Path
 
 import attrs
 
@@ -39,14 +41,19 @@ class Housekeeping:
     cache_bytes: int
     environment_spare_seconds: float = ENVIRONMENT_SPARE_SECONDS
     spare_seconds: float = SPARE_SECONDS
+    _compiled: set[Path] = attrs.field(factory=set, init=False, repr=False)
 
     def tidy(self) -> None:
-        """Bring each of them down to its size; what cannot be removed is told, and stays."""
+        """Bring each down to its size, and compile what was installed; what fails is told."""
         for action in (self._environments, self._models, self._copies):
             try:
                 action()
             except (TaskmgrError, OSError) as error:
                 _LOGGER.warning("the disk cannot be tidied: %s", error)
+        try:
+            self._compiled.update(self.environments.compile(self._compiled))
+        except (TaskmgrError, OSError, subprocess.SubprocessError) as error:
+            _LOGGER.warning("the packages of virtualenvs cannot be compiled: %s", error)
 
     def _environments(self) -> None:
         if self.environments_bytes:
