@@ -20,7 +20,7 @@ TEST_TYPES := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
     --allow-untyped-decorators --no-check-untyped-defs --no-warn-unused-ignores \
     --disable-error-code empty-body
 
-.PHONY: help setup setup-dev demo test check services bench chaos load wheels lock clean
+.PHONY: help setup setup-dev demo test check docs services bench chaos load wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -70,6 +70,10 @@ check: $(DEV) ## format, lint, types and import contracts
 	@for folder in $(TEST_FOLDERS); do \
 	    MYPYPATH=$$folder:tests $(BIN)/mypy $(TEST_TYPES) $$folder/*.py || exit 1; done
 	$(BIN)/lint-imports
+
+docs: $(DEV) ## the documentation as a site, in build/docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html is ready"
 
 services: $(DEV) ## run Redis, MongoDB and S3 here: make services [ARGS="--detach --folder DIR"]
 	@$(BIN)/python -m servers $(ARGS)
