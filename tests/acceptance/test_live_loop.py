@@ -119,8 +119,9 @@ def test_other_dependency_gets_another_virtualenv(live: Live) -> None:
     assert re.search(r"words +integer +4", live.change(project, "[project", "[project]"))
 
 
-def test_interrupt_leaves_nothing_behind(live: Live) -> None:
-    """Ctrl-C in the middle of a run ends its process; folders and virtualenv are gone."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_nothing_behind(live: Live, number: signal.Signals) -> None:
+    """In the middle of a run it ends its process; folders and virtualenv are gone."""
     text = live.tasks.read_text().replace(
         "    words = [",
         "    print('it goes on')\n    import time; time.sleep(60)\n    words = [",
@@ -130,7 +131,7 @@ def test_interrupt_leaves_nothing_behind(live: Live) -> None:
     wait_until(lambda: "it goes on" in live.log.read_text(), "the task runs")
     children = psutil.Process(live.process.pid).children(recursive=True)
     assert children
-    assert told(live.process, signal.SIGINT).code == 0
+    assert told(live.process, number).code == 0
     gone, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
     assert gone
@@ -149,3 +150,13 @@ def test_save_during_a_run_ends_it(live: Live) -> None:
     seen = live.log.read_text()
     live.tasks.write_text(quick)
     assert re.search(r"words +integer +4", live.round_after(seen))
+
+
+def test_what_no_save_puts_right_ends_it(projects: Path, empty: CommandLine) -> None:
+    """A folder without a plugin, an unknown task, several tasks without a choice."""
+    assert "is not there" in empty("dev", "nothing", code=2).err
+    assert "has no pyproject.toml" in empty("dev", ".", code=2).err
+    told = empty("dev", projects / "talk", "text=a", code=2).err
+    assert "say which: --task lengths|read|talk|words" in told
+    told = empty("dev", projects / "talk", "text=a", "--task", "wrods", code=2).err
+    assert "did you mean 'words'" in told

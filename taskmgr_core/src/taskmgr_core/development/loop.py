@@ -80,6 +80,7 @@ class Development(Generic[T]):
         self._current: TaskVersion | None = None
         self._sources: dict[str, Path] = {}
         self._seen = self._saved()
+        self._was_built = False
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +94,11 @@ class Development(Generic[T]):
         self._discard()
 
     def rounds(self) -> Iterator[Round[T]]:
-        """One for the beginning and one for each save, without an end."""
+        """One for the beginning and one for each save, without an end.
+
+        Raises:
+            NotFoundError: the plugin has no such task, or several and none was chosen.
+        """
         change, began = Change.BUILD, time.time()
         while True:
             yield self._round(change, began)
@@ -104,6 +109,8 @@ class Development(Generic[T]):
         try:
             trial, version = self._ready(change)
             came = self._attempt(trial, version, _Overtaken(self._is_overtaken))
+        except _NotMeantError:
+            raise
         except TaskmgrError as raised:
             error = raised
         return Round(change, self._current, came, error, time.time() - began)
@@ -136,14 +143,14 @@ class Development(Generic[T]):
 
     def _choose(self, versions: Sequence[TaskVersion]) -> TaskVersion:
         names = [each.name for each in versions]
+        kind = NotFoundError if self._was_built else _NotMeantError
+        self._was_built = True
         if self._chosen is None and len(versions) > 1:
-            raise NotFoundError(
-                f"{self._path.name} has several tasks; say which: --task {'|'.join(names)}"
-            )
+            raise kind(f"{self._path.name} has several tasks; say which: --task {'|'.join(names)}")
         for each in versions:
             if self._chosen in (None, each.name):
                 return each
-        raise NotFoundError.named("task", str(self._chosen), names)
+        raise kind.named("task", str(self._chosen), names)
 
     def _edited_in_place(self, trial: Trial, built: TaskVersion) -> dict[str, Path]:
         if self._path.is_file():
@@ -211,6 +218,10 @@ class Development(Generic[T]):
 
     def _is_overtaken(self) -> bool:
         return self._seen != self._saved()
+
+
+class _NotMeantError(NotFoundError):
+    """At the beginning a wrong name is a slip on the command line, which no save puts right."""
 
 
 @attrs.define

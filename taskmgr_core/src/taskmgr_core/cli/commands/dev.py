@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 
 import attrs
 import click
@@ -28,7 +30,7 @@ from taskmgr_core.cli.trial_view import (
     try_once,
 )
 from taskmgr_core.development import Change, Development, Round
-from taskmgr_core.errors import PublishError
+from taskmgr_core.publishing.sources import read_source
 from taskmgr_core.report.formats import duration
 from taskmgr_core.specs import TaskVersion
 from taskmgr_core.trial import Trial, Tried
@@ -70,10 +72,11 @@ def dev_command(
     a wheel; a change of pyproject.toml builds and locks anew. An error is shown,
     and the next save tries again. Nothing is recorded.
     """
-    if not path.exists():
-        raise PublishError(f"{path} is not there; give the folder that has the pyproject.toml")
+    read_source(path)  # what is no plugin does not become one by a save
     if not inputs and (path / CASES).is_dir():
         inputs = (str(path / CASES),)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _interrupt)
     platform = session.platform()
     loop = _Loop(session.screen, inputs, tolerance)
     try:
@@ -88,11 +91,16 @@ def dev_command(
                 loop.say,
             ) as development,
         ):
-            for each in development.rounds():
-                loop.tell(each)
+            for made in development.rounds():
+                loop.tell(made)
     finally:
         platform.queue.close()
         platform.metadata.close()
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Leave nothing behind, whoever ends it."""
+    raise KeyboardInterrupt
 
 
 @attrs.define
