@@ -21,7 +21,7 @@ TEST_TYPES := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
     --allow-untyped-decorators --no-check-untyped-defs --no-warn-unused-ignores \
     --disable-error-code empty-body
 
-.PHONY: help setup setup-dev demo test check docs services bench chaos load lock clean
+.PHONY: help setup setup-dev demo test check docs services bench chaos load wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -87,6 +87,10 @@ chaos: $(DEV) ## tests that kill processes on purpose
 
 load: $(DEV) ## tests with many runs
 	$(BIN)/pytest -m load $(ARGS)
+
+wheels: $(DEV) ## build the wheels of taskmgr-core and taskmgr-plugins into dist/
+	$(BIN)/uv build --quiet --wheel --out-dir dist taskmgr_plugins
+	$(BIN)/uv build --quiet --wheel --out-dir dist taskmgr_core
 
 lock: $(DEV) ## renew requirements/: make lock [ARGS=--upgrade]
 	scripts/lock $(ARGS)

@@ -55,7 +55,7 @@ def test_created_project_works_as_it_is(
 
 @pytest.mark.parametrize(
     ("template", "name"),
-    [("simple", "hookimpl"), ("simple", "pytest"), ("ml", "sequence"), ("ml", "path")],
+    [("simple", "hookimpl"), ("ml", "sequence"), ("ml", "path")],
 )
 def test_name_hides_nothing_in_its_template(empty: CommandLine, template: str, name: str) -> None:
     """A task that is called as something that its project imports passes its own tests."""
@@ -123,6 +123,78 @@ def test_failed_test_has_its_reason_as_json(taskmgr: CommandLine) -> None:
     """The JSON of a failed trial has the error and the lines."""
     tried = json.loads(taskmgr("test", "fail", "text=that", "--json", code=1).out)
     assert (tried["status"], tried["error"]["code"]) == ("failed", "task-error")
+
+
+def case(folder: Path, **files: object) -> Path:
+    """A case's folder with its files."""
+    folder.mkdir(parents=True)
+    for name, document in files.items():
+        (folder / f"{name}.json").write_text(json.dumps(document))
+    return folder
+
+
+def test_cases_are_run_and_compared(taskmgr: CommandLine) -> None:
+    """Each passes or fails for itself; differences are told by their place, and the exit code."""
+    cases = taskmgr.folder / "cases"
+    case(cases / "right", input={"left": 1, "right": 2}, expected={"result": 3})
+    case(cases / "wrong", input={"left": 1, "right": 2}, expected={"result": 4})
+    case(cases / "unfit", input={"right": 1})
+    case(cases / "must-not", input={"left": 1, "right": "b"}, failure={"code": "invalid-input"})
+    found = json.loads(taskmgr("test", "add", "cases", "--json", code=1).out)
+    assert (found["passed"], found["failed"]) == (2, 2)
+    assert {each["case"]: each["passed"] for each in found["cases"]} == {
+        "must-not": True,
+        "right": True,
+        "unfit": False,
+        "wrong": False,
+    }
+    told = taskmgr("test", "add", "cases", code=1).out
+    assert "result: expected 4, got 3" in told
+    assert "left: is missing" in told
+    assert "2 cases passed, 2 failed" in told
+    assert "1 case passed" in taskmgr("test", "add", "cases/right").out
+
+
+def test_files_of_a_case_lie_beside_it(taskmgr: CommandLine) -> None:
+    """Paths in a case start from its folder, those of files that are expected, too."""
+    folder = taskmgr.folder
+    (folder / "note.txt").write_text("something")
+    case(folder / "cases" / "read", input={"file": "../../note.txt"}, expected={"result": "none"})
+    told = taskmgr("test", "read", "cases", code=1).out
+    assert 'result: expected "none", got "something"' in told
+    case(folder / "written", input={"text": "something"}, expected={"result": "../note.txt"})
+    taskmgr("test", "write", "written")
+    (folder / "note.txt").write_text("other")
+    told = taskmgr("test", "write", "written", code=1).out
+    assert "expected what is in note.txt, got note.txt of 9 bytes with other content" in told
+
+
+def test_failure_is_expected_or_told(taskmgr: CommandLine) -> None:
+    """A case may ask for a failure; another one, and none, is a difference."""
+    asked = {"code": "task-error", "message": "cannot do"}
+    case(taskmgr.folder / "cases" / "fails", input={"text": "that"}, failure=asked)
+    taskmgr("test", "fail", "cases")
+    case(taskmgr.folder / "cases" / "should", input={"text": "that"}, expected={"result": 1})
+    told = taskmgr("test", "fail", "cases", code=1).out
+    assert "task-error: cannot do that" in told
+    assert "in fail" in told
+    case(taskmgr.folder / "none", input={"text": "a"}, failure=asked)
+    assert "the task succeeded" in taskmgr("test", "words", "none", code=1).out
+
+
+@pytest.mark.parametrize("word", ["note.txt", '"one two"', "input.json", '{"text": "one two"}'])
+def test_only_input_needs_no_name(taskmgr: CommandLine, word: str) -> None:
+    """A file with its text, its JSON, or all inputs as JSON or in a file."""
+    (taskmgr.folder / "note.txt").write_text("one two")
+    (taskmgr.folder / "input.json").write_text('{"text": "one two"}')
+    assert taskmgr.json("test", "words", word)["outputs"]["count"] == 2
+
+
+def test_cases_are_given_alone(taskmgr: CommandLine) -> None:
+    """Inputs beside a folder of cases are refused; so is a folder without any."""
+    (taskmgr.folder / "cases").mkdir()
+    assert "give it alone" in taskmgr("test", "words", "cases", "text=a", code=2).err
+    assert "has no cases" in taskmgr("test", "words", "cases", code=2).err
 
 
 def stored_files(home: Path) -> set[Path]:

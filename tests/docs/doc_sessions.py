@@ -208,7 +208,9 @@ class Session:
         self.variables = dict(each.split("=", 1) for each in entries if "=" in each)
 
     def _use_terminal(self, block: Block, name: str, command: str, expected: str) -> None:
-        if command == "^C":
+        if not command:  # what a program that goes on shows meanwhile
+            pass
+        elif command == "^C":
             self._terminals[name].process.send_signal(signal.SIGINT)
         else:
             output = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the terminal
@@ -319,7 +321,9 @@ def _commands(block: Block) -> list[tuple[str, str]]:
         elif line.startswith("$ ") or line == "^C":
             found.append((line.removeprefix("$ "), ""))
         else:
-            assert found, f"{block.place}: a console block begins with '$ '"
+            if not found:
+                assert "terminal" in block.directives, f"{block.place}: begin with '$ '"
+                found.append(("", ""))
             command, expected = found[-1]
             found[-1] = (command, f"{expected}{line}\n")
         going_on = (going_on or line.startswith("$ ")) and line.endswith("\\")

@@ -122,11 +122,13 @@ class Environments:
         folder: where they lie.
         artifacts: where wheels and locks come from.
         uv: builds them.
+        bytecode: where the bytecode of their packages is kept; by default with them.
     """
 
     folder: Path = attrs.field(converter=_absolute)
     artifacts: ArtifactStore
     uv: Uv
+    bytecode: Path | None = None
 
     def ensure(
         self,
@@ -390,7 +392,7 @@ class Environments:
 
     @property
     def _bytecode(self) -> Bytecode:
-        return Bytecode(self.folder / ".bytecode")
+        return Bytecode(self.bytecode or self.folder / ".bytecode")
 
     def _building(self, name: str) -> Path:
         return self.folder / ".building" / name

@@ -6,6 +6,7 @@ goes into a folder that is removed at the end.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,12 +16,15 @@ from typing import Any, Self
 import attrs
 
 from taskmgr_core.environments import Environments
+from taskmgr_core.errors import NotFoundError
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.graph import compile_task
 from taskmgr_core.output import OnLines
 from taskmgr_core.publishing import Published, Publisher
+from taskmgr_core.publishing.smoke import described
+from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.runners.folders import WorkFolder
 from taskmgr_core.specs import (
     Claim,
@@ -36,12 +40,15 @@ from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.local_files import LocalFiles
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.uv import never
 from taskmgr_core.values import fetched, recorded
 from taskmgr_core.wiring import Platform
 from taskmgr_core.worker.executor import Executor
 from taskmgr_core.worker.pool import RunnerPool
 
 TRIAL = "trial"
+# One task is tried out at a time; between two of its cases its process is kept.
+WARM = 1
 
 
 @attrs.frozen
@@ -132,9 +139,11 @@ class Trial:
 
     Arguments:
         platform: whose settings, virtualenvs and published tasks it uses.
+        apart: whether virtualenvs are built in its own folder, and so removed with it:
+            those of a plugin that is being written serve nobody else.
     """
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, *, apart: bool = False) -> None:
         home = platform.settings.home
         self._temporary = WorkFolder.create(home / "work", "trial-")
         folder = self._temporary.path
@@ -143,12 +152,15 @@ class Trial:
         self._metadata.initialize()
         self.artifacts = Scratch(platform.artifacts, DirectoryArtifacts(folder / "artifacts"))
         self.artifacts.initialize()
-        self._environments = Environments(platform.environments.folder, self.artifacts, platform.uv)
-        self._launcher = platform.launcher(slots=1)
-        self._pool = RunnerPool(
-            self._environments, ModelFiles(folder / "models", self.artifacts), self._launcher, 0
+        shared = platform.environments.folder
+        environments = folder / "environments" if apart else shared
+        self._environments = Environments(
+            environments, self.artifacts, platform.uv, shared.absolute() / ".bytecode"
         )
-        self._folder = folder
+        self._launcher = platform.launcher(slots=1)
+        self._models = ModelFiles(folder / "models", self.artifacts)
+        self._pool = self._new_pool(self._launcher)
+        self._edits = itertools.count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +171,10 @@ class Trial:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End its process and remove everything."""
         self._pool.close()
         self._metadata.close()
         self._temporary.remove()
@@ -196,13 +212,52 @@ class Trial:
         self._metadata.add_versions([found])
         return found
 
-    def run(self, version: TaskVersion, inputs: Mapping[str, Any], on_lines: OnLines) -> Tried:
+    def edited(self, version: TaskVersion, sources: Mapping[str, Path]) -> TaskVersion:
+        """A prepared task as its sources are now, in a new process.
+
+        Arguments:
+            version: as ``prepare`` gave it.
+            sources: packages and modules that are imported from where they are edited.
+
+        Raises:
+            PublishError: the plugin cannot be imported, with its own traceback; or a
+                declaration is wrong.
+            NotFoundError: it has no such task any more.
+            RunnerError: no process can be started.
+        """
+        self._pool.close()
+        self._pool = self._new_pool(attrs.evolve(self._launcher, sources=sources))
+        release = version.release
+        with self._pool.lease(version) as lease:
+            tasks = {each.name: each for each in described(lease.runner, release.distribution)}
+        if version.name not in tasks:
+            raise NotFoundError.named("task", version.name, tasks)
+        task = tasks[version.name]
+        if task.network != version.task.network:
+            self._pool.keep(0)  # what a process may do is settled when it starts
+        # Each edit is a version of its own: of what is the same, too, another may be recorded.
+        join = "." if "+" in release.version else "+"
+        number = f"{release.version}{join}edit.{next(self._edits)}"
+        found = attrs.evolve(version, task=task, release=attrs.evolve(release, version=number))
+        self._metadata.add_versions([found])
+        return found
+
+    def run(
+        self,
+        version: TaskVersion,
+        inputs: Mapping[str, Any],
+        on_lines: OnLines,
+        cancelled: Callable[[], bool] = never,
+        working: Path | None = None,
+    ) -> Tried:
         """Run a task once.
 
         Arguments:
-            version: as ``published`` or ``prepare`` gave it.
+            version: as ``published``, ``prepare`` or ``edited`` gave it.
             inputs: name -> value; see ``InputReader.read``.
             on_lines: gets what the task writes, line by line.
+            cancelled: asked a few times a second; true ends it.
+            working: the folder that relative paths start from; by default this one.
 
         Returns:
             What came of it; a task that fails is told in its ``outcome``.
@@ -212,7 +267,8 @@ class Trial:
         """
         graph = compile_task(version)
         settings, validator = self._platform.settings, self._platform.validator
-        reader = InputReader(self.artifacts, validator, settings.image_megapixels, Path.cwd())
+        folder = working or Path.cwd()
+        reader = InputReader(self.artifacts, validator, settings.image_megapixels, folder)
         claim = _claim(graph, reader.read(graph, inputs))
         executor = Executor(
             metadata=self._metadata,
@@ -222,8 +278,11 @@ class Trial:
             inline_bytes=settings.inline_bytes,
             retry_delay=settings.retry_delay,
         )
-        outcome = executor.execute(claim, lambda: False, on_lines)
+        outcome = executor.execute(claim, cancelled, on_lines)
         return self._tried(version, claim.graph_step, outcome)
+
+    def _new_pool(self, launcher: RunnerLauncher) -> RunnerPool:
+        return RunnerPool(self._environments, self._models, launcher, WARM)
 
     def _tried(self, version: TaskVersion, step: GraphStep, outcome: Outcome) -> Tried:
         values = {each.port: each for each in outcome.values}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import importlib
 import importlib.metadata
 import logging
 import os
@@ -29,6 +30,8 @@ from taskmgr_plugins.errors import (
 from taskmgr_plugins.host import LoadedTask, load_plugin
 from taskmgr_plugins.protocol import Frame
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
+
+_IMPORTING = "<frozen importlib."
 
 
 class RunnerProcess:
@@ -136,9 +139,11 @@ def _utf8(text: str) -> str:
 def _own_traceback(error: BaseException) -> str:
     """The task's own part of the traceback; none for what the message alone explains."""
     sdk = Path(__file__).parent
-    callers = {str(Path(__file__)), str(sdk / "host.py")}
+    callers = {str(Path(__file__)), str(sdk / "host.py"), importlib.__file__}
     told = traceback.TracebackException.from_exception(error)
-    while told.stack and told.stack[0].filename in callers:
+    while told.stack and (
+        told.stack[0].filename in callers or told.stack[0].filename.startswith(_IMPORTING)
+    ):
         told.stack.pop(0)
     refused_here = told.stack and Path(told.stack[0].filename).parent == sdk
     if isinstance(error, InvalidInputError) or (isinstance(error, TaskmgrError) and refused_here):
@@ -221,12 +226,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--frames-in", required=True, type=int)
     parser.add_argument("--frames-out", required=True, type=int)
     parser.add_argument("--lifeline", required=True, type=int)
+    parser.add_argument("--sources", nargs="*", default=[], metavar="NAME=PATH")
     given = parser.parse_args(arguments)
     for descriptor in (given.frames_in, given.frames_out, given.lifeline):
         os.set_inheritable(descriptor, False)
     _close_in_forks(given.frames_in, given.frames_out, given.lifeline)
     _end_with(given.lifeline)
     _prepare_output()
+    if given.sources:
+        from taskmgr_plugins import sources  # for an author alone: no worker needs it
+
+        sources.import_from(dict(map(sources.parsed, given.sources)))
     os.chdir(given.folder)
     process = RunnerProcess(given.distribution, given.folder)
     protocol.write_frame(given.frames_out, _hello())

@@ -35,6 +35,10 @@ LONGEST = "a" * 30
         ("class", "means something in Python"),
         ("match", "means something in Python"),
         ("list", "means something in Python"),
+        ("json", "a module of Python's standard library"),
+        ("statistics", "perhaps 'my_statistics'"),
+        ("attrs", "a module of its dependencies"),
+        ("numpy", "a module of its dependencies"),
         ("task", "used by taskmgr itself"),
         ("plugins", "used by taskmgr itself"),
         ("a" * 31, "too long"),
@@ -47,7 +51,7 @@ def test_name_that_no_task_can_have_is_refused(name: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@pytest.mark.parametrize("name", ["a", "a1", "a_1", "word_count", "string", LONGEST])
+@pytest.mark.parametrize("name", ["a", "a1", "a_1", "word_count", "word2", LONGEST])
 def test_distribution_and_package_have_one_name(name: str, template: str, tmp_path: Path) -> None:
     """The normalized name of the distribution is the package's, as build backends want it."""
     folder = create_project(name, template, "Ada", tmp_path, 2024).folder
@@ -99,9 +103,10 @@ def test_commands_to_copy_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixtu
     words = ["--home", str(tmp_path / "home"), "create", "greet", "--author", "Ada"]
     assert run([*words, "--template", "pipeline", "--path", str(parent)]) == 0
     told = capsys.readouterr().out.partition("next:")[2].strip().splitlines()
-    cd, test, publish, _ = (shlex.split(line) for line in told)
+    cd, test, dev, publish, _ = (shlex.split(line) for line in told)
     assert cd[:2] == ["cd", str(parent / "greet")]
     assert test[:3] == ["taskmgr", "test", f"{parent / 'greet'}/"]
+    assert dev[2:5] == [str(parent / "greet"), "--task", "greet_split"]
     assert publish[2:] == [str(parent / "greet"), str(parent / "greet" / "greet.json")]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from taskmgr_core.cases import TOLERANCE
 from taskmgr_core.cli import completing
 
 MEGABYTE = 1_000_000
@@ -30,6 +31,14 @@ png_option = click.option(
     "--png",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the picture with what was found on it.",
+)
+tolerance_option = click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=TOLERANCE,
+    show_default=True,
+    metavar="SHARE",
+    help="By what share of its size a number may be another than a case expects.",
 )
 size_option = click.option(
     "--size",

@@ -54,7 +54,7 @@ class SmokeLoad:
         distribution = release.distribution
         with environment.hold():
             with self._runner(environment, network=False) as runner:
-                tasks = self.described(runner, distribution)
+                tasks = described(runner, distribution)
                 stored = {model.name: self.store(model, task) for task, model in _models(tasks)}
                 for task in tasks:
                     if not task.network:
@@ -83,20 +83,6 @@ class SmokeLoad:
             return self.launcher.start(environment, distribution, needs=needs)
         except RunnerError as error:
             raise _refusal(f"no runner of {distribution} can be started", error) from error
-
-    def described(self, runner: Runner, distribution: str) -> tuple[TaskSpec, ...]:
-        """What the tasks of a plugin declare, checked, by name.
-
-        Raises:
-            PublishError: it cannot be imported, or declares what cannot be.
-        """
-        try:
-            answer = runner.request({"kind": "describe"}, timeout=DESCRIBE_SECONDS)
-        except RunnerError as error:
-            raise _refusal(f"{distribution} cannot be imported", error) from error
-        tasks = structure(answer["tasks"], tuple[TaskSpec, ...], f"the tasks of {distribution}")
-        check_declarations(tasks)
-        return tuple(sorted(tasks, key=lambda each: each.name))
 
     def _load(self, runner: Runner, task: TaskSpec, stored: dict[str, StoredFile]) -> None:
         files = ModelFiles(self.folder, self.artifacts)
@@ -132,6 +118,25 @@ class SmokeLoad:
                 f"{model.sha256}; put the right file there, or correct the declaration"
             )
         return self.artifacts.put_file(path, model.name)
+
+
+def described(runner: Runner, distribution: str) -> tuple[TaskSpec, ...]:
+    """What the tasks of a plugin declare, by name.
+
+    Arguments:
+        runner: a process of its virtualenv.
+        distribution: the plugin's.
+
+    Raises:
+        PublishError: with the plugin's own traceback, or naming a declaration that cannot be.
+    """
+    try:
+        answer = runner.request({"kind": "describe"}, timeout=DESCRIBE_SECONDS)
+    except RunnerError as error:
+        raise _refusal(f"{distribution} cannot be imported", error) from error
+    tasks = structure(answer["tasks"], tuple[TaskSpec, ...], f"the tasks of {distribution}")
+    check_declarations(tasks)
+    return tuple(sorted(tasks, key=lambda each: each.name))
 
 
 def _models(tasks: tuple[TaskSpec, ...]) -> list[tuple[TaskSpec, ModelSpec]]:

@@ -51,6 +51,8 @@ class RunnerLauncher:
         log_bytes: how much of the output of one attempt is passed on.
         devices: what the units are that runners hold.
         isolation: what runners are kept from.
+        sources: packages and modules that are imported from where they are edited:
+            name -> folder or file; a runner may read them.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class RunnerLauncher:
     log_bytes: int = LIMIT_BYTES
     devices: Devices = attrs.field(factory=Devices)
     isolation: Isolation = attrs.field(factory=Isolation)
+    sources: Mapping[str, Path] = attrs.field(factory=dict)
 
     def start(
         self,
@@ -114,6 +117,7 @@ class RunnerLauncher:
             their_lifeline, our_lifeline = _pipe(theirs, undo)
             passed = (their_in, their_out, their_lifeline)
             command = _command(python, distribution, folder.path, passed)
+            command += self._from_sources()
 
             if not os.access(python, os.X_OK):  # said here: a shell says it to the log
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(python))
@@ -157,10 +161,16 @@ class RunnerLauncher:
         """What a runner may do with files; none where it is kept from none."""
         if confinement.inputs is None:
             return []
-        readable = (confinement.inputs.path, *needs.readable, *self.isolation.readable)
+        given = (*needs.readable, *self.sources.values())
+        readable = (confinement.inputs.path, *given, *self.isolation.readable)
         writable = (folder, *self.isolation.writable)
         accelerators = self.devices.are_seen(units)
         return rules_of(python.parent.parent, readable, writable, accelerators=accelerators)
+
+    def _from_sources(self) -> list[str]:
+        if not self.sources:
+            return []
+        return ["--sources", *(f"{name}={place}" for name, place in self.sources.items())]
 
     def _environment(self, folder: Path) -> Mapping[str, str]:
         """A clean environment: nothing of the worker's, no secret."""

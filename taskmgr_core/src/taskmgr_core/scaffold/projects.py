@@ -12,6 +12,7 @@ import hashlib
 import json
 import keyword
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -29,9 +30,11 @@ LONGEST_NAME = 30
 # build backends ask for: it has one - in place of any number of _, and none at its ends.
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 # What a task of that name would hide in a template, and taskmgr's own packages.
-_TAKEN = frozenset(
-    {"attrs", "json", "m_l_task", "math", "model", "prediction", "re", "task"}
-    | {"core", "plugins", "tui"}
+_TAKEN = frozenset({"m_l_task", "model", "prediction", "task", "core", "plugins", "tui"})
+# What every plugin's virtualenv has, or its author works with.
+_DEPENDENCIES = frozenset(
+    {"attr", "attrs", "cattr", "cattrs", "pluggy", "hypothesis", "mypy", "pytest", "ruff"}
+    | {"cv2", "numpy", "onnxruntime", "pandas", "scipy", "sklearn", "tensorflow", "torch"}
 )
 
 
@@ -46,13 +49,25 @@ class _Kind:
     test_more: str = ""
     publish_more: str = ""
 
+    @property
+    def has_cases(self) -> bool:
+        """Whether there are inputs with what is expected of them."""
+        return any(path == "cases" for path, _ in self.layout)
+
+    def dev_more(self, name: str) -> str:
+        """What `taskmgr dev` needs behind the folder: with cases, nothing."""
+        return "" if self.has_cases else f"{self.test_more.format(name=name)} {self.example_input}"
+
 
 TEMPLATES: Mapping[str, _Kind] = {
     "simple": _Kind(
         description="A taskmgr task: count the words of a text.",
         tasks=("{name}",),
         example_input="text='to be or not'",
-        layout=(("src/{package}/tasks.py", "the task: a function with `@task`"),),
+        layout=(
+            ("src/{package}/tasks.py", "the task: a function with `@task`"),
+            ("cases", "inputs with the outputs that are expected"),
+        ),
     ),
     "ml": _Kind(
         description="A taskmgr task: tell a question from a statement.",
@@ -61,6 +76,7 @@ TEMPLATES: Mapping[str, _Kind] = {
         layout=(
             ("src/{package}/tasks.py", "the task: a class with a model that stays loaded"),
             ("models", "its weights, which are stored beside the wheel and not in it"),
+            ("cases", "inputs with the outputs that are expected"),
         ),
     ),
     "pipeline": _Kind(
@@ -87,6 +103,7 @@ class Project:
         tasks: the names of its tasks.
         example_input: inputs for a first run, as typed.
         test_more: what `taskmgr test` needs besides.
+        dev_more: what `taskmgr dev` needs besides.
         pipeline: the path of its pipeline file, relative to the folder; None without one.
     """
 
@@ -95,6 +112,7 @@ class Project:
     tasks: tuple[str, ...]
     example_input: str
     test_more: str
+    dev_more: str
     pipeline: Path | None
 
 
@@ -136,6 +154,7 @@ def create_project(name: str, template: str, author: str, parent: Path, year: in
         tasks=tuple(each.format(name=name) for each in kind.tasks),
         example_input=kind.example_input,
         test_more=kind.test_more.format(name=name),
+        dev_more=kind.dev_more(name),
         pipeline=pipeline if pipeline in texts else None,
     )
 
@@ -153,6 +172,12 @@ def check_name(name: str) -> None:
         raise InvalidValueError(f"{name!r} is too long; allowed are {LONGEST_NAME} characters")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
         raise InvalidValueError(f"{name!r} means something in Python; perhaps 'my_{name}'")
+    kind = "Python's standard library" if name in sys.stdlib_module_names else "its dependencies"
+    if name in sys.stdlib_module_names | _DEPENDENCIES:
+        raise InvalidValueError(
+            f"{name!r} is a module of {kind}, which a task of that name would hide; "
+            f"perhaps 'my_{name}'"
+        )
     if name in _TAKEN:
         raise InvalidValueError(f"{name!r} is used by taskmgr itself; perhaps 'my_{name}'")
 
@@ -181,6 +206,8 @@ def _values(name: str, template: str, author: str, year: int) -> dict[str, str]:
         "entry_points": "\n".join(f'{each} = "{package}"' for each in tasks),
         "example_input": kind.example_input,
         "test_more": kind.test_more.format(name=name),
+        "test_cases": "taskmgr test . cases\n" if kind.has_cases else "",
+        "dev_more": kind.dev_more(name),
         "publish_more": kind.publish_more.format(name=name),
         "layout": "\n".join(
             f"- `{path.format(name=name, package=package)}`: {what}" for path, what in layout

@@ -68,6 +68,7 @@ def _next(project: Project, name: str) -> list[str]:
     return [
         f"cd {folder} && python -m pytest",
         f"taskmgr test {folder}/{project.test_more} {project.example_input}",
+        f"taskmgr dev {folder}{project.dev_more}",
         f"taskmgr publish {folder}{pipeline}",
         f"taskmgr run {name} {project.example_input}",
     ]

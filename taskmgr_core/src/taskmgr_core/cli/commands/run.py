@@ -108,7 +108,7 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     what = pipeline_or_name(name, client.metadata.version)
     run_id = new_run_id()
     graph = client.graph(what, version, run_id)
-    given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working)
+    given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working, graph.optional)
     client.submit(what, given, version, graph, run_id)
     if version is not None and (reason := client.metadata.route(name).yanked.get(version)):
         click.echo(f"{name} {version} is yanked: {reason}", err=True)

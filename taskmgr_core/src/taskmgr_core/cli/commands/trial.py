@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from taskmgr_core.cases import read_cases
 from taskmgr_core.cli import completing
-from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
-from taskmgr_core.cli.cells import exact, is_records
-from taskmgr_core.cli.endings import FAILED, OK, say_error, say_note
+from taskmgr_core.cli.arguments import INPUTS_HELP
+from taskmgr_core.cli.endings import FAILED, OK, say_note
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.options import json_option
+from taskmgr_core.cli.options import json_option, tolerance_option
 from taskmgr_core.cli.publishing_view import PublishProgress
-from taskmgr_core.cli.results_view import print_result
-from taskmgr_core.cli.screen import Screen, plain, table
+from taskmgr_core.cli.screen import Screen
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import failure_view
+from taskmgr_core.cli.trial_view import (
+    Lines,
+    cases_folder,
+    cases_view,
+    print_cases,
+    print_tried,
+    tried_view,
+    try_case,
+    try_once,
+)
 from taskmgr_core.errors import NotFoundError
-from taskmgr_core.orchestrator.graph import compile_task
-from taskmgr_core.report.formats import duration
-from taskmgr_core.results import present
 from taskmgr_core.specs import TaskVersion
-from taskmgr_core.trial import Trial, Tried
+from taskmgr_core.trial import Trial
 
 
 @click.command(
@@ -32,7 +36,8 @@ from taskmgr_core.trial import Trial, Tried
     cls=Command,
     examples=[
         "taskmgr test plugins/text_sentiment text='What a day!'",
-        "taskmgr test face_detection image=photo.jpg",
+        "taskmgr test face_detection photo.jpg",
+        "taskmgr test word_count/ word_count/cases",
         "taskmgr test my_plugin @inputs.json --task second --json",
     ],
 )
@@ -41,11 +46,17 @@ from taskmgr_core.trial import Trial, Tried
     help="A published task, or the path of a plugin's folder or wheel.",
     shell_complete=completing.tasks,
 )
-@click.argument("inputs", nargs=-1, help=INPUTS_HELP, shell_complete=completing.fields)
+@click.argument(
+    "inputs",
+    nargs=-1,
+    help=f"{INPUTS_HELP} Or a folder of cases: NAME/input.json and NAME/expected.json.",
+    shell_complete=completing.fields,
+)
 @click.option("--task", "chosen", metavar="NAME", help="Which task of a plugin that has several.")
 @click.option(
     "--version", metavar="V", help="The version of a published task; else the highest final one."
 )
+@tolerance_option
 @json_option
 @click.pass_obj
 def test_command(
@@ -54,29 +65,56 @@ def test_command(
     inputs: tuple[str, ...],
     chosen: str | None,
     version: str | None,
+    tolerance: float,
     as_json: bool,
 ) -> int:
-    """Run a task once in its own virtualenv; record nothing.
+    """Try a task out, once or on its cases; record nothing.
 
-    A plugin that is given by its path is built, locked and loaded as publishing
-    does it, without being published. What the task writes is told on stderr;
-    when it fails, its own traceback is, and the exit code is 1.
+    It runs in its own virtualenv. A plugin that is given by its path is built,
+    locked and loaded as publishing does it, without being published. What the
+    task writes is told on stderr; when it fails, its own traceback is, and the
+    exit code is 1. So it is when the outputs of a case are not what it expects.
     """
-    platform = session.platform()
+    cases = cases_folder(inputs, Path.cwd())
+    platform, screen = session.platform(), session.screen
     try:
         with Trial(platform) as trial:
-            found = _found(trial, session.screen, task, chosen, version)
-            given = read_inputs(compile_task(found).inputs, inputs, Path.cwd())
-            lines: list[dict[str, str]] = []
-            tried = trial.run(found, given, lambda more: _tell(session.screen, lines, more))
+            found = _found(trial, screen, task, chosen, version)
+            if cases is None:
+                return _run_once(trial, screen, found, inputs, as_json)
+            return _run_cases(trial, screen, found, cases, tolerance, as_json)
     finally:
         platform.queue.close()
         platform.metadata.close()
+
+
+def _run_once(
+    trial: Trial, screen: Screen, found: TaskVersion, inputs: tuple[str, ...], as_json: bool
+) -> int:
+    lines = Lines(screen)
+    tried = try_once(trial, found, inputs, lines)
     if as_json:
-        session.screen.json({**_view(tried), "lines": lines})
+        screen.json({**tried_view(tried), "lines": lines.kept})
     else:
-        _print(session.screen, tried)
+        print_tried(screen, tried)
     return OK if tried.outcome.status == "succeeded" else FAILED
+
+
+def _run_cases(
+    trial: Trial,
+    screen: Screen,
+    found: TaskVersion,
+    folder: Path,
+    tolerance: float,
+    as_json: bool,
+) -> int:
+    lines = Lines(screen)
+    judged = [try_case(trial, found, each, tolerance, lines) for each in read_cases(folder)]
+    if as_json:
+        screen.json({**cases_view(found, judged), "lines": lines.kept})
+    else:
+        print_cases(screen, judged)
+    return OK if all(each.passed for each in judged) else FAILED
 
 
 def _found(
@@ -101,42 +139,3 @@ def _found(
         if chosen in (None, each.name):
             return each
     raise NotFoundError.named("task", str(chosen), names)
-
-
-def _tell(screen: Screen, lines: list[dict[str, str]], more: Sequence[tuple[str, str]]) -> None:
-    for stream, text in more:
-        lines.append({"stream": stream, "text": text})
-        screen.err.print(plain(text, "dim"), soft_wrap=True)
-
-
-def _print(screen: Screen, tried: Tried) -> None:
-    outcome, version = tried.outcome, tried.version
-    times = ", ".join(f"{name} {duration(seconds)}" for name, seconds in outcome.seconds.items())
-    if outcome.failure is None:
-        _print_outputs(screen, tried)
-    else:
-        if outcome.failure.traceback:
-            screen.err.print(plain(outcome.failure.traceback.rstrip()), soft_wrap=True)
-        say_error(f"{version.name} {outcome.failure.code}: {outcome.failure.message}")
-    screen.err.print(plain(times, "dim"), soft_wrap=True)
-
-
-def _print_outputs(screen: Screen, tried: Tried) -> None:
-    outputs = present(dict(tried.outputs))
-    shown = table("output", "type", "value", whole=("output",))
-    for name, value in outputs.items():
-        shown.add_row(plain(name, "cyan"), plain(tried.types[name], "dim"), plain(exact(value)))
-    screen.print(shown)
-    print_result(screen, {name: value for name, value in outputs.items() if is_records(value)})
-
-
-def _view(tried: Tried) -> dict[str, object]:
-    return {
-        "task": tried.version.name,
-        "version": tried.version.version,
-        "status": tried.outcome.status,
-        "outputs": present(dict(tried.outputs)),
-        "types": dict(tried.types),
-        "seconds": dict(tried.outcome.seconds),
-        "error": failure_view(tried.outcome.failure),
-    }

@@ -15,7 +15,7 @@ from taskmgr_core.environments import Environment, Environments
 from taskmgr_core.errors import ArtifactError, EnvironmentBuildError, PublishError, RunnerError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.publishing.locks import check_dependencies, keep_lock, make_lock, read_lock
-from taskmgr_core.publishing.smoke import SmokeLoad
+from taskmgr_core.publishing.smoke import SmokeLoad, described
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import Needs, Runner
 from taskmgr_core.runners.devices import NO_UNITS, Numbers
@@ -216,7 +216,7 @@ class Stage:
         try:
             runner = self._start(Needs())
             try:
-                found = self._smoke().described(runner, distribution)
+                found = described(runner, distribution)
             finally:
                 runner.close()
         except (PublishError, RunnerError) as error:
