@@ -30,6 +30,7 @@ COMMANDS = (
     Entry("keys", "keys", "The keys that publications are signed with.", CATALOG),
     Entry("list", "catalog", "List the published tasks and pipelines.", CATALOG),
     Entry("info", "catalog", "Show a task or pipeline: inputs, outputs, versions.", CATALOG),
+    Entry("graph", "graph", "Draw a pipeline, or a run with the states of its steps.", CATALOG),
     Entry("run", "run", "Run a task or pipeline and print its result.", RUNS),
     Entry("runs", "runs", "List runs, newest first.", RUNS),
     Entry("executions", "runs", "The same as runs: list runs, newest first.", RUNS),
