@@ -32,6 +32,7 @@ COMMANDS = (
     Entry("info", "catalog", "Show a task or pipeline: inputs, outputs, versions.", CATALOG),
     Entry("graph", "graph", "Draw a pipeline, or a run with the states of its steps.", CATALOG),
     Entry("run", "run", "Run a task or pipeline and print its result.", RUNS),
+    Entry("batch", "batch", "Run a pipeline over many inputs; keep every result.", RUNS),
     Entry("runs", "runs", "List runs, newest first.", RUNS),
     Entry("executions", "runs", "The same as runs: list runs, newest first.", RUNS),
     Entry("show", "show", "Show all that is recorded of a run.", RUNS),
