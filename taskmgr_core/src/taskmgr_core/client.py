@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
-import uuid_utils
 
+from taskmgr_core.batches.items import Item, items_of
+from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.errors import (
     ArtifactError,
@@ -33,6 +34,8 @@ from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
 from taskmgr_core.rollouts import Rollouts
+from taskmgr_core.run_ids import new_run_id
+from taskmgr_core.serving import RunningWorker
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     SUMMARY_ENTRY,
@@ -63,16 +66,6 @@ LOG_PAGE = 1000
 TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
 SHOW_SECONDS = 0.05
-
-
-class RunningWorker(Protocol):
-    """A worker of this process."""
-
-    def start(self) -> None:
-        """Begin to claim."""
-
-    def stop(self, *, grace: float | None = None) -> None:
-        """Leave."""
 
 
 class RunTimeoutError(TaskmgrError):
@@ -306,6 +299,17 @@ class Client:
                 self._waited_for.pop(run_id, None)
         return self.detail(run_id)
 
+    def batch(
+        self,
+        what: str | PipelineSpec,
+        inputs: Iterable[Mapping[str, Any] | Item],
+        *,
+        window: int = WINDOW,
+        version: str | None = None,
+    ) -> Generator[BatchResult, None, None]:
+        """Run any number of inputs, a window of them at a time; see ``run_items``."""
+        return run_items(self, what, items_of(inputs), window, version)
+
     def wait(
         self,
         run_id: str,
@@ -494,8 +498,3 @@ class Client:
             if self.alive(each) and not each.private and not each.draining
         ]
         return [step for step in graph.steps if not any(each.serves(step) for each in workers)]
-
-
-def new_run_id() -> str:
-    """An id for a run: a UUID of version 7, whose order is that of time."""
-    return str(uuid_utils.uuid7())

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hook_plugins import Site, site, state_of, wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hook_plugins import Site, site, state_of, wait_for
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.hooks.mailbox import Mailbox
 
