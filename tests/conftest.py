@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time.
+# `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time; `nightly`
+# longer still.
 settings.register_profile(
     "default",
     derandomize=True,
@@ -22,6 +23,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("nightly", settings.get_profile("thorough"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # pytest itself sets the first two while a test runs; importing OpenCV sets the last.

@@ -35,11 +35,13 @@ class PlacedStep:
         index: its number in the file, from 0.
         spec: the step as written.
         version: what it runs; None when its task is not known.
+        handles_failure: whether it is the step that is run when the run fails.
     """
 
     index: int
     spec: StepSpec
     version: TaskVersion | None
+    handles_failure: bool = False
 
     @property
     def id(self) -> str:
@@ -49,7 +51,7 @@ class PlacedStep:
     @property
     def place(self) -> str:
         """Where it stands, for messages."""
-        return f"steps[{self.index}]"
+        return "on_failure" if self.handles_failure else f"steps[{self.index}]"
 
     def input_place(self, port: str) -> str:
         """Where one of its inputs stands."""
@@ -143,6 +145,14 @@ class Ports:
     def producer(self, port: str) -> str | None:
         """The step whose output a port is; None for a pipeline input and a constant."""
         return None if port in self._pipeline_inputs else port_step(port)
+
+    def default_of(self, port: str) -> tuple[Any, ...]:
+        """What stands for an output port where its step gave none, alone in a tuple."""
+        step = self._steps.get(self.producer(port) or "")
+        if step is None:
+            return ()
+        field = port.removeprefix(output_port(step.id, ""))
+        return (step.spec.default[field],) if field in step.spec.default else ()
 
     def has_step(self, step_id: str) -> bool:
         """Whether it is one of the steps."""

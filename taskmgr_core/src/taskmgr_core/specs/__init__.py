@@ -1,11 +1,13 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
 from taskmgr_core.specs.pipelines import (
+    FAILURE_PORT,
     SUMMARY_ENTRY,
     Graph,
     GraphStep,
     PipelineSpec,
     ResultSpec,
+    RetrySpec,
     Source,
     StepSpec,
     input_port,
@@ -48,6 +50,7 @@ from taskmgr_core.specs.work import (
 )
 
 __all__ = [
+    "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
@@ -70,6 +73,7 @@ __all__ = [
     "ReadyStep",
     "Release",
     "ResultSpec",
+    "RetrySpec",
     "Route",
     "Run",
     "RunDetail",
