@@ -10,6 +10,7 @@ import attrs
 
 from taskmgr_core.drafts import is_inside
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
+from taskmgr_core.orchestrator.branching import Condition, conditions_of
 from taskmgr_core.orchestrator.compatibility import problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.handling import (
@@ -116,6 +117,7 @@ class _Connected:
     sources: Mapping[str, Mapping[str, Source]]
     after: Mapping[str, tuple[str, ...]]
     order: Sequence[str]
+    conditions: Mapping[str, Condition]
 
 
 class _Compilation:
@@ -177,7 +179,12 @@ class _Compilation:
             optional=_optional(connected.inputs, steps, sources),
             schemas=connected.ports.schemas(),
             steps=tuple(
-                _graph_step(placed[each], sources[each], connected.after[each])
+                _graph_step(
+                    placed[each],
+                    sources[each],
+                    connected.after[each],
+                    connected.conditions[each],
+                )
                 for each in connected.order
             ),
             result=dict(spec.result) or _untaken(connected.ports, steps, sources),
@@ -198,7 +205,11 @@ class _Compilation:
         for cycle in ports.alias_cycles:
             place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
             self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
-        after = {step.id: self._after(step, sources[step.id], ports) for step in steps}
+        conditions = conditions_of(self._spec, steps, ports, self._problems)
+        after = {
+            step.id: self._after(step, sources[step.id], conditions[step.id], ports)
+            for step in steps
+        }
         for each in steps:
             self._problems += problems_of_policy(each, self._validator)
         self._problems += problems_of_handler(self._spec, steps, sources, after)
@@ -206,7 +217,7 @@ class _Compilation:
         for circle in circles(after, order):
             self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
         self._problems += problems_of_result(self._result(), ports.find_output)
-        return _Connected(inputs, steps, ports, sources, after, order)
+        return _Connected(inputs, steps, ports, sources, after, order, conditions)
 
     @property
     def _step_places(self) -> Iterator[str]:
@@ -331,9 +342,15 @@ class _Compilation:
         return (Problem(place, message),)
 
     def _after(
-        self, step: PlacedStep, sources: Mapping[str, Source], ports: Ports
+        self, step: PlacedStep, sources: Mapping[str, Source], condition: Condition, ports: Ports
     ) -> tuple[str, ...]:
         found: dict[str, None] = {}
+        for name, source in condition.reads.items():
+            producer = ports.producer(source.port)
+            if producer == step.id:
+                self._report(f"{step.place}.when", f"{name} is made by the step itself")
+            elif producer is not None and ports.has_step(producer):
+                found[producer] = None
         for field, source in sources.items():
             producer = ports.producer(source.port)
             if producer == step.id:
@@ -401,7 +418,10 @@ def _untaken(
 
 
 def _graph_step(
-    placed: PlacedStep, sources: Mapping[str, Source], after: tuple[str, ...]
+    placed: PlacedStep,
+    sources: Mapping[str, Source],
+    after: tuple[str, ...],
+    condition: Condition,
 ) -> GraphStep:
     spec, version = placed.spec, placed.version
     if version is None:
@@ -420,7 +440,9 @@ def _graph_step(
         outputs=tuple(field.name for field in task.outputs),
         after=after,
         resources=dict(task.resources),
-        bears=bears(sources, after),
+        bears=bears((*sources.values(), *condition.reads.values()), after),
+        when=condition.expression,
+        reads=dict(condition.reads),
         retry=spec.retry,
         on_error=spec.on_error,
         default=dict(spec.default),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from taskmgr_core.errors import Problem, nearest
-from taskmgr_core.orchestrator.ports import PlacedStep, Ports
+from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.retries import problems_of_retry
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import FAILURE_PORT, PipelineSpec, Source, input_port
@@ -96,20 +96,15 @@ def with_fallback(source: Source | None, ports: Ports) -> Source | None:
     return attrs.evolve(source, fallback=ports.default_of(source.port))
 
 
-def bears(sources: Mapping[str, Source], after: Sequence[str]) -> tuple[str, ...]:
-    """The steps before a step that may end without outputs, all of whose ports have a fallback."""
-    needed = {
-        source.port.split("_")[1]
-        for source in sources.values()
-        if source.port.startswith("output_") and not source.fallback
-    }
-    return tuple(step for step in after if step not in needed and _has_fallback(sources, step))
+def bears(sources: Collection[Source], after: Sequence[str]) -> tuple[str, ...]:
+    """The steps before a step that may end without outputs, all of whose ports have a fallback.
 
-
-def _has_fallback(sources: Mapping[str, Source], step: str) -> bool:
-    return any(
-        source.fallback and source.port.startswith(f"output_{step}_") for source in sources.values()
-    )
+    Arguments:
+        sources: what the step takes and what its condition reads.
+        after: the steps before it.
+    """
+    needed = {port_step(source.port) for source in sources if not source.fallback}
+    return tuple(step for step in after if step not in needed)
 
 
 def _is_of_step(port: str, steps: Sequence[PlacedStep]) -> bool:

@@ -182,6 +182,10 @@ class Ports:
         self._resolved.update(dict.fromkeys(trail, found))
         return found
 
+    def named(self, name: str) -> Source | None:
+        """Where the value comes from that a name stands for; None where it is none of a port."""
+        return self.source(name) if self._is_input_port(name) else self._direct(name)
+
     def problem_of(self, reference: Reference) -> str | None:
         """Why a mapping value is none of those that are allowed; None when it is one."""
         if isinstance(reference, str):

@@ -10,6 +10,8 @@ from taskmgr_core.specs.pipelines import (
     RetrySpec,
     Source,
     StepSpec,
+    SwitchSpec,
+    condition_port,
     input_port,
     output_port,
 )
@@ -85,11 +87,13 @@ __all__ = [
     "StepSpec",
     "StepStatus",
     "StoredFile",
+    "SwitchSpec",
     "TaskSpec",
     "TaskVersion",
     "Waiting",
     "Worker",
     "as_ready",
+    "condition_port",
     "input_port",
     "output_port",
 ]

@@ -52,6 +52,7 @@ class StepSpec:
         on_error: what follows when it fails: ``fail`` (the run does), ``continue``
             (without its outputs) or ``default`` (with ``default`` in their place).
         default: output field -> the JSON that stands for it where the step gave none.
+        when: a condition in CEL over ports; where it does not hold the step is skipped.
     """
 
     id: str
@@ -62,6 +63,22 @@ class StepSpec:
     timeout: float | None = None
     on_error: str = "fail"
     default: Mapping[str, Any] = attrs.field(factory=dict)
+    when: str = ""
+
+
+@attrs.frozen
+class SwitchSpec:
+    """Which of several steps are run: conditions for each of them, written once.
+
+    Attributes:
+        on: an expression in CEL that gives a text.
+        cases: text -> the ids of the steps that are run where it is that.
+        otherwise: those that are run where it is none of them.
+    """
+
+    on: str
+    cases: Mapping[str, tuple[str, ...]]
+    otherwise: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -96,6 +113,7 @@ class PipelineSpec:
         description: one line.
         timeout: seconds for the whole run; None for as long as it takes.
         on_failure: a step that is run when the run fails; None for none.
+        switch: which of several steps are run.
     """
 
     pipeline: str
@@ -105,6 +123,7 @@ class PipelineSpec:
     description: str = ""
     timeout: float | None = None
     on_failure: StepSpec | None = None
+    switch: tuple[SwitchSpec, ...] = ()
 
 
 @attrs.frozen
@@ -139,6 +158,8 @@ class GraphStep:
         bears: those of them that may end without outputs, as it has a value in their place.
         retry, on_error, default: as in ``StepSpec``.
         handles_failure: whether it is run when the run fails, and only then.
+        when: the condition; empty for always.
+        reads: the names in it -> where their values come from.
     """
 
     id: str
@@ -158,11 +179,14 @@ class GraphStep:
     on_error: str = "fail"
     default: Mapping[str, Any] = attrs.field(factory=dict)
     handles_failure: bool = False
+    when: str = ""
+    reads: Mapping[str, Source] = attrs.field(factory=dict)
 
     @property
     def sources(self) -> frozenset[str]:
         """The ports and pipeline inputs whose values an attempt needs."""
-        return frozenset(each.port for each in self.inputs.values() if each.port)
+        every = (*self.inputs.values(), *self.reads.values())
+        return frozenset(each.port for each in every if each.port)
 
 
 @attrs.frozen
@@ -202,6 +226,11 @@ class Graph:
 def input_port(step_id: str, field: str) -> str:
     """The id of an input port: ``input_001_image``."""
     return f"input_{step_id}_{field}"
+
+
+def condition_port(step_id: str) -> str:
+    """Where it is recorded whether the condition of a step held: ``when_001``."""
+    return f"when_{step_id}"
 
 
 def output_port(step_id: str, field: str) -> str:

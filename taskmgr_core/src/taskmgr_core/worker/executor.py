@@ -43,6 +43,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
+from taskmgr_core.worker.deciding import NO_DECISION, decided
 from taskmgr_core.worker.failure_report import given_report, with_report
 from taskmgr_core.worker.pool import Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
@@ -110,6 +111,10 @@ class Executor:
             version = self._versions.get(claim.graph_step.task, claim.graph_step.version)
             if claim.graph_step.handles_failure:
                 claim = with_report(claim, self.metadata)
+            decision = decided(claim, self.artifacts)
+            if decision is not None and not decision.holds:
+                total = time.perf_counter() - started
+                return Outcome("skipped", decision.values, decision.edges, {"total": total})
             inputs = self._inputs(claim, version)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
@@ -121,12 +126,13 @@ class Executor:
                 return self._failed(claim, reason, inputs, time.perf_counter() - started)
             _LOGGER.exception("run %s step %s met a bug of taskmgr", claim.step.run, claim.step.id)
             return Outcome("failed", inputs, failure=internal_failure(error))
+        also = decision or NO_DECISION
         fields = {value.port.split("_", 2)[2]: value for value in inputs}
         replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*given_report(claim), *inputs, *outputs),
-            edges=step_edges(claim.graph_step, fields, replaced),
+            values=(*given_report(claim), *also.values, *inputs, *outputs),
+            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
             seconds={**seconds, "total": time.perf_counter() - started},
         )
 

@@ -258,6 +258,8 @@ class WorkerProcess:
         return attrs.evolve(outcome, status="ready", failure=None)
 
     def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
+        if outcome.status == "skipped":
+            log.write([("taskmgr", f"left out: {claim.graph_step.when} does not hold")])
         if outcome.failure is None:
             return
         again = "; it will be tried again" if outcome.status == "ready" else ""
