@@ -14,8 +14,12 @@ from taskmgr_core.settings import load
 from taskmgr_core.testing.contract import names
 from taskmgr_core.wiring import Platform
 
+# The first test waits for a run over all broken tasks, on machines that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "projects" / "broken"
+SLOW = [pytest.mark.load, pytest.mark.timeout(600)]
 VISION = ("face_attributes", "face_detection", "face_detection_haar", "face_features")
 PIPELINE = {
     "pipeline": "shouting",
@@ -193,7 +197,7 @@ def test_own_tests_run_beside_where_paths_are_given(tmp_path: Path) -> None:
     [
         ("text_sentiment", ""),
         ("face_detection", names.MEMORY),  # which takes some seconds: with the others
-        *(pytest.param(name, "", marks=pytest.mark.load) for name in VISION),
+        *(pytest.param(name, "", marks=SLOW) for name in VISION),
     ],
 )
 def test_plugins_of_the_repository_keep_every_contract(
