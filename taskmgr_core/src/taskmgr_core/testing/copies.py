@@ -6,14 +6,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-# Nothing that a wheel is built from, and much of it large.
+from taskmgr_core.publishing.sources import MODELS_NAME
+
+# Nothing that a wheel is built from, and much of it large: wherever it is, and beside the project.
 LEFT_OUT = frozenset(
     {
         *("__pycache__", ".git", ".hg", ".venv", "venv", ".tox", ".nox", "node_modules"),
         *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".taskmgr"),
-        *("build", "dist", "models"),
     }
 )
+LEFT_OUT_OF_PROJECT = frozenset({"build", "dist", MODELS_NAME})
 State = frozenset[tuple[str, int, int]]
 
 
@@ -34,17 +36,26 @@ class ProjectCopies:
         key = (project, frozenset(_files(project)))
         if key not in self._made:
             target = self._folder / str(len(self._made)) / project.name
-            shutil.copytree(project, target, ignore=lambda _, names: LEFT_OUT.intersection(names))
+            shutil.copytree(
+                project,
+                target,
+                ignore=lambda folder, names: _left_out(Path(folder) == project) & set(names),
+            )
             self._made[key] = target
         return self._made[key]
+
+
+def _left_out(outermost: bool) -> frozenset[str]:
+    return LEFT_OUT | LEFT_OUT_OF_PROJECT if outermost else LEFT_OUT
 
 
 def _files(project: Path) -> Iterator[tuple[str, int, int]]:
     """Name, time of change and size of each file of a project."""
     waiting = [project]
     while waiting:
-        for path in waiting.pop().iterdir():
-            if path.name in LEFT_OUT:
+        folder = waiting.pop()
+        for path in folder.iterdir():
+            if path.name in _left_out(folder == project):
                 continue
             if path.is_dir():
                 waiting.append(path)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -235,6 +236,14 @@ class TemporaryPlatform:
         self._doomed.append((task, process))
         if process.stdout is not None and not process.stdout.readline():
             raise InvalidValueError(f"the worker that was to be lost did not start in {self.home}")
+        # On a busy machine its beats may be late: it counts as lost when it is, and not before.
+        self._client.lost_after = PATIENCE_SECONDS
+        threading.Thread(target=self._after, args=(process,), daemon=True).start()
+
+    def _after(self, process: subprocess.Popen[str]) -> None:
+        process.wait()
+        if all(each.poll() is not None for _, each in self._doomed):
+            self._client.lost_after = self._settings.lost_after
 
     def told(self) -> str:
         """Its runs, for the report of a test that failed."""

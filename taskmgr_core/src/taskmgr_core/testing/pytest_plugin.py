@@ -137,6 +137,10 @@ def platform(
     from taskmgr_plugins.testing.projects import project_of
 
     marker = request.node.get_closest_marker(MARKER)
+    if marker and marker.args:
+        raise pytest.UsageError(
+            f"@pytest.mark.{MARKER}({marker.args[0]!r}): settings are named, as retry_delay=300"
+        )
     home = tmp_path_factory.mktemp("taskmgr-home")
     made = TemporaryPlatform(
         home,

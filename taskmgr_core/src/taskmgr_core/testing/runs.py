@@ -63,11 +63,7 @@ class TestRun:
     @property
     def failures(self) -> list[str]:
         """The codes of all attempts that failed, as ``crashed``, in the order of the steps."""
-        return [
-            failure.code
-            for step in self.detail.steps
-            for failure in (*step.failures, *([step.failure] if step.failure else []))
-        ]
+        return [failure.code for step in self.detail.steps for failure in _attempts(step)]
 
     @property
     def result(self) -> Any:
@@ -114,10 +110,17 @@ class TestRun:
         for step in self.detail.steps:
             tried = "" if step.attempt < 2 else f" after {step.attempt} attempts"
             lines.append(f"  step {step.id} {step.task} {step.version} {step.status}{tried}")
-            for failure in (*step.failures, *([step.failure] if step.failure else [])):
+            for failure in _attempts(step):
                 lines.append(f"    {failure.code}: {failure.message}")
                 lines += [f"      {line}" for line in failure.traceback.splitlines()]
         return "\n".join(lines)
+
+
+def _attempts(step: Step) -> tuple[Failure, ...]:
+    """Why each attempt at a step failed, the last one told once."""
+    if step.failure is None or step.failure in step.failures[-1:]:
+        return step.failures
+    return (*step.failures, step.failure)
 
 
 def assert_lineage(run: TestRun, port: str, *, came_from: str | Sequence[str]) -> None:
