@@ -209,14 +209,14 @@ class Hooks:
 
     def _sort(self) -> None:
         """Write down who implements what; a plugin that loads late is added when it has."""
-        plugins = self._plugins
-        if plugins is None:
-            return
-        takers: dict[str, list[HookPlugin]] = {}
-        for each in plugins:
-            for hook in each.hooks:
-                takers.setdefault(hook, []).append(each)
-        self._takers = takers
+        with self._lock:  # of two who sort at once the later one must have seen the more
+            if self._plugins is None:
+                return
+            takers: dict[str, list[HookPlugin]] = {}
+            for each in self._plugins:
+                for hook in each.hooks:
+                    takers.setdefault(hook, []).append(each)
+            self._takers = takers
 
     def _found(self) -> Iterable[HookPlugin]:
         names = set(self._own)
