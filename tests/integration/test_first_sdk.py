@@ -1,4 +1,4 @@
-"""What was published with the first released SDK runs on today's worker."""
+"""What was published with the first SDK, or with a later one, runs on today's worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
+from sdk_wheels import rewritten
 
 from taskmgr_core.client import Client
 from taskmgr_core.documents import digest_of, structure
@@ -64,3 +66,25 @@ def test_first_sdk_refuses_as_it_did(versions: tuple[TaskVersion, ...], run: Run
     assert failed.run.failure.code == "invalid-input"
     assert failed.run.failure.message.endswith(": an empty text has no words")
     assert failed.steps[0].attempt == 1
+
+
+def test_release_with_a_later_sdk_of_the_same_protocol_runs(
+    versions: tuple[TaskVersion, ...], client: Client, run: Run, tmp_path: Path
+) -> None:
+    """What a later runner tells beside what is known here is left alone."""
+    today = build_sdk_wheel(tmp_path)
+    later = rewritten(
+        today.read_bytes(),
+        {
+            "taskmgr_plugins/__main__.py": (
+                'return {**answer, "id": frame.get("id")}',
+                'return {**answer, "id": frame.get("id"), "later": {"of": "tomorrow"}}',
+            ),
+        },
+    )
+    sdk = client.artifacts.put_bytes(later, today.name)
+    client.metadata.add_versions(
+        [attrs.evolve(each, release=attrs.evolve(each.release, sdk=sdk)) for each in versions]
+    )
+    assert client.metadata.version("cut").release.sdk == sdk
+    assert run("cut", text="to be").result is not None

@@ -177,7 +177,8 @@ def test_lost_worker_and_what_it_held_is_told_by_another(
     worker.start()
     try:
         (held,) = (each.id for each in client.workers() if each.pid == victim.pid)
-        wait_until(lambda: len(client.workers()) >= 2, "the other is there")
+        reporter = worker._reporter
+        wait_until(lambda: held in reporter._living, "the other has seen it beat")
         victim.send_signal(signal.SIGKILL)
         wait_until(lambda: told.of(RunEnded), "the end is told")
     finally:

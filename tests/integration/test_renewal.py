@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import platform
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pytest
 from plugin_projects import write_plugin
+from sdk_wheels import rewritten
 
 from taskmgr_core.cli.publishing_view import published_line
 from taskmgr_core.client import Client
@@ -57,8 +54,6 @@ def publish_with_sdk(client: Client, folder: Path, number: int) -> TaskVersion:
 
 def speaking(wheel: bytes, number: int) -> bytes:
     """The SDK's wheel with another protocol; with the first one, ``hello`` has no id."""
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
     changes = {
         "taskmgr_plugins/protocol.py": (OURS, f"\n# Another's.\nVERSION = {number}\n"),
         "taskmgr_plugins/__main__.py": (
@@ -66,25 +61,7 @@ def speaking(wheel: bytes, number: int) -> bytes:
             "" if number == 1 else '        "id": 0,\n',
         ),
     }
-    for name, (old, new) in changes.items():
-        assert files[name].decode().count(old) == 1
-        files[name] = files[name].decode().replace(old, new).encode()
-    record = next(name for name in files if name.endswith("/RECORD"))
-    files[record] = "".join(
-        f"{name},,\n" if name == record else f"{name},{hash_of(each)},{len(each)}\n"
-        for name, each in files.items()
-    ).encode()
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
-        for name, each in files.items():
-            archive.writestr(name, each)
-    return written.getvalue()
-
-
-def hash_of(content: bytes) -> str:
-    """As ``RECORD`` has it."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
-    return f"sha256={digest.rstrip(b'=').decode()}"
+    return rewritten(wheel, changes)
 
 
 def shouted(client: Client) -> RunDetail:

@@ -216,6 +216,32 @@ def test_plugin_that_cannot_keep_up_loses_what_its_queue_does_not_hold(site: Sit
     assert not state_of(hooks, "slow").is_well
 
 
+def test_event_that_is_slow_to_make_costs_those_behind_it_and_no_caller(site: Site) -> None:
+    """While the store does not answer telling takes no time, and what is lost is counted."""
+    module = site.install("acme", KEEPS)
+    hooks = site.hooks(capacity=3)
+    hooks.tell(NOTIFY, partial(int, 0))
+    wait_for(lambda: heard(module) == [0], "all is loaded")
+    gate, begun = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        begun.set()
+        gate.wait(30)
+        return 1
+
+    hooks.tell(NOTIFY, slow)
+    assert begun.wait(10)
+    for number in range(2, 7):
+        hooks.tell(NOTIFY, partial(int, number))
+    assert state_of(hooks, "acme").dropped == 2
+    gate.set()
+    wait_for(
+        lambda: len(heard(module)) + state_of(hooks, "acme").dropped == 7,
+        "each of the others is told or counted",
+    )
+    assert heard(module)[:2] == [0, 1]
+
+
 def test_plugin_that_hangs_in_its_import_is_given_up_and_comes_back(site: Site) -> None:
     """The others are told without it; when its import ends it hears what comes then."""
     site.folder.joinpath("open").unlink(missing_ok=True)

@@ -73,7 +73,6 @@ class Hooks:
         self._incoming: Mailbox[tuple[str, Callable[[], object]]] = Mailbox(capacity)
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._dropped = 0
 
     def wants(self, hook: str) -> bool:
         """Whether somebody implements a hook, or may: it is known once all are loaded."""
@@ -91,11 +90,8 @@ class Hooks:
         if self._thread is None:
             self._start()
         if not self._incoming.put((hook, make)):
-            with self._lock:
-                self._dropped += 1
-                first = self._dropped == 1
-            if first and not self._closed:
-                _LOGGER.warning("hooks: events come faster than they can be handed out")
+            for each in (self._takers or {}).get(hook, ()):
+                each.miss()
 
     def ask(self, hook: str, argument: object) -> list[Answer]:
         """Call a hook in every plugin that implements it, and wait for what they say.
@@ -143,11 +139,6 @@ class Hooks:
     def reported(self) -> tuple[PluginState, ...]:
         """How those plugins are that others should know of: our own only if not well."""
         return tuple(each for each in self.states() if each.source != OWN or not each.is_well)
-
-    @property
-    def dropped(self) -> int:
-        """How many events were dropped before anybody was told."""
-        return self._dropped
 
     def not_installed(self) -> tuple[str, ...]:
         """The names in the setting that no plugin has."""
@@ -209,14 +200,14 @@ class Hooks:
 
     def _sort(self) -> None:
         """Write down who implements what; a plugin that loads late is added when it has."""
-        plugins = self._plugins
-        if plugins is None:
-            return
-        takers: dict[str, list[HookPlugin]] = {}
-        for each in plugins:
-            for hook in each.hooks:
-                takers.setdefault(hook, []).append(each)
-        self._takers = takers
+        with self._lock:  # of two who sort at once the later one must have seen the more
+            if self._plugins is None:
+                return
+            takers: dict[str, list[HookPlugin]] = {}
+            for each in self._plugins:
+                for hook in each.hooks:
+                    takers.setdefault(hook, []).append(each)
+            self._takers = takers
 
     def _found(self) -> Iterable[HookPlugin]:
         names = set(self._own)

@@ -93,6 +93,11 @@ class HookPlugin:
         """Have it called, some time; dropped and counted where it cannot keep up."""
         self._put(_Call(hook, argument))
 
+    def miss(self) -> None:
+        """Count a call that could not even be made ready for it."""
+        self._count("dropped")
+        self._say("full", "is left out for now: events come faster than they can be made")
+
     def ask(self, hook: str, argument: Any) -> Future[list[Any]]:
         """Have it called; what its implementations return comes, if they do."""
         reply: Future[list[Any]] = Future()

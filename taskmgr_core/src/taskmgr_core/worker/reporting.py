@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
@@ -21,15 +20,14 @@ class Reporter:
         worker: the id of the worker.
         slow_step: the part of its timeout after which a step is slow; 0 for never.
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
-        started_at: UTC seconds since when the worker has been there.
     """
 
     teller: Teller
     worker: str
     slow_step: float
     timeouts: Mapping[str, float]
-    started_at: float = attrs.field(factory=time.time)
-    _lost: set[str] = attrs.field(factory=set, init=False)
+    _beats: dict[str, float] = attrs.field(factory=dict, init=False)
+    _living: set[str] = attrs.field(factory=set, init=False)
     _slow: set[tuple[str, str, int]] = attrs.field(factory=set, init=False)
 
     def lost(self, silent: Collection[str], workers: Sequence[Worker]) -> None:
@@ -39,21 +37,19 @@ class Reporter:
             silent: the ids of all that are silent.
             workers: all that the store knows.
         """
-        alive = [each.id for each in workers if each.id not in silent and not each.private]
-        for each in workers:
-            # One that was silent before this worker came is no news.
-            is_news = each.id in silent and each.heartbeat >= self.started_at - 1
-            if not is_news or each.private or each.id in self._lost:
+        served = [each for each in workers if not each.private]
+        first = min((each.id for each in served if each.id not in silent), default="")
+        for each in served:
+            # One that was silent before this worker came is no news: only who was seen to beat
+            # can be lost. What time a beat says does not count, clocks may be wrong.
+            if self._beats.setdefault(each.id, each.heartbeat) != each.heartbeat:
+                self._beats[each.id] = each.heartbeat
+                self._living.add(each.id)
+            if each.id not in silent or each.id not in self._living:
                 continue
-            self._lost.add(each.id)
-            if self.worker == min(alive, default=""):
-                self.teller.notify(
-                    "worker-lost",
-                    f"worker {each.id} on {each.host} is lost: it has not been heard of for "
-                    f"{time.time() - each.heartbeat:.1f} s; what it ran, {len(each.running)} "
-                    "steps, is taken back",
-                    worker=each.id,
-                )
+            self._living.remove(each.id)
+            if self.worker == first:
+                self.teller.notify("worker-lost", _lost(each), worker=each.id)
 
     def released(self, steps: Sequence[Step]) -> None:
         """Steps were taken back from workers that are lost."""
@@ -94,3 +90,8 @@ class Reporter:
                 task=step.task,
                 worker=self.worker,
             )
+
+
+def _lost(worker: Worker) -> str:
+    held = f"; it held {', '.join(worker.running)}" if worker.running else ""
+    return f"worker {worker.id} on {worker.host} is lost: it does not beat any more{held}"

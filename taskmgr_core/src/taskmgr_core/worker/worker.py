@@ -402,11 +402,11 @@ class WorkerProcess:
         beats.update({each.id: each.heartbeat for each in workers})
         beats.pop(self.id, None)
         silent = self._watch.silent(beats, time.monotonic())
+        self._reporter.lost(silent, workers)
         now = time.time()
         if not silent and now < self._look_for_stalled:
             return
         self._look_for_stalled = now + STALLED_SECONDS
-        self._reporter.lost(silent, workers)
         released = self._metadata.release_lost(silent, self._timing.lost_attempts, decide, now)
         for step in released:
             _LOGGER.warning(
