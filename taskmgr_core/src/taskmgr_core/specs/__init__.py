@@ -25,6 +25,7 @@ from taskmgr_core.specs.runs import (
     Step,
     StepStatus,
 )
+from taskmgr_core.specs.schedules import CATCH_UP, CatchUp, Firing, Schedule
 from taskmgr_core.specs.tasks import (
     FieldSpec,
     ModelSpec,
@@ -48,16 +49,19 @@ from taskmgr_core.specs.work import (
 )
 
 __all__ = [
+    "CATCH_UP",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
     "SUMMARY_ENTRY",
+    "CatchUp",
     "Choice",
     "Claim",
     "Edge",
     "Failure",
     "FieldSpec",
     "FieldValue",
+    "Firing",
     "Graph",
     "GraphStep",
     "Hold",
@@ -75,6 +79,7 @@ __all__ = [
     "RunDetail",
     "RunStatus",
     "RunSummary",
+    "Schedule",
     "Signature",
     "Source",
     "Step",

@@ -56,6 +56,9 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
+    "firings": (
+        IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
+    ),
     "log": (
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
@@ -73,6 +76,9 @@ class Durable:
     routes: Collection[Document]
     pipelines: Collection[Document]
     runs: Collection[Document]
+    schedules: Collection[Document]
+    firings: Collection[Document]
+    leases: Collection[Document]
 
 
 class Database:
@@ -107,6 +113,9 @@ class Database:
             synced["routes"],
             synced["pipelines"],
             synced["runs"],
+            synced["schedules"],
+            synced["firings"],
+            synced["leases"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]

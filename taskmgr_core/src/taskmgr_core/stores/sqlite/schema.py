@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 5
+VERSION = 6
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -14,6 +14,7 @@ DROP INDEX IF EXISTS steps_due_in_queue;
 """,
     3: "",
     4: "",
+    5: "",
 }
 _AFTER = {
     1: """
@@ -28,6 +29,7 @@ DROP TABLE IF EXISTS value_digests;
     2: "",
     3: "",
     4: "",
+    5: "",
 }
 
 STATEMENTS = """
@@ -46,6 +48,25 @@ CREATE TABLE IF NOT EXISTS routes (
     task TEXT PRIMARY KEY,
     revision INTEGER NOT NULL,
     document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS schedules (
+    name TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS firings (
+    schedule TEXT NOT NULL,
+    at REAL NOT NULL,
+    run TEXT NOT NULL,
+    fired_at REAL NOT NULL,
+    submitted INTEGER NOT NULL,
+    problem TEXT NOT NULL,
+    PRIMARY KEY (schedule, at)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pipelines (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
