@@ -29,6 +29,7 @@ from taskmgr_core.specs.runs import (
     Step,
     StepStatus,
 )
+from taskmgr_core.specs.schedules import CATCH_UP, CatchUp, Firing, Schedule
 from taskmgr_core.specs.tasks import (
     FieldSpec,
     ModelSpec,
@@ -54,17 +55,20 @@ from taskmgr_core.specs.work import (
 )
 
 __all__ = [
+    "CATCH_UP",
     "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
     "SUMMARY_ENTRY",
+    "CatchUp",
     "Choice",
     "Claim",
     "Edge",
     "Failure",
     "FieldSpec",
     "FieldValue",
+    "Firing",
     "Graph",
     "GraphStep",
     "Hold",
@@ -85,6 +89,7 @@ __all__ = [
     "RunDetail",
     "RunStatus",
     "RunSummary",
+    "Schedule",
     "Signature",
     "Source",
     "Step",

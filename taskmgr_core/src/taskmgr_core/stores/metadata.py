@@ -39,6 +39,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
+from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
 UNCLAIMED_SECONDS = 5.0
@@ -124,6 +125,10 @@ def roles_of(value: FieldValue) -> dict[str, Role]:
 
 class MetadataStore(Protocol):
     """Tasks, pipelines, runs, steps, values, edges, workers and logs."""
+
+    @property
+    def schedules(self) -> ScheduleStore:
+        """Schedules, and what they have fired."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""

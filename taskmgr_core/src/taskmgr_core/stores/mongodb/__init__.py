@@ -34,6 +34,7 @@ from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.database import Database
 from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.runs import Runs
+from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.workers import Log, Workers
 
 
@@ -51,6 +52,7 @@ class MongoMetadata:
 
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
+        self.schedules = MongoSchedules(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
@@ -90,6 +92,7 @@ class MongoMetadata:
         with self._database.translated():
             yield from self._catalog.damaged()
             yield from self._runs.damaged()
+            yield from self.schedules.damaged()
 
     def add_versions(self, versions: Sequence[TaskVersion]) -> bool:
         """Record the task versions of one release."""

@@ -57,6 +57,9 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("deadline", ASCENDING)], name="by_deadline", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
+    "firings": (
+        IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
+    ),
     "log": (
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
@@ -74,6 +77,9 @@ class Durable:
     routes: Collection[Document]
     pipelines: Collection[Document]
     runs: Collection[Document]
+    schedules: Collection[Document]
+    firings: Collection[Document]
+    leases: Collection[Document]
 
 
 class Database:
@@ -108,6 +114,9 @@ class Database:
             synced["routes"],
             synced["pipelines"],
             synced["runs"],
+            synced["schedules"],
+            synced["firings"],
+            synced["leases"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]

@@ -106,7 +106,13 @@ class Lineage:
     def mentioned(self) -> Iterator[str]:
         """See ``MetadataStore.mentioned``."""
         durable = self.database.durable
-        for collection in (durable.runs, durable.releases, durable.pipelines, durable.routes):
+        for collection in (
+            durable.runs,
+            durable.releases,
+            durable.pipelines,
+            durable.routes,
+            durable.schedules,
+        ):
             for document in collection.find({}):
                 yield from digests_in(str(document))
 

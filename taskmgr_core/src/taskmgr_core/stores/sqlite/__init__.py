@@ -33,6 +33,7 @@ from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
 from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, load, runs, workers
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
 
@@ -49,6 +50,7 @@ class SqliteMetadata:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        self.schedules = SqliteSchedules(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.stores.sqlite import catalog, claims, lineage, runs
+from taskmgr_core.stores.sqlite import catalog, claims, lineage, runs, schedules
 from taskmgr_core.stores.sqlite.database import Database
 
 PAGE = 200
@@ -44,6 +44,7 @@ class _Table:
 _TABLES = (
     _Table("task_versions", ("published",), catalog.version_from),
     _Table("routes", ("task",), catalog.route_from),
+    _Table("schedules", ("name",), schedules.from_row),
     _Table("pipelines", ("name",), catalog.pipeline_from),
     _Table("runs", ("id",), runs.check),
     _Table("steps", ("run", "id"), claims.check),

@@ -55,6 +55,25 @@ CREATE TABLE IF NOT EXISTS routes (
     revision INTEGER NOT NULL,
     document TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS schedules (
+    name TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS firings (
+    schedule TEXT NOT NULL,
+    at REAL NOT NULL,
+    run TEXT NOT NULL,
+    fired_at REAL NOT NULL,
+    submitted INTEGER NOT NULL,
+    problem TEXT NOT NULL,
+    PRIMARY KEY (schedule, at)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pipelines (name TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,
