@@ -24,6 +24,7 @@ from taskmgr_core.specs.runs import (
     RunSummary,
     Step,
     StepStatus,
+    StepTimes,
 )
 from taskmgr_core.specs.tasks import (
     FieldSpec,
@@ -80,6 +81,7 @@ __all__ = [
     "Step",
     "StepSpec",
     "StepStatus",
+    "StepTimes",
     "StoredFile",
     "TaskSpec",
     "TaskVersion",
