@@ -13,7 +13,7 @@ from textual.widgets import Button, Static
 
 KEYS: Sequence[tuple[str, str]] = (
     ("1  2", "overview, runs"),
-    ("arrows, h j k l, mouse", "move; a click on a heading does nothing"),
+    ("arrows, h j k, g G", "move; g to the first line, G to the last"),
     ("tab, shift+tab", "the next table, the one before"),
     ("enter", "open: a task's runs, a worker's run, a run, a field's value"),
     ("escape", "back"),
@@ -23,7 +23,7 @@ KEYS: Sequence[tuple[str, str]] = (
     ("c", "cancel the run, after a question"),
     ("t", "try again: a new run with the same inputs"),
     ("[  ]", "run: the tab before, the next"),
-    ("l", "run: the lineage of the field; lineage: open the branch"),
+    ("l", "run: the lineage of the field; lineage: open or close the branch"),
     ("o", "lineage: open the run of the value"),
     ("r", "ask the store now"),
     ("d", "dark or light"),
