@@ -10,6 +10,7 @@ from taskmgr_core.watching import Watcher
 
 LARGE = (110, 30)
 NEXT = "right_square_bracket"
+BEFORE = "left_square_bracket"
 
 # Each picture with the keys that lead to it from the one before; the tour begins with the overview.
 TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
@@ -21,8 +22,8 @@ TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("run-timeline", (NEXT,)),
     ("run-fields", (NEXT,)),
     ("field", ("j", "enter")),
-    ("run-log", ("escape", NEXT)),
-    ("lineage", ("left_square_bracket", "l")),
+    ("run-log", ("escape", NEXT, NEXT)),
+    ("lineage", (BEFORE, BEFORE, "l")),
 )
 SMALL_TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("small-overview", ()),

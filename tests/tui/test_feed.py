@@ -102,7 +102,7 @@ def test_log_follows_while_it_is_written(own: Home) -> None:
     """New lines come below without a key."""
 
     async def play(pilot: Driven) -> None:
-        await press(pilot, "2", "j", "j", "enter", "left_square_bracket", "left_square_bracket")
+        await press(pilot, "2", "j", "j", "enter", *("left_square_bracket",) * 2)
         assert "keeping what is above 0" in text_of(pilot.app)
         own.say(run_id(8), "002", NOW - 2, "2 are kept")
         own.client.queue.announce(run_id(8), ())

@@ -146,13 +146,13 @@ def test_brackets_go_round_the_tabs(recorded: Home) -> None:
 
         seen = []
         await press(pilot, *FAILED, "enter")
-        for key in (*(NEXT,) * 5, "left_square_bracket"):
+        for key in (*(NEXT,) * 6, "left_square_bracket"):
             await press(pilot, key)
             seen.append(pilot.app.screen.query_one(TabbedContent).active)
         return seen
 
     found = driven(recorded.watcher(), play)
-    assert found == ["graph", "timeline", "fields", "log", "failure", "log"]
+    assert found == ["graph", "timeline", "fields", "picture", "log", "failure", "log"]
 
 
 def test_lineage_leads_from_a_value_to_the_input_it_came_from(recorded: Home) -> None:

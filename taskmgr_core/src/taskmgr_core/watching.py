@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -108,6 +109,14 @@ class Watcher:
             after: the number of the last line that is known.
         """
         return self.client.metadata.log(run_id, after, LOG_PAGE)
+
+    def file(self, digest: str) -> Path:
+        """The file with the content of a digest, on this machine; it may have to be fetched.
+
+        Raises:
+            ArtifactError: it is absent or damaged.
+        """
+        return self.client.artifacts.local_path(digest)
 
     def tasks(self) -> list[TaskVersion]:
         """Every published task in the version that new runs get."""

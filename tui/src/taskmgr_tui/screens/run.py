@@ -1,4 +1,4 @@
-"""One run: graph, timeline, fields, log, failure."""
+"""One run: graph, timeline, fields, pictures, log, failure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from textual.widgets import DataTable, TabbedContent, TabPane, Tree
 from taskmgr_core.specs import FieldValue
 from taskmgr_core.watching import Watcher
 from taskmgr_tui.core import rundown
+from taskmgr_tui.core.pictures import draw_all
 from taskmgr_tui.screens.steering import Steering
 from taskmgr_tui.widgets.graphs import Graph
+from taskmgr_tui.widgets.halfblocks import HalfBlocks
 from taskmgr_tui.widgets.lines import Line
 from taskmgr_tui.widgets.tables import Table
 from taskmgr_tui.widgets.texts import Texts
 
-TABS = ("graph", "timeline", "fields", "log", "failure")
+TABS = ("graph", "timeline", "fields", "picture", "log", "failure")
 # A run that has ended does not change any more; its log may still grow for a moment.
 ENDED_SECONDS = 30.0
 
@@ -59,22 +61,24 @@ class RunScreen(Steering):
         self.title_of = f"run {run_id[-8:]}"
         self._last_line = 0
         self._view: rundown.RunView | None = None
+        self._drawn: tuple[FieldValue, ...] | None = None
 
     def body(self) -> Iterable[Widget]:
         """A line, and a tab for each way to look at it."""
         yield Line(id="headline")
-        with TabbedContent(id="tabs") as tabs:
+        with TabbedContent(id="tabs"):
             with TabPane("Graph", id="graph"):
                 yield Graph(id="cards")
             with TabPane("Timeline", id="timeline"):
                 yield Texts(id="bars")
             with TabPane("Fields", id="fields"):
                 yield Table(rundown.FIELD_COLUMNS, rundown.FIELD_NUMBERS, id="values")
+            with TabPane("Picture", id="picture"):
+                yield HalfBlocks(id="pictures")
             with TabPane("Log", id="log"):
                 yield Texts(id="lines")
             with TabPane("Failure", id="failure"):
                 yield Texts(id="tracebacks")
-        self._tabs = tabs
 
     def ask(self) -> rundown.RunView:
         """Read the run."""
@@ -105,9 +109,14 @@ class RunScreen(Steering):
         return self._run
 
     def open_tab(self, name: str) -> None:
-        """Show a tab, and give its content the keys."""
+        """Show a tab, and give its content the keys; pictures are drawn when they are wanted."""
         self.query_one(TabbedContent).active = name
-        self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts").first().focus()
+        self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts, HalfBlocks").first().focus()
+
+    def on_tabbed_content_tab_activated(self, _: TabbedContent.TabActivated) -> None:
+        """Draw the pictures, once they are wanted: it takes a while, and a thread."""
+        if self.query_one(TabbedContent).active == "picture":
+            self._draw_pictures()
 
     def on_resize(self, _: events.Resize) -> None:
         """The timeline is as wide as the screen."""
@@ -137,6 +146,14 @@ class RunScreen(Steering):
         if self._view is not None:
             lines = rundown.timeline(self._view, max(self.size.width - 4, 40))
             self.query_one("#bars", Texts).show(lines)
+
+    def _draw_pictures(self) -> None:
+        view, blocks = self._view, self.query_one(HalfBlocks)
+        if view is None or view.detail.values == self._drawn:
+            return
+        self._drawn = view.detail.values
+        columns, lines = max(self.size.width - 4, 20), max(self.size.height - 8, 8)
+        self.do(lambda: draw_all(self.watcher, view.detail, columns, lines), blocks.show)
 
     def _port(self) -> str | None:
         """The port with a value that the cursor is on."""
