@@ -10,9 +10,10 @@ RUN /opt/taskmgr/bin/pip install --no-cache-dir --disable-pip-version-check \
         --require-hashes --only-binary :all: --requirement requirements/runtime.txt
 COPY taskmgr_plugins taskmgr_plugins
 COPY taskmgr_core taskmgr_core
-# Our own two come from these folders only and are never looked up in an index.
+COPY tui tui
+# Our own come from these folders only and are never looked up in an index.
 RUN /opt/taskmgr/bin/uv pip install --no-cache --offline --no-deps \
-        --python /opt/taskmgr/bin/python ./taskmgr_plugins ./taskmgr_core
+        --python /opt/taskmgr/bin/python ./taskmgr_plugins ./taskmgr_core ./tui
 
 FROM python:3.13.9-slim-bookworm
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/taskmgr taskmgr

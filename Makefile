@@ -12,7 +12,7 @@ BIN := .venv/bin
 # Written last, so that a setup which was interrupted is done again.
 RUNTIME := .venv/.setup-runtime
 DEV := .venv/.setup-dev
-MEMBERS := taskmgr_plugins/pyproject.toml taskmgr_core/pyproject.toml
+MEMBERS := taskmgr_plugins/pyproject.toml taskmgr_core/pyproject.toml tui/pyproject.toml
 # Tests import what lies beside them, so each folder is checked by itself. What is
 # typed in them is checked strictly; what is not is left alone.
 TEST_FOLDERS = $(shell find tests plugins/*/tests -name '*.py' -not -path 'tests/projects/*' | \

@@ -8,7 +8,13 @@ from pathlib import Path
 import attrs
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("taskmgr_plugins", "taskmgr_core")
+# Each package with the folder of its distribution.
+FOLDERS = {
+    "taskmgr_plugins": "taskmgr_plugins",
+    "taskmgr_core": "taskmgr_core",
+    "taskmgr_tui": "tui",
+}
+PACKAGES = tuple(FOLDERS)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -32,7 +38,7 @@ class Source:
 
 def package_sources() -> list[Source]:
     """Every module of the packages that are shipped."""
-    folders = [ROOT / package / "src" / package for package in PACKAGES]
+    folders = [ROOT / folder / "src" / package for package, folder in FOLDERS.items()]
     return [each for folder in folders for each in _under(folder)]
 
 

@@ -61,6 +61,18 @@ def test_web_framework_is_loaded_by_who_serves_only() -> None:
     assert {name.split(".")[0] for name in loaded} & {"litestar", "uvicorn"} == set()
 
 
+def test_textual_is_loaded_by_the_open_dashboard_only() -> None:
+    """Neither the command that opens it nor the package itself loads it before that."""
+    loaded = in_new_process(
+        "import sys, taskmgr_core.cli.commands.top, taskmgr_core.wiring\n"
+        "answer = [sorted(sys.modules)]\n"
+        "import taskmgr_tui\n"
+        "answer.append(sorted(sys.modules))"
+    )
+    assert "taskmgr_tui" not in loaded[0]
+    assert "textual" not in loaded[1]
+
+
 def imported_at_once(tree: ast.Module) -> Iterator[str]:
     """The packages that a module imports when it is imported itself."""
     waiting: list[ast.AST] = list(tree.body)

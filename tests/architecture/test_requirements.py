@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from sources import ROOT
 
 LOCKS = ("uv", "runtime", "dev")
-OURS = {"taskmgr-core", "taskmgr-plugins"}
+OURS = {"taskmgr-core", "taskmgr-plugins", "taskmgr-tui"}
 
 
 def locked(name: str) -> list[Requirement]:
@@ -29,6 +29,7 @@ def declared(lock: str) -> list[Requirement]:
     asked = [
         *project("taskmgr_core")["project"]["dependencies"],
         *project("taskmgr_plugins")["project"]["dependencies"],
+        *project("tui")["project"]["dependencies"],
     ]
     if lock == "dev":
         asked += project(".")["dependency-groups"]["dev"]

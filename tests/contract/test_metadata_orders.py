@@ -1,9 +1,18 @@
 """What workers are told, and how much is to do: as every metadata store has it."""
 
 import attrs
-from samples import NOW, beaten, claimed, created, finished, graph_step
+from samples import NOW, beaten, claimed, created, finished, graph_step, run_id
 
-from taskmgr_core.specs import Failure, Orders, Outcome, Overview, RunStatus, Waiting, Worker
+from taskmgr_core.specs import (
+    Failure,
+    Orders,
+    Outcome,
+    Overview,
+    RunStatus,
+    StepTimes,
+    Waiting,
+    Worker,
+)
 from taskmgr_core.stores.metadata import MetadataStore
 
 
@@ -65,6 +74,22 @@ def test_overview_counts_runs(metadata: MetadataStore) -> None:
     ended: dict[RunStatus, int] = {"succeeded": 1, "failed": 1, "cancelled": 0}
     assert metadata.overview(NOW + 50) == Overview(2, ended)
     assert metadata.overview(NOW) == Overview(2, {**ended, "succeeded": 2})
+
+
+def test_times_are_those_of_the_newest_runs(metadata: MetadataStore) -> None:
+    """The steps of so many runs are told of, the newest run first, with what they took."""
+    for number in range(1, 4):
+        created(metadata, graph_step("001"), graph_step("002", ["001"]), number=number)
+    claim = claimed(metadata)
+    assert claim.step.run == run_id(1)
+    failed_with = Outcome("failed", failure=Failure("x", "y"))
+    finished(metadata, claim, failed_with, now=NOW + 2)
+    newest = metadata.latest_times(2)
+    assert [each.run for each in newest] == [run_id(3)] * 2 + [run_id(2)] * 2
+    assert newest[0] == StepTimes(run_id(3), "echo", "default", "ready", NOW, None, None)
+    failed, skipped = metadata.latest_times(3)[4:]
+    assert failed == StepTimes(run_id(1), "echo", "default", "failed", NOW, NOW + 2, 2.0)
+    assert (skipped.status, skipped.ready_at, skipped.seconds) == ("skipped", None, None)
 
 
 def test_waiting_steps_are_counted_by_queue_and_needs(metadata: MetadataStore) -> None:

@@ -196,6 +196,7 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "orders": lambda metadata: metadata.orders("w1"),
     "overview": lambda metadata: metadata.overview(NOW - 60),
     "waiting": lambda metadata: metadata.waiting(NOW),
+    "latest times": lambda metadata: metadata.latest_times(5),
 }
 
 

@@ -66,15 +66,18 @@ class Picture:
         return max([*counts, steps]) < COUNTED
 
 
-def take(metadata: MetadataStore, queue: Queue, lost_after: float) -> Picture:
+def take(
+    metadata: MetadataStore, queue: Queue, lost_after: float, now: float | None = None
+) -> Picture:
     """Look once: a few queries, each bounded and served by an index.
 
     Arguments:
         metadata: asked for workers, runs and steps.
         queue: asked how many messages wait.
         lost_after: seconds without a beat until a worker counts as lost.
+        now: UTC seconds of the look; the clock's when None.
     """
-    now = time.time()
+    now = time.time() if now is None else now
     workers = tuple((each, each.heartbeat >= now - lost_after) for each in metadata.workers())
     found = {(each.queue, as_text(each.resources)): each for each in metadata.waiting(now)}
     living = [each for each, alive in workers if alive and not each.private]

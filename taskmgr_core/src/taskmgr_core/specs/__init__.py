@@ -28,6 +28,7 @@ from taskmgr_core.specs.runs import (
     RunSummary,
     Step,
     StepStatus,
+    StepTimes,
 )
 from taskmgr_core.specs.schedules import CATCH_UP, CatchUp, Firing, Schedule
 from taskmgr_core.specs.tasks import (
@@ -95,6 +96,7 @@ __all__ = [
     "Step",
     "StepSpec",
     "StepStatus",
+    "StepTimes",
     "StoredFile",
     "SwitchSpec",
     "TaskSpec",

@@ -133,6 +133,24 @@ class RunSummary:
 
 
 @attrs.frozen
+class StepTimes:
+    """When a step became ready, began and ended: what rates and percentiles are made from.
+
+    Attributes:
+        seconds: what its last attempt took in all; None while it has not ended.
+        others: as in ``Step``.
+    """
+
+    run: str
+    task: str
+    queue: str
+    status: StepStatus
+    ready_at: float | None
+    finished_at: float | None
+    seconds: float | None
+
+
+@attrs.frozen
 class LogLine:
     """A line that a task wrote.
 

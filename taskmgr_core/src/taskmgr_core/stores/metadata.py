@@ -34,6 +34,7 @@ from taskmgr_core.specs import (
     RunStatus,
     RunSummary,
     Step,
+    StepTimes,
     TaskVersion,
     Waiting,
     Worker,
@@ -492,6 +493,13 @@ class MetadataStore(Protocol):
 
         Arguments:
             now: UTC seconds.
+        """
+
+    def latest_times(self, runs: int) -> list[StepTimes]:
+        """The times of the steps of the newest runs, the newest run first.
+
+        Arguments:
+            runs: how many runs at most; what it costs grows with them, not with the history.
         """
 
     # logs

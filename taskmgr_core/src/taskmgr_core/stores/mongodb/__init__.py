@@ -22,6 +22,7 @@ from taskmgr_core.specs import (
     RunStatus,
     RunSummary,
     Step,
+    StepTimes,
     TaskVersion,
     Waiting,
     Worker,
@@ -345,6 +346,11 @@ class MongoMetadata:
         """What waits, by queue and needs."""
         with self._database.translated():
             return self._claims.waiting(now)
+
+    def latest_times(self, runs: int) -> list[StepTimes]:
+        """The times of the steps of the newest runs."""
+        with self._database.translated():
+            return self._runs.latest_times(runs)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

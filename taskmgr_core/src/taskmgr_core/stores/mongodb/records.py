@@ -49,6 +49,7 @@ from taskmgr_core.specs import (
     Run,
     RunSummary,
     Step,
+    StepTimes,
 )
 from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Role, deadline_of, first_look, roles_of
@@ -168,6 +169,21 @@ def step_from(document: Document, step_id: str) -> Step:
         failures=remembered(state["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(state.get("resources", ""), what),
         **plain,
+    )
+
+
+def times_from(document: Document, step_id: str) -> StepTimes:
+    """When a step became ready, began and ended."""
+    state = document["state"][step_id]
+    began, ended = state["started_at"], state["finished_at"]
+    return StepTimes(
+        run=document["_id"],
+        task=state["task"],
+        queue=state["queue"],
+        status=state["status"],
+        ready_at=state["ready_at"],
+        finished_at=ended,
+        seconds=None if began is None or ended is None else ended - began,
     )
 
 

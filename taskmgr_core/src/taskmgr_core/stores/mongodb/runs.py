@@ -19,6 +19,7 @@ from taskmgr_core.specs import (
     RunStatus,
     RunSummary,
     Step,
+    StepTimes,
 )
 from taskmgr_core.stores.metadata import COUNTED, Progress, RunFilter, first_look
 from taskmgr_core.stores.mongodb import records
@@ -147,6 +148,15 @@ class Runs:
             for status in sorted(FINAL_RUN_STATUSES)
         }
         return Overview(self._count({"status": "running"}), ended)
+
+    def latest_times(self, runs: int) -> list[StepTimes]:
+        """See ``MetadataStore.latest_times``."""
+        found = self.database.runs.find({}, {"state": 1, "order": 1})
+        return [
+            records.times_from(document, step)
+            for document in found.sort("_id", DESCENDING).limit(runs)
+            for step in document["order"]
+        ]
 
     def _count(self, query: Document) -> int:
         return self.database.runs.count_documents(query, limit=COUNTED)

@@ -25,6 +25,7 @@ from taskmgr_core.specs import (
     RunStatus,
     RunSummary,
     Step,
+    StepTimes,
     TaskVersion,
     Waiting,
     Worker,
@@ -367,6 +368,11 @@ class SqliteMetadata:
         """What waits, by queue and needs."""
         with self._database.reading() as connection:
             return load.waiting(connection, now)
+
+    def latest_times(self, runs: int) -> list[StepTimes]:
+        """The times of the steps of the newest runs."""
+        with self._database.reading() as connection:
+            return load.latest_times(connection, runs)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

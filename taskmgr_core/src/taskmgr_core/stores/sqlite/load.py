@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from taskmgr_core.specs import FINAL_RUN_STATUSES, Overview, Waiting
+from taskmgr_core.specs import FINAL_RUN_STATUSES, Overview, StepTimes, Waiting
 from taskmgr_core.specs.resources import from_text
 from taskmgr_core.stores.metadata import COUNTED
 
@@ -35,6 +35,18 @@ def waiting(connection: sqlite3.Connection, now: float) -> tuple[Waiting, ...]:
         )
         for row in rows
     )
+
+
+def latest_times(connection: sqlite3.Connection, runs: int) -> list[StepTimes]:
+    """See ``MetadataStore.latest_times``."""
+    rows = connection.execute(
+        "SELECT run, task, queue, status, ready_at, finished_at,"
+        " finished_at - started_at AS seconds FROM steps"
+        " WHERE run IN (SELECT id FROM runs WHERE id < '~' ORDER BY id DESC LIMIT ?)"
+        " ORDER BY run DESC, position",
+        (runs,),
+    )
+    return [StepTimes(**row) for row in rows]
 
 
 def _count(connection: sqlite3.Connection, condition: str, *parameters: object) -> int:

@@ -1,0 +1,54 @@
+"""A tour of the dashboard: by which keys one comes to each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from driving import SMALL, Driven, driven, press, svg_of
+
+from taskmgr_core.watching import Watcher
+
+LARGE = (110, 30)
+NEXT = "right_square_bracket"
+BEFORE = "left_square_bracket"
+
+# Each picture with the keys that lead to it from the one before; the tour begins with the overview.
+TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
+    ("overview", ()),
+    ("help", ("question_mark",)),
+    ("runs", ("escape", "2")),
+    ("run-failure", ("s", "s", "s", "enter")),
+    ("run-graph", (NEXT,)),
+    ("run-timeline", (NEXT,)),
+    ("run-fields", (NEXT,)),
+    ("field", ("j", "enter")),
+    ("run-log", ("escape", NEXT, NEXT)),
+    ("lineage", (BEFORE, BEFORE, "l")),
+)
+SMALL_TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
+    ("small-overview", ()),
+    ("small-run", ("2", "s", "s", "s", "enter")),
+    ("small-light", ("d",)),
+)
+
+
+def pictures(watcher: Watcher) -> Mapping[str, str]:
+    """Every picture, as SVG, by its name."""
+    return {
+        **_toured(watcher, TOUR, LARGE),
+        **_toured(watcher, SMALL_TOUR, SMALL),
+    }
+
+
+def _toured(
+    watcher: Watcher, tour: Sequence[tuple[str, tuple[str, ...]]], size: tuple[int, int]
+) -> dict[str, str]:
+    async def play(pilot: Driven) -> dict[str, str]:
+        drawn = {}
+        for name, keys in tour:
+            await press(pilot, *keys)
+            drawn[name] = svg_of(pilot.app)
+        return drawn
+
+    found: dict[str, str] = driven(watcher, play, size)
+    return found

@@ -1,0 +1,119 @@
+"""The dashboard: which screens there are, and the keys that all of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from taskmgr_core.watching import Watcher
+from taskmgr_tui.core.searching import Search
+from taskmgr_tui.screens.asking import Help
+from taskmgr_tui.screens.field import FieldScreen
+from taskmgr_tui.screens.lineage import LineageScreen
+from taskmgr_tui.screens.overview import OverviewScreen
+from taskmgr_tui.screens.run import RunScreen
+from taskmgr_tui.screens.runs import RunsScreen
+
+
+class Dashboard(App[None]):
+    """The dashboard.
+
+    Arguments:
+        watcher: what it asks.
+        run_id: a run to begin with.
+    """
+
+    CSS_PATH = "dashboard.tcss"
+    TITLE = "taskmgr"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "overview", "Overview", show=False),
+        Binding("2", "runs", "Runs", show=False),
+        Binding("slash", "search", "Search", show=False),
+        Binding("d", "dark", "Dark/light", show=False),
+        Binding("question_mark", "keys", "Help"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, watcher: Watcher, run_id: str | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
+        self.watcher = watcher
+        self.begin_with = run_id
+
+    def on_mount(self) -> None:
+        """Begin with the overview, or with a run above it."""
+        self.push_screen(OverviewScreen(self.watcher))
+        if self.begin_with is not None:
+            self.push_screen(RunScreen(self.watcher, self.begin_with))
+
+    def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette lists: our commands, then those of Textual that are of use here."""
+        yield SystemCommand("Overview", "Queues, workers, tasks, services", self.action_overview)
+        yield SystemCommand("Runs", "All runs, newest first", self.action_runs)
+        failed = Search(status="failed")
+        yield SystemCommand("Failed runs", "Only those", lambda: self.show_runs(failed))
+        yield SystemCommand("Search runs", "By status, name, time or id", self.action_search)
+        yield SystemCommand("Dark or light", "The other theme", self.action_dark)
+        yield SystemCommand("Keys", "Every key", self.action_keys)
+        yield SystemCommand("Quit", "Close the dashboard", self.action_quit)
+        yield SystemCommand("Save a picture", "Of this screen, as SVG", self.deliver_screenshot)
+
+    # which screen
+
+    def action_overview(self) -> None:
+        """The overview, whatever lies above it."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def action_runs(self) -> None:
+        """All runs."""
+        self.show_runs(Search())
+
+    def action_search(self) -> None:
+        """The runs, with the field for a search open."""
+        runs = self.show_runs(Search())
+        runs.call_after_refresh(runs.action_search)
+
+    def show_runs(self, search: Search) -> RunsScreen:
+        """The runs that are searched for, right above the overview."""
+        self.action_overview()
+        runs = RunsScreen(self.watcher, search)
+        self.push_screen(runs)
+        return runs
+
+    def on_overview_screen_wanted(self, message: OverviewScreen.Wanted) -> None:
+        """A task's runs, or a run."""
+        if message.run:
+            self.push_screen(RunScreen(self.watcher, message.run))
+        else:
+            self.show_runs(Search(name=message.task))
+
+    def on_runs_screen_opened(self, message: RunsScreen.Opened) -> None:
+        """A run."""
+        self.push_screen(RunScreen(self.watcher, message.run))
+
+    def on_run_screen_lineage(self, message: RunScreen.Lineage) -> None:
+        """The lineage of a value."""
+        self.push_screen(LineageScreen(self.watcher, message.run, message.port))
+
+    def on_run_screen_field(self, message: RunScreen.Field) -> None:
+        """A value."""
+        self.push_screen(FieldScreen(message.value))
+
+    # what all screens have
+
+    def action_keys(self) -> None:
+        """Every key."""
+        self.push_screen(Help())
+
+    def action_dark(self) -> None:
+        """The other theme."""
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+
+    def let_go(self) -> None:
+        """End every wait for the platform."""
+        self.watcher.wake()

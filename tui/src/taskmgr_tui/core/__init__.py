@@ -1,0 +1,1 @@
+"""What the dashboard shows, made without a terminal."""

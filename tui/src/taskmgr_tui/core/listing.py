@@ -1,0 +1,76 @@
+"""Pages of runs, newest first, as the store gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from taskmgr_core.report.formats import duration, shortened
+from taskmgr_core.specs import RunSummary
+from taskmgr_core.watching import Watcher
+from taskmgr_tui.core.cells import Cell, state
+from taskmgr_tui.core.searching import Search
+from taskmgr_tui.core.times import ago
+
+PAGE = 50
+COLUMNS = ("run", "name", "state", "steps", "age", "time", "error")
+NUMBERS = frozenset({"steps", "age", "time"})
+ERROR_LENGTH = 120
+
+
+@attrs.frozen
+class Listing:
+    """A page of runs.
+
+    Attributes:
+        runs: newest first.
+        next: the id that the page behind it begins below; None where this is the last.
+        at: UTC seconds.
+    """
+
+    runs: Sequence[RunSummary]
+    next: str | None
+    at: float
+
+
+def look(watcher: Watcher, search: Search, before: str | None) -> Listing:
+    """Read a page: one bounded query served by an index.
+
+    Arguments:
+        watcher: asked.
+        search: which runs.
+        before: the ``next`` of the page before; None for the first.
+    """
+    found = watcher.runs(
+        status=search.status,
+        name=search.name,
+        before=before or search.before,
+        limit=PAGE + 1,
+    )
+    # The ids are in the order of time: the first that is too old ends the list.
+    runs = [each for each in found if search.since is None or each.created_at >= search.since]
+    more = len(runs) > PAGE
+    return Listing(runs[:PAGE], runs[PAGE - 1].id if more else None, watcher.clock())
+
+
+def rows(listing: Listing) -> dict[str, tuple[Cell, ...]]:
+    """The runs as a table shows them."""
+    return {each.id: _row(each, listing.at) for each in listing.runs}
+
+
+def _row(run: RunSummary, now: float) -> tuple[Cell, ...]:
+    done = run.steps.get("succeeded", 0)
+    shown = state(run.status)
+    if run.cancel_requested and run.status == "running":
+        shown = Cell("⊘ cancelling", "odd")
+    ended = now if run.finished_at is None else run.finished_at
+    return (
+        Cell(run.id[-8:]),
+        Cell(run.name),
+        shown,
+        Cell(f"{done}/{sum(run.steps.values())}"),
+        Cell(ago(run.created_at, now)),
+        Cell(duration(max(ended - run.created_at, 0))),
+        Cell(shortened(run.failure.message, ERROR_LENGTH) if run.failure else "", "bad"),
+    )

@@ -1,0 +1,175 @@
+"""One run: graph, timeline, fields, pictures, log, failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import DataTable, TabbedContent, TabPane, Tree
+
+from taskmgr_core.specs import FieldValue
+from taskmgr_core.watching import Watcher
+from taskmgr_tui.core import rundown
+from taskmgr_tui.core.pictures import draw_all
+from taskmgr_tui.screens.steering import Steering
+from taskmgr_tui.widgets.graphs import Graph
+from taskmgr_tui.widgets.halfblocks import HalfBlocks
+from taskmgr_tui.widgets.lines import Line
+from taskmgr_tui.widgets.tables import Table
+from taskmgr_tui.widgets.texts import Texts
+
+TABS = ("graph", "timeline", "fields", "picture", "log", "failure")
+# A run that has ended does not change any more; its log may still grow for a moment.
+ENDED_SECONDS = 30.0
+
+
+class RunScreen(Steering):
+    """A run and all that is recorded of it.
+
+    Arguments:
+        watcher: asked.
+        run_id: the run's full id.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False),
+        Binding("right_square_bracket", "tab(1)", "Next tab", key_display="[ ]"),
+        Binding("l", "lineage", "Lineage"),
+    ]
+
+    class Lineage(Message):
+        """The lineage of a value is to be shown."""
+
+        def __init__(self, run: str, port: str) -> None:
+            super().__init__()
+            self.run, self.port = run, port
+
+    class Field(Message):
+        """A value is to be shown in full."""
+
+        def __init__(self, value: FieldValue) -> None:
+            super().__init__()
+            self.value = value
+
+    def __init__(self, watcher: Watcher, run_id: str) -> None:
+        super().__init__(watcher)
+        self.run_id = self._run = run_id
+        self.title_of = f"run {run_id[-8:]}"
+        self._last_line = 0
+        self._view: rundown.RunView | None = None
+        self._drawn: tuple[FieldValue, ...] | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """A line, and a tab for each way to look at it."""
+        yield Line(id="headline")
+        with TabbedContent(id="tabs"):
+            with TabPane("Graph", id="graph"):
+                yield Graph(id="cards")
+            with TabPane("Timeline", id="timeline"):
+                yield Texts(id="bars")
+            with TabPane("Fields", id="fields"):
+                yield Table(rundown.FIELD_COLUMNS, rundown.FIELD_NUMBERS, id="values")
+            with TabPane("Picture", id="picture"):
+                yield HalfBlocks(id="pictures")
+            with TabPane("Log", id="log"):
+                yield Texts(id="lines")
+            with TabPane("Failure", id="failure"):
+                yield Texts(id="tracebacks")
+
+    def ask(self) -> rundown.RunView:
+        """Read the run."""
+        return rundown.look(self.watcher, self.chosen, self._last_line)
+
+    def show(self, found: Any) -> None:
+        """Fill every tab."""
+        first, self._view = self._view is None, found
+        view: rundown.RunView = found
+        self.query_one("#headline", Line).show(rundown.headline(view))
+        self.query_one(Graph).show(rundown.cards(view))
+        self._draw_timeline()
+        self.query_one("#values", Table).fill(rundown.field_rows(view))
+        self.query_one("#tracebacks", Texts).show(rundown.failure_text(view))
+        new = [each for each in view.lines if each.number > self._last_line]
+        if new:
+            self._last_line = new[-1].number
+            self.query_one("#lines", Texts).add(map(rundown.log_line, new))
+            self.action_hurry()  # there may be another page
+        if self.feed is not None:
+            self.feed.every = ENDED_SECONDS if view.ended else self.every
+        if first:
+            self.open_tab("failure" if view.detail.run.status == "failed" else "graph")
+
+    @property
+    def chosen(self) -> str:
+        """This run."""
+        return self._run
+
+    def open_tab(self, name: str) -> None:
+        """Show a tab, and give its content the keys; pictures are drawn when they are wanted."""
+        self.query_one(TabbedContent).active = name
+        self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts, HalfBlocks").first().focus()
+
+    def on_tabbed_content_tab_activated(self, _: TabbedContent.TabActivated) -> None:
+        """Draw the pictures, once they are wanted: it takes a while, and a thread."""
+        if self.query_one(TabbedContent).active == "picture":
+            self._draw_pictures()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """The timeline is as wide as the screen."""
+        self._draw_timeline()
+
+    def on_tree_node_selected(self, message: Tree.NodeSelected[str]) -> None:
+        """A port: its value in full."""
+        self._show_field(message.node.data)
+
+    def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
+        """A field: its value in full."""
+        self._show_field(message.row_key.value)
+
+    def action_tab(self, by: int) -> None:
+        """The tab beside this one."""
+        active = TABS.index(self.query_one(TabbedContent).active)
+        self.open_tab(TABS[(active + by) % len(TABS)])
+
+    def action_lineage(self) -> None:
+        """Where the field under the cursor came from, and what it led to."""
+        if port := self._port():
+            self.post_message(self.Lineage(self.chosen, port))
+        else:
+            self.complain("put the cursor on a field that has a value, in Graph or Fields")
+
+    def _draw_timeline(self) -> None:
+        if self._view is not None:
+            lines = rundown.timeline(self._view, max(self.size.width - 4, 40))
+            self.query_one("#bars", Texts).show(lines)
+
+    def _draw_pictures(self) -> None:
+        view, blocks = self._view, self.query_one(HalfBlocks)
+        if view is None or view.detail.values == self._drawn:
+            return
+        self._drawn = view.detail.values
+        columns, lines = max(self.size.width - 4, 20), max(self.size.height - 8, 8)
+        self.do(lambda: draw_all(self.watcher, view.detail, columns, lines), blocks.show)
+
+    def _port(self) -> str | None:
+        """The port with a value that the cursor is on."""
+        on_graph = self.query_one(TabbedContent).active == "graph"
+        port = self.query_one(Graph).current if on_graph else self.query_one(Table).current
+        return port if self._value(port) is not None else None
+
+    def _value(self, port: str | None) -> FieldValue | None:
+        if self._view is None or port is None:
+            return None
+        values = {each.port: each for each in self._view.detail.values}
+        found = values.get(port)
+        while found is not None and found.source:
+            found = values.get(found.source)
+        return found
+
+    def _show_field(self, port: str | None) -> None:
+        if (value := self._value(port)) is not None:
+            self.post_message(self.Field(value))
