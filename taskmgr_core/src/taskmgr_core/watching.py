@@ -13,10 +13,11 @@ from typing import Any
 
 import attrs
 
-from taskmgr_core.client import Client, new_run_id
+from taskmgr_core.client import Client
 from taskmgr_core.errors import InvalidValueError
 from taskmgr_core.health import ServiceHealth
 from taskmgr_core.monitoring import Picture, take
+from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.specs import (
     LogLine,
     Run,
