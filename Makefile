@@ -15,7 +15,8 @@ DEV := .venv/.setup-dev
 MEMBERS := taskmgr_plugins/pyproject.toml taskmgr_core/pyproject.toml
 # Tests import what lies beside them, so each folder is checked by itself. What is
 # typed in them is checked strictly; what is not is left alone.
-TEST_FOLDERS = $(shell find tests -name '*.py' -not -path 'tests/projects/*' | xargs dirname | sort -u)
+TEST_FOLDERS = $(shell find tests plugins/*/tests -name '*.py' -not -path 'tests/projects/*' | \
+    xargs dirname | sort -u)
 TEST_TYPES := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls \
     --allow-untyped-decorators --no-check-untyped-defs --no-warn-unused-ignores \
     --disable-error-code empty-body

@@ -85,8 +85,8 @@ def test_sdk_needs_its_three_dependencies_only() -> None:
         for name in imported_at_once(source.tree)
         if name not in sys.stdlib_module_names and name not in SDK_NEEDS
     }
-    # pytest itself loads the plugin for it.
-    assert needed <= {("pytest_plugin.py", "pytest")}
+    # pytest itself loads the plugin, and with it the hooks.
+    assert needed <= {("pytest_plugin.py", "pytest"), ("hooks.py", "pytest")}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -36,7 +36,7 @@ def test_success_is_recorded_with_values_and_edges(metadata: MetadataStore) -> N
     run = created(metadata, values=[value("text", "a")])
     claim = claimed(metadata, now=NOW + 1)
     progress = finished(metadata, claim, success(claim, {"said": [1]}), NOW + 3)
-    assert progress == Progress(recorded=True, run_status="succeeded")
+    assert progress == Progress(recorded=True, run_status="succeeded", ended=True)
     (step,) = metadata.steps(run.id)
     expected = attrs.evolve(
         claim.step, status="succeeded", finished_at=NOW + 3, seconds={"compute": 0.5}
@@ -132,6 +132,26 @@ def test_outcome_is_recorded_once_by_threads(open_metadata: Callable[[], Metadat
     assert kept.document == recorded.index(True)
 
 
+def test_end_of_a_run_is_told_to_one_of_those_who_bring_it_about(
+    open_metadata: Callable[[], MetadataStore],
+) -> None:
+    """Of parallel steps that are recorded at once, one ends the run, and only it hears so."""
+    stores = [open_metadata() for _ in range(2)]
+    run = created(stores[0], *(graph_step(f"00{number}") for number in range(4)))
+    claims = [claimed(stores[0]) for _ in range(4)]
+    begin = threading.Barrier(4)
+
+    def record(number: int) -> Progress:
+        begin.wait()
+        return finished(stores[number % 2], claims[number], success(claims[number], number))
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(record, range(4)))
+    assert [each.recorded for each in told] == [True] * 4
+    assert sum(each.ended for each in told) == 1
+    assert stores[0].reconcile(run.id, decide, NOW + 9).ended is False
+
+
 # retries and failures
 
 
@@ -180,7 +200,7 @@ def test_failure_skips_what_depends_on_it(metadata: MetadataStore) -> None:
         graph_step("004", queue="slow"),
     )
     progress = finished(metadata, claimed(metadata), Outcome("failed", failure=BOOM), NOW + 2)
-    assert progress == Progress(recorded=True, run_status="failed")
+    assert progress == Progress(recorded=True, run_status="failed", ended=True)
     assert status_of(metadata, run) == {
         "001": "failed",
         "002": "skipped",
@@ -200,7 +220,7 @@ def test_failure_waits_for_what_runs(metadata: MetadataStore) -> None:
     first, second = claimed(metadata), claimed(metadata)
     assert finished(metadata, first, Outcome("failed", failure=BOOM)).run_status == "running"
     progress = finished(metadata, second)
-    assert progress == Progress(recorded=True, run_status="failed")
+    assert progress == Progress(recorded=True, run_status="failed", ended=True)
     assert status_of(metadata, run)["002"] == "succeeded"
     assert status_of(metadata, run)["003"] == "skipped"
 

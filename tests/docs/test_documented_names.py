@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 import pytest
@@ -23,12 +23,24 @@ import taskmgr_core
 import taskmgr_plugins
 from taskmgr_core import errors, runners, specs, uv_settings
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_plugins import Array, Box, File, Image, Model, Points, hookspecs
+from taskmgr_plugins import (
+    Array,
+    Box,
+    File,
+    Image,
+    Model,
+    Points,
+    ValueType,
+    events,
+    hookspecs,
+    protocol,
+)
 from taskmgr_plugins.schemas import named_types, schema_of
 from taskmgr_plugins.tasks import Options
 
 REFERENCE = DOCS / "reference"
 SDK = REFERENCE / "sdk.md"
+HOOKS = REFERENCE / "hooks.md"
 FAILURES = REFERENCE / "failures.md"
 PIPELINES = REFERENCE / "pipelines.md"
 SOURCES = Path(taskmgr_core.__file__).parent
@@ -73,11 +85,50 @@ def _hooks() -> list[str]:
 
 
 @pytest.mark.parametrize("hook", _hooks())
-def test_hook_is_documented_with_its_signature(hook: str) -> None:
-    """The page has the line of the source that declares the hook."""
+def test_hook_is_documented_and_tested(hook: str) -> None:
+    """The page has the line of the source that declares the hook, and a test implements it."""
     lines = inspect.getsource(getattr(hookspecs, hook)).splitlines()
     declared = next(line for line in lines if line.startswith("def "))
-    assert declared.partition("  #")[0] in SDK.read_text().splitlines()
+    page = HOOKS.read_text().splitlines()
+    assert declared.partition("  #")[0] in page
+    assert f"## {hook}" in page
+    own = Path(__file__)
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != own]
+    assert any(f"def {hook}(" in path.read_text() for path in tests)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        events.Notification,
+        events.Publication,
+        events.RunEnded,
+        events.RunStarted,
+        events.StepEnded,
+        events.StepStarted,
+        ValueType,
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_attributes_that_hooks_see_are_documented(told: type) -> None:
+    """The page has a table with each attribute in its order."""
+    text = HOOKS.read_text().partition(f"| attribute of `{told.__name__}` |")[2]
+    table = text.partition("\n\n")[0].splitlines()[2:]
+    shown = [line.split("|")[1].strip(" `") for line in table]
+    assert shown == [each.name for each in attrs.fields(told)]
+
+
+def test_every_kind_of_notification_is_documented() -> None:
+    """The table has exactly those that there are."""
+    kinds = re.findall(r"^\| `([a-z]+-[a-z]+)` \|", HOOKS.read_text(), re.MULTILINE)
+    assert sorted(kinds) == sorted(get_args(events.NotificationKind))
+
+
+def test_every_protocol_is_documented() -> None:
+    """The table has each protocol that a worker speaks."""
+    page = (REFERENCE / "compatibility.md").read_text()
+    shown = [int(each) for each in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    assert shown == list(range(protocol.OLDEST, protocol.VERSION + 1))
 
 
 @pytest.mark.parametrize("name", taskmgr_plugins.__all__)

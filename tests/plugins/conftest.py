@@ -78,12 +78,6 @@ def features(plugin: Callable[[str], PluginRunner]) -> PluginRunner:
 
 
 @pytest.fixture
-def sentiment(plugin: Callable[[str], PluginRunner]) -> PluginRunner:
-    """The task ``text_sentiment``."""
-    return plugin("text_sentiment")
-
-
-@pytest.fixture
 def saved(tmp_path: Path) -> Callable[[NDArray[Any]], Path]:
     """Writes pixels into a PNG file."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 from numpy.typing import NDArray
-from plugin_runner import PluginRunner, TaskFailedError
+from plugin_runner import PluginRunner
 from sample_pictures import EXAMPLES, PORTRAITS
 from variations import HARMLESS
 
@@ -94,56 +94,8 @@ def test_every_face_of_a_crowd_has_its_entry(detect: PluginRunner, features: Plu
     assert [each["face_id"] for each in entries] == [each["face_id"] for each in faces]
 
 
-def test_no_faces_give_no_features(features: PluginRunner) -> None:
-    """An empty list of faces gives an empty list."""
-    answer = features(faces_array=[], image=EXAMPLES / "astronaut.png")
-    assert answer == {"features_array": []}
-
-
 def test_features_are_deterministic(detect: PluginRunner, features: PluginRunner) -> None:
     """The same face gives the same numbers, whatever came between."""
     first = found(detect, features, PORTRAITS["senator"])
     found(detect, features, PORTRAITS["astronaut"])
     assert found(detect, features, PORTRAITS["senator"]) == first
-
-
-@pytest.mark.parametrize(
-    "box",
-    [
-        pytest.param({"x": -60.0, "y": -60.0, "width": 100.0, "height": 100.0}, id="corner"),
-        pytest.param({"x": 50.0, "y": 50.0, "width": 0.01, "height": 0.01}, id="tiny"),
-        pytest.param({"x": -1e9, "y": -1e9, "width": 2e9, "height": 2e9}, id="huge"),
-    ],
-)
-def test_box_over_the_border_has_features(
-    box: dict[str, float], features: PluginRunner, saved: Save
-) -> None:
-    """A box that covers something of the picture gives an answer, blank as it may be."""
-    picture = saved(numpy.full((100, 100, 3), 127, numpy.uint8))
-    points = [[-500.0, -500.0], [-400.0, -500.0], [-450.0, -450.0], [-490, -400], [-410, -400]]
-    face = {"face_id": "face_001", "bbox": box, "points": points}
-    (entry,) = features(faces_array=[face], image=picture)["features_array"]
-    assert math.hypot(*entry["feature_vector"]) == pytest.approx(1, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("box", "points", "message"),
-    [
-        ((10, 10, 0, 20), 5, "covers nothing of the picture of 100 x 100"),
-        ((200, 10, 20, 20), 5, "covers nothing of the picture of 100 x 100"),
-        ((10, 10, 20, 20), 4, "five different"),
-    ],
-)
-def test_face_that_cannot_be_is_refused(
-    box: tuple[int, ...], points: int, message: str, features: PluginRunner, saved: Save
-) -> None:
-    """An empty box, one off the picture and missing points are the input's fault."""
-    picture = saved(numpy.full((100, 100, 3), 127, numpy.uint8))
-    face = {
-        "face_id": "face_001",
-        "bbox": dict(zip(("x", "y", "width", "height"), box, strict=True)),
-        "points": [[12, 15], [20, 15], [16, 20], [13, 25], [19, 25]][:points],
-    }
-    with pytest.raises(TaskFailedError, match=f"face_001: .*{message}") as failure:
-        features(faces_array=[face], image=picture)
-    assert failure.value.frame["retryable"] is False

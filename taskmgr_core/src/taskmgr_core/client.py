@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
-import uuid_utils
 
+from taskmgr_core.batches.items import Item, items_of
+from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
+from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.errors import (
     ArtifactError,
     ConflictError,
@@ -32,6 +34,8 @@ from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.results import assemble
 from taskmgr_core.rollouts import Rollouts
+from taskmgr_core.run_ids import new_run_id
+from taskmgr_core.serving import RunningWorker
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     SUMMARY_ENTRY,
@@ -51,6 +55,7 @@ from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.summary import processing_summary
+from taskmgr_core.telling import Teller
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
 from taskmgr_core.values import fetched, recorded
 
@@ -61,16 +66,6 @@ LOG_PAGE = 1000
 TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
 SHOW_SECONDS = 0.05
-
-
-class RunningWorker(Protocol):
-    """A worker of this process."""
-
-    def start(self) -> None:
-        """Begin to claim."""
-
-    def stop(self, *, grace: float | None = None) -> None:
-        """Leave."""
 
 
 class RunTimeoutError(TaskmgrError):
@@ -93,6 +88,7 @@ class Client:
         make_publisher: makes what publishes plugins; most programs need none.
         models: looks up weights.
         make_worker: makes a worker of this process that serves the given runs.
+        teller: tells hook plugins of runs.
         lost_after: seconds without a beat until a worker counts as lost.
         overrides: what operators say of tasks, for the runs that are submitted here.
         own_resources: what the worker of this process offers.
@@ -106,8 +102,10 @@ class Client:
     models: ModelRegistry
     make_worker: Callable[[Callable[[], Collection[str]]], RunningWorker]
     lost_after: float
+    teller: Teller
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
     own_resources: Mapping[str, int] = attrs.field(factory=dict)
+    _compiled: CompiledPipelines = attrs.field(factory=CompiledPipelines, init=False, repr=False)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
     _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
@@ -134,6 +132,7 @@ class Client:
             worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(grace=grace)
+        self.teller.hooks.close()
         self.queue.close()
         self.metadata.close()
 
@@ -203,7 +202,7 @@ class Client:
             self.metadata.version, share=None if run_id is None else share_of(run_id)
         )
         if isinstance(what, PipelineSpec):
-            return compile_pipeline(what, versions)
+            return self._compiled.graph(what, versions)
         with contextlib.suppress(NotFoundError):
             return self.graph(self.metadata.pipeline(what), run_id=run_id)
         try:
@@ -269,6 +268,7 @@ class Client:
         ]
         steps = first_steps(run, now)
         self.metadata.create_run(run, steps, values)
+        self.teller.run_started(run)
         self.queue.announce(
             run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
         )
@@ -298,6 +298,17 @@ class Client:
             with self._lock:
                 self._waited_for.pop(run_id, None)
         return self.detail(run_id)
+
+    def batch(
+        self,
+        what: str | PipelineSpec,
+        inputs: Iterable[Mapping[str, Any] | Item],
+        *,
+        window: int = WINDOW,
+        version: str | None = None,
+    ) -> Generator[BatchResult, None, None]:
+        """Run any number of inputs, a window of them at a time; see ``run_items``."""
+        return run_items(self, what, items_of(inputs), window, version)
 
     def wait(
         self,
@@ -387,8 +398,9 @@ class Client:
             NotFoundError: no such run.
         """
         run = self.metadata.summary(run_id)
-        self.metadata.request_cancel(run.id, decide, time.time())
+        progress = self.metadata.request_cancel(run.id, decide, time.time())
         self.queue.alert(run.id)
+        self.teller.run_ended(run.id, progress)
         return self.metadata.summary(run.id)
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLine]:
@@ -486,8 +498,3 @@ class Client:
             if self.alive(each) and not each.private and not each.draining
         ]
         return [step for step in graph.steps if not any(each.serves(step) for each in workers)]
-
-
-def new_run_id() -> str:
-    """An id for a run: a UUID of version 7, whose order is that of time."""
-    return str(uuid_utils.uuid7())

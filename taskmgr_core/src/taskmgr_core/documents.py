@@ -38,10 +38,15 @@ class InvalidDocumentError(InvalidValueError):
     Arguments:
         what: what it is, such as ``the pipeline file x.json``.
         problems: every fault with its place.
+        only_unknown: whether nothing is wrong but that it has more than its model: it may be
+            of a later taskmgr.
     """
 
-    def __init__(self, what: str, problems: tuple[Problem, ...]) -> None:
+    def __init__(
+        self, what: str, problems: tuple[Problem, ...], *, only_unknown: bool = False
+    ) -> None:
         self.problems = problems
+        self.only_unknown = only_unknown
         super().__init__(f"{what}:" + "".join(f"\n  {each}" for each in problems))
 
 
@@ -54,8 +59,10 @@ def structure(document: Any, model: type[T], what: str = "the document") -> T:
     try:
         return _CONVERTER.structure(document, model)
     except Exception as error:  # cattrs raises groups of anything
-        problems = tuple(fault.problem for fault in _faults_of(error, model))
-        raise InvalidDocumentError(what, problems) from error
+        faults = tuple(_faults_of(error, model))
+        problems = tuple(fault.problem for fault in faults)
+        only_unknown = all(fault.unknown for fault in faults)
+        raise InvalidDocumentError(what, problems, only_unknown=only_unknown) from error
 
 
 def unstructure(value: Any) -> Any:
@@ -130,6 +137,15 @@ def faults_in(document: Any, model: Any) -> list[Fault]:
     except Exception as error:  # noqa: BLE001 - cattrs raises groups of anything
         return list(_faults_of(error, model))
     return []
+
+
+def without_unknown(document: Any, model: Any) -> Any:
+    """A document without the keys that its model has not: a later taskmgr may have added them."""
+    for fault in faults_in(document, model):
+        inner = functools.reduce(lambda part, step: part[step], fault.path, document)
+        for key in fault.unknown:
+            del inner[key]
+    return document
 
 
 def place_of(path: Path) -> str:

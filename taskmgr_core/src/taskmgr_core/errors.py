@@ -220,21 +220,26 @@ class RunnerProtocolError(RunnerError):
     Arguments:
         distribution: the plugin's.
         theirs: the runner's protocol and SDK, as it told them.
-        ours: this worker's protocol.
+        ours: the oldest and the newest protocol that this worker speaks.
     """
 
-    def __init__(self, distribution: str, theirs: tuple[object, object], ours: int) -> None:
+    def __init__(
+        self, distribution: str, theirs: tuple[object, object], ours: tuple[int, int]
+    ) -> None:
         number, sdk = theirs
-        newer = isinstance(number, int) and number > ours
+        oldest, newest = ours
+        spoken = f"{newest}" if oldest == newest else f"{oldest} to {newest}"
+        newer = isinstance(number, int) and number > newest
         cure = (
-            "upgrade and restart this worker, or publish the plugin again with its taskmgr"
+            "upgrade and restart this worker, or publish the plugin again with its taskmgr: the "
+            f"worker needs a taskmgr-core that brings taskmgr-plugins {sdk} or later"
             if newer
             else "publish the plugin again with this taskmgr: its version, wheel and lock stay, "
             "and its virtualenv gets the SDK that fits"
         )
         super().__init__(
             f"the virtualenv of {distribution} has taskmgr-plugins {sdk}, which speaks runner "
-            f"protocol {number}, and this worker speaks {ours}; {cure}",
+            f"protocol {number}, and this worker speaks {spoken}; {cure}",
             "environment",
             retryable=False,
         )

@@ -17,11 +17,15 @@ from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import Graph
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.values import reference, take_files
+from taskmgr_plugins import installed_types
 from taskmgr_plugins.converter import NPY, ValueConverter, media_type
 from taskmgr_plugins.fields import Array, Box, File, Image, Points
-from taskmgr_plugins.schemas import TYPE_KEY
+from taskmgr_plugins.schemas import TYPE_KEY, schema_of
 from taskmgr_plugins.strict_types import plain, shown
+from taskmgr_plugins.value_types import ValueType
 
+# Plugins are asked for no other kind than these.
+_OUR_KINDS = (None, "Array", "Box", "File", "Image", "Points")
 _LONGEST_PATH = 200
 
 
@@ -95,6 +99,12 @@ class InputReader:
             return self._file(value, name, kind)
         if kind == "Array":
             return self._array(value, name)
+        if kind not in _OUR_KINDS:
+            announced = installed_types.installed().types.get(str(kind))
+            if announced is not None:
+                return self._announced(schema, announced, value, name)
+        if is_file(schema):
+            return self._file(value, name, "File")
         if isinstance(value, Box):
             return attrs.asdict(value)
         if isinstance(value, Points):
@@ -105,6 +115,19 @@ class InputReader:
         if isinstance(items, Mapping) and TYPE_KEY in items and isinstance(value, list | tuple):
             return [self._document(items, each, f"{name}[{at}]") for at, each in enumerate(value)]
         return plain(value)
+
+    def _announced(
+        self, schema: Mapping[str, Any], announced: ValueType, value: Any, name: str
+    ) -> Any:
+        """A value of a type that a plugin of this process announces, or what carries one."""
+        if isinstance(value, announced.annotation):
+            with tempfile.TemporaryDirectory() as folder:
+                converter = ValueConverter(Path(folder))
+                document = converter.unstructure(value, announced.annotation, name)
+                return take_files(document, Path(folder), self.artifacts)
+        mark = schema_of(announced.carried).get(TYPE_KEY)
+        carried = {word: each for word, each in schema.items() if word != TYPE_KEY}
+        return self._document(carried if mark is None else {**carried, TYPE_KEY: mark}, value, name)
 
     def _file(self, value: Any, name: str, kind: str) -> dict[str, Any]:
         if isinstance(value, Mapping) and "$artifact" in value:
@@ -176,6 +199,12 @@ class InputReader:
             return take_files(document, Path(folder), self.artifacts)
 
 
+def is_file(schema: Mapping[str, Any]) -> bool:
+    """Whether values of a schema are files, as those of ``File`` and all that is carried so."""
+    properties = schema.get("properties")
+    return isinstance(properties, Mapping) and "$artifact" in properties
+
+
 def _is_file_or_stored(value: Any) -> bool:
     """Whether it names, or is, a file; arrays and lists of numbers are neither."""
     return isinstance(value, str | Path | bytes | File) or (
@@ -230,7 +259,7 @@ def from_text(schema: Mapping[str, Any], text: str) -> Any:
     members = _members(schema)
     if members and text != "null":
         schema = members[0] if len(members) == 1 else schema
-    if schema.get("type") == "string" or schema.get(TYPE_KEY) in ("Image", "File"):
+    if schema.get("type") == "string" or is_file(schema):
         return text
     try:
         return json.loads(text)

@@ -12,6 +12,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.wiring import artifacts_of, metadata_of, queue_of
 
 _INIT = "run: taskmgr init"
+_HOOKS = "see: taskmgr hooks"
 _START = "start one: taskmgr worker start"
 
 
@@ -98,6 +99,11 @@ def _ask_workers(settings: Settings, *, here: bool) -> Answer:
             if alive and not any(not one.queues or each.task.queue in one.queues for one in alive)
         }
     )
+    troubled = [(each.id, one) for each in alive for one in each.hooks if not one.is_well]
+    if troubled:
+        worker, plugin = troubled[0]
+        message += f"; hook plugin {plugin.name} is {plugin.state} on {worker}: {plugin.message}"
+        return Answer("", seconds, "warn", message, _HOOKS)
     if unserved:
         message += f"; nobody serves the queues {', '.join(unserved)}"
         return Answer("", seconds, "warn", message, _START)

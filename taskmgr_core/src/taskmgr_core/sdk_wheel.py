@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import taskmgr_plugins
@@ -24,6 +25,8 @@ OWN_DISTRIBUTIONS = frozenset({SDK, "taskmgr-core", "taskmgr-tui"})
 RESERVED_PREFIX = "taskmgr-"
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: taskmgr\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+# What authors test with is of no use to a task, and would rebuild all virtualenvs when it changes.
+_LEFT_OUT = frozenset({"__pycache__", "testing"})
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -55,9 +58,13 @@ def sdk_version() -> str:
 
 
 def sdk_requirements() -> tuple[str, ...]:
-    """What the installed ``taskmgr-plugins`` depends on, its Python included."""
-    metadata = importlib.metadata.metadata(SDK)
-    return (*(metadata.get_all("Requires-Dist") or ()), f"python {sdk_python()}")
+    """What the installed ``taskmgr-plugins`` depends on, its Python included.
+
+    What its extras need is in no task's virtualenv.
+    """
+    needed = importlib.metadata.metadata(SDK).get_all("Requires-Dist") or ()
+    own = [each for each in needed if "extra" not in str(Requirement(each).marker)]
+    return (*own, f"python {sdk_python()}")
 
 
 def sdk_python() -> str:
@@ -79,7 +86,8 @@ def _package_files() -> Iterator[tuple[str, bytes]]:
     root = Path(taskmgr_plugins.__path__[0])
     for path in root.rglob("*"):
         inside = path.relative_to(root)
-        if path.is_file() and "__pycache__" not in inside.parts and path.suffix != ".pyc":
+        left_out = _LEFT_OUT.intersection(inside.parts)
+        if path.is_file() and not left_out and path.suffix != ".pyc":
             yield f"taskmgr_plugins/{inside.as_posix()}", path.read_bytes()
 
 
@@ -88,10 +96,9 @@ def _information_files(
 ) -> dict[str, bytes]:
     """What belongs to the wheel itself; how it came to be installed here does not."""
     files = {f"{information}/WHEEL": _WHEEL.encode()}
-    for name in ("METADATA", "entry_points.txt"):
-        text = distribution.read_text(name)
-        if text:
-            files[f"{information}/{name}"] = text.encode()
+    # Its entry points are for pytest, which finds what is left out by them.
+    if text := distribution.read_text("METADATA"):
+        files[f"{information}/METADATA"] = text.encode()
     for path in distribution.files or ():
         if ".dist-info/licenses/" in path.as_posix():
             inside = path.as_posix().partition(".dist-info/")[2]

@@ -22,6 +22,7 @@ import platformdirs
 from taskmgr_core.addresses import without_secrets
 from taskmgr_core.aliases import completed
 from taskmgr_core.errors import SettingsError, nearest
+from taskmgr_core.hooks.choice import Choice
 from taskmgr_core.overrides import Overrides, TaskOverride, read_overrides
 from taskmgr_core.specs.resources import offer_from
 
@@ -242,6 +243,27 @@ class Settings:
         0,
         "Size that `taskmgr artifacts gc`, and each worker once a minute, bring this machine's "
         "copies of what is in S3 down to, weights left out; 0 for no limit.",
+        _at_least(0),
+    )
+    hooks: str = _setting(
+        "all",
+        "Hook plugins that are used: all, none, their names with a comma between them, or -NAME "
+        "for all but that one.",
+        _wrong(Choice.of),
+    )
+    hook_seconds: float = _setting(
+        10.0,
+        "Seconds that a call of a hook may take: a plugin that takes longer is told no more until "
+        "it is done. What is not done at the end of a process is waited for as long.",
+        _at_least(0.1),
+    )
+    hook_queue: int = _setting(
+        1000, "Events that may wait for each hook plugin; more are dropped.", _at_least(1)
+    )
+    slow_step: float = _setting(
+        0.5,
+        "Part of its timeout after which a step that still runs is notified of as slow; 0 for "
+        "never.",
         _at_least(0),
     )
     signatures: Literal["off", "warn", "require"] = _setting(

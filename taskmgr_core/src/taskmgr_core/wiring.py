@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
 from taskmgr_core.errors import SettingsError
+from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
@@ -23,11 +26,13 @@ from taskmgr_core.queue.units import Units
 from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
+from taskmgr_core.specs import PluginState
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.telling import Teller
 from taskmgr_core.uv import Uv
 
 # What publishes, works or serves is slow to import: it is, where it is made. Most programs look,
@@ -65,6 +70,13 @@ def keyring_of(settings: Settings) -> Keyring:
 def verifier_of(settings: Settings) -> Verifier:
     """What verifies the signatures of task versions."""
     return Verifier(keyring_of(settings), settings.signatures)
+
+
+def hooks_of(settings: Settings) -> Hooks:
+    """The hook plugins of this process, none of them imported yet."""
+    own = {"log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")}
+    choice = Choice.of(settings.hooks)
+    return Hooks(choice, settings.hook_seconds, settings.hook_queue, own)
 
 
 def models_of(settings: Settings) -> ModelFiles:
@@ -107,6 +119,8 @@ class Platform:
         self.environments = Environments(home / "environments", self.artifacts, self.uv)
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
+        self.hooks = hooks_of(settings)
+        self.teller = Teller(self.hooks, self.metadata)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.
@@ -130,9 +144,15 @@ class Platform:
             models=ModelRegistry(self.metadata, self.artifacts, self.models),
             make_worker=lambda runs: self.worker(self.settings.slots_or_cores, (), runs),
             lost_after=self.settings.lost_after,
+            teller=self.teller,
             overrides=self.settings.tasks,
             own_resources=offer_from(self.settings.resources),
         )
+
+    def hook_states_of_workers(self) -> Mapping[str, tuple[PluginState, ...]]:
+        """How the hook plugins of the workers are that are alive, by worker."""
+        since = time.time() - self.settings.lost_after
+        return {each.id: each.hooks for each in self.metadata.workers() if each.heartbeat >= since}
 
     def control(self) -> Control:
         """What tells workers."""
@@ -161,6 +181,7 @@ class Platform:
             signing=Signing(
                 self.verifier.keyring, self.settings.signatures, self.settings.signing_key
             ),
+            hooks=self.hooks,
         )
 
     def launcher(self, slots: int, resources: Mapping[str, int] = NO_RESOURCES) -> RunnerLauncher:
@@ -234,6 +255,7 @@ class Platform:
             self._executor(said, most, units),
             queues,
             self._timing(),
+            self.teller,
             private=runs is not None,
             name=said.worker_id,
             tasks=said.active_tasks,
@@ -271,6 +293,7 @@ class Platform:
             self.settings.lost_after,
             self.settings.lost_attempts,
             HOLDS_SECONDS if self.settings.broker_url else EMBEDDED_HOLDS_SECONDS,
+            self.settings.slow_step,
         )
 
     def _preparation(self, said: WorkerConfiguration) -> Callable[[Callable[[], bool]], None]:

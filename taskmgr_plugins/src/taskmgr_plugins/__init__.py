@@ -4,6 +4,7 @@ from taskmgr_plugins.errors import InvalidInputError, TaskDefinitionError, Taskm
 from taskmgr_plugins.fields import Array, Box, File, Image, On, Points
 from taskmgr_plugins.hookspecs import hookimpl
 from taskmgr_plugins.tasks import MLTask, Model, Task, task
+from taskmgr_plugins.value_types import ValueType
 
 __all__ = [
     "Array",
@@ -18,6 +19,7 @@ __all__ = [
     "Task",
     "TaskDefinitionError",
     "TaskmgrError",
+    "ValueType",
     "hookimpl",
     "task",
 ]

@@ -10,6 +10,7 @@ travel inline, byte for byte, as ``{"$array": {"dtype", "shape", "base64"}}``.
 from __future__ import annotations
 
 import base64
+import enum
 import io
 import json
 import math
@@ -20,11 +21,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import cattrs
 from cattrs import transform_error
 from cattrs.v import format_exception
 
-from taskmgr_plugins import pixels, strict_types
+from taskmgr_plugins import installed_types, pixels, strict_types
 from taskmgr_plugins.errors import InvalidValueError, TaskmgrError, is_disk_full
 from taskmgr_plugins.fields import Array, File, Image, Points
 from taskmgr_plugins.strict_types import is_numpy_array, shown, type_name
@@ -152,6 +154,30 @@ class ValueConverter:
         converter.register_unstructure_hook(
             Points, lambda value: [list(row) for row in value.coordinates]
         )
+        converter.register_structure_hook_factory(is_foreign, self._unpacker)
+        converter.register_unstructure_hook_factory(is_foreign, self._packer)
+
+    def _unpacker(self, annotation: Any) -> Any:
+        """Reads values of a class that a plugin announces."""
+        announced = installed_types.installed().of(annotation)
+        if announced is None:
+            raise InvalidValueError(f"no plugin announces {type_name(annotation)}")
+        carried = strict_types.bare(announced.carried)
+        read = self._converter.get_structure_hook(carried)
+        return lambda document, _: announced.unpack(read(document, carried))
+
+    def _packer(self, annotation: Any) -> Any:
+        announced = installed_types.installed().of(annotation)
+        if announced is None:
+            return lambda value: value  # the check that it is JSON says what is wrong
+        carried = strict_types.bare(announced.carried)
+
+        def pack(value: Any) -> Any:
+            if not isinstance(value, announced.annotation):
+                raise InvalidValueError(f"{shown(value)} is not {type_name(annotation)}")
+            return self._converter.unstructure(announced.pack(value), unstructure_as=carried)
+
+        return pack
 
     def _read_array(self, document: Any) -> Any:
         import numpy
@@ -217,6 +243,20 @@ class ValueConverter:
     def _new_name(self, suffix: str) -> str:
         self._written += 1
         return f".value-{self._written}{_utf8(suffix)}"
+
+
+def is_foreign(annotation: Any) -> bool:
+    """Whether a class is one that the SDK has no word for, so that plugins are asked for it."""
+    return (
+        isinstance(annotation, type)
+        and typing.get_origin(annotation) is None
+        and annotation.__module__ not in ("builtins", "typing")
+        and not attrs.has(annotation)
+        and not issubclass(annotation, File | enum.Enum | Mapping | Sequence)
+        and annotation not in (Array, Points)
+        and not is_numpy_array(annotation)
+        and not strict_types.is_numpy_scalar(annotation)
+    )
 
 
 def canonical(document: Any) -> bytes:

@@ -14,22 +14,24 @@ each: ``described``, ``loaded``, ``result`` or ``error``. The end of the
 worker's pipe, or of the lifeline, ends the runner.
 
 A virtualenv keeps the SDK that its plugin was published with, and a worker may
-be of another taskmgr. ``hello`` tells the runner's ``VERSION``, and the worker
-refuses one that is not its own. Raise ``VERSION`` with every change after which
-an older worker and a newer runner, or the other way round, would misunderstand
-one another:
+be of another taskmgr. ``hello`` tells the runner's ``VERSION``; a worker speaks
+every version from ``OLDEST`` to its own, and refuses a newer one. Raise
+``VERSION`` with every change after which an older worker would misunderstand a
+newer runner, and keep the worker able to speak the versions before it, so that
+what is published goes on running:
 
 - how bytes become frames, or which keys a frame of any kind must have;
 - a kind of frame that is new, or gone, or answered differently;
 - how values are written in a frame (``$array``, ``$artifact``, files in the
   working folder), or what the runner's options and descriptors are.
 
-A key that the other side may ignore is no such change. Two things stay as they
-are for ever, because they tell the difference: the length before the JSON, and
-the ``kind`` and ``protocol`` of ``hello``.
+A key that the other side may ignore is no such change. ``OLDEST`` is raised with
+a major version only. Two things stay as they are for ever, because they tell the
+difference: the length before the JSON, and the ``kind`` and ``protocol`` of
+``hello``.
 
-2: frames have ids.
-1: the first.
+2: frames have ids. The first that was released, with taskmgr-plugins 0.1.0.
+1: never released.
 """
 
 import json
@@ -40,11 +42,17 @@ from typing import Any
 from taskmgr_plugins.errors import ProtocolError
 
 VERSION = 2
+OLDEST = 2
 # Reading a frame holds the interpreter: one of this size for some tenths of a second.
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
 Frame = dict[str, Any]
+
+
+def is_spoken(version: object) -> bool:
+    """Whether a worker of this SDK speaks the protocol that a runner's ``hello`` tells."""
+    return isinstance(version, int) and OLDEST <= version <= VERSION
 
 
 def encode(frame: Frame) -> bytes:

@@ -1,8 +1,9 @@
 """JSON Schema (2020-12) from annotations.
 
 Field types that JSON has no word for carry ``x-taskmgr-type`` (``Image``,
-``File``, ``Array``, ``Box``, ``Points``); a box or points that lie on an image
-carry ``x-taskmgr-on``, the name of that image's input.
+``File``, ``Array``, ``Box``, ``Points``), and so do the types that plugins announce;
+a box or points that lie on an image carry ``x-taskmgr-on``, the name of that image's
+input.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Annotated, Any, Literal, Union
 
 import attrs
 
+from taskmgr_plugins import installed_types
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Array, Box, File, Image, On, Points
+from taskmgr_plugins.value_types import ValueType
 
 TYPE_KEY = "x-taskmgr-type"
 ON_KEY = "x-taskmgr-on"
@@ -53,13 +56,34 @@ def named_types() -> dict[str, Schema]:
     }
 
 
+def named_type(name: str) -> Schema | None:
+    """The schema of a type that a pipeline file names; None where nobody knows it.
+
+    Plugins are asked only for what the SDK does not know, because that imports them.
+
+    Raises:
+        TaskDefinitionError: what a plugin announces under that name cannot be carried.
+    """
+    known = named_types()
+    if name in known:
+        return known[name]
+    found = installed_types.installed().types.get(name)
+    return None if found is None else _announced(found, name, ())
+
+
+def known_types() -> list[str]:
+    """Every name that ``named_type`` knows, those of plugins included."""
+    return [*named_types(), *installed_types.installed().types]
+
+
 def schema_of(annotation: Any, place: str = "the annotation") -> Schema:
     """The JSON Schema of values that fit an annotation.
 
     Arguments:
         annotation: a scalar type, ``list``, ``dict[str, ...]``, ``tuple``,
-            union, ``Literal``, enum, attrs class, field type, or any of them in
-            ``Annotated`` with ``On(...)`` or a dict of further schema keywords.
+            union, ``Literal``, enum, attrs class, field type, a class that a plugin
+            announces, or any of them in ``Annotated`` with ``On(...)`` or a dict of
+            further schema keywords.
         place: where it stands, for the message.
 
     Raises:
@@ -112,7 +136,15 @@ def _class(annotation: type, place: str, within: tuple[type, ...]) -> Schema:
         return {"type": "object"}
     if attrs.has(annotation):
         return _object(annotation, place, within)
-    raise _not_allowed(annotation, place)
+    found = installed_types.installed().of(annotation)
+    if found is None or annotation in within:
+        raise _not_allowed(annotation, place)
+    return _announced(found, place, (*within, annotation))
+
+
+def _announced(found: ValueType, place: str, within: tuple[type, ...]) -> Schema:
+    carried = _schema(found.carried, place, within)
+    return {**carried, **found.schema, TYPE_KEY: found.name}
 
 
 def _choice(allowed: Sequence[Any], place: str) -> Schema:
@@ -192,8 +224,15 @@ def _not_allowed(annotation: Any, place: str) -> TaskDefinitionError:
     return TaskDefinitionError(
         f"{place}: {shown} cannot be passed between tasks; allowed are bool, int, float, str, "
         "None, list, tuple, dict[str, ...], Literal, unions, enums, attrs classes, Image, File, "
-        "Array, Box and Points"
+        f"Array, Box and Points{_further()}"
     )
+
+
+def _further() -> str:
+    """What plugins announce, and which of them cannot say."""
+    found = installed_types.installed()
+    names = f", and of plugins {', '.join(sorted(found.types))}" if found.types else ""
+    return names + "".join(f"; {each}" for each in found.faults)
 
 
 def images_named(schema: Any) -> Iterator[str]:

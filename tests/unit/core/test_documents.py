@@ -14,6 +14,7 @@ from taskmgr_core.documents import (
     loads,
     structure,
     unstructure,
+    without_unknown,
 )
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.specs import (
@@ -30,6 +31,7 @@ from taskmgr_core.specs import (
     Source,
     Step,
     StepSpec,
+    StoredFile,
     TaskSpec,
     TaskVersion,
     Worker,
@@ -166,3 +168,31 @@ def test_task_recorded_before_there_was_a_network_option_is_read() -> None:
     assert not read.network
     assert "network" not in unstructure(read)
     assert unstructure(attrs.evolve(read, network=True))["network"] is True
+
+
+def test_what_a_later_taskmgr_added_can_be_left_out() -> None:
+    """Keys that a model has not go, wherever they are; what is wrong stays wrong."""
+    plugin = {"name": "acme", "source": "acme 1", "state": "ok"}
+    known = {
+        "id": "w",
+        "host": "h",
+        "pid": 1,
+        "slots": 1,
+        "queues": [],
+        "started_at": 1.0,
+        "heartbeat": 2.0,
+        "hooks": [plugin],
+    }
+    more = {**known, "mood": "good", "hooks": [{**plugin, "colour": "red", "size": 3}]}
+    assert without_unknown(more, Worker) == known
+    assert without_unknown(dict(known), Worker) == known
+    assert without_unknown({**known, "pid": "x"}, Worker) == {**known, "pid": "x"}
+
+
+def test_document_that_has_more_than_its_model_may_be_of_a_later_taskmgr() -> None:
+    """Only where nothing else is wrong with it."""
+    right = {"name": "a", "digest": "b", "size": 1}
+    for document, only in (({**right, "new": 1}, True), ({**right, "new": 1, "size": "x"}, False)):
+        with pytest.raises(InvalidDocumentError) as refused:
+            structure(document, StoredFile)
+        assert refused.value.only_unknown is only

@@ -30,6 +30,13 @@ def test_sdk_wheel_holds_the_package_and_a_right_record(tmp_path: Path) -> None:
     assert not [each for each in names if "__pycache__" in each or "direct_url" in each]
 
 
+def test_sdk_wheel_leaves_the_fixtures_out(tmp_path: Path) -> None:
+    """What authors test with, and what pytest would find it by, is in no task's virtualenv."""
+    with zipfile.ZipFile(build_sdk_wheel(tmp_path)) as archive:
+        names = archive.namelist()
+    assert not [each for each in names if "testing" in each or "entry_points" in each]
+
+
 def test_sdk_wheel_can_be_installed(tmp_path: Path) -> None:
     """uv takes it, and the installed distribution is the SDK."""
     uv = Uv.find(os.environ)
@@ -42,10 +49,11 @@ def test_sdk_wheel_can_be_installed(tmp_path: Path) -> None:
 
 
 def test_sdk_requirements_name_dependencies_and_python() -> None:
-    """A lock follows from these; the SDK's own version is not among them."""
+    """A lock follows from these; neither its own version nor its extras are among them."""
     wanted = sdk_requirements()
     assert any(each.startswith("attrs") for each in wanted)
     assert any(each.startswith("python >=") for each in wanted)
+    assert not [each for each in wanted if "pytest" in each]
 
 
 def test_own_names_are_known_in_every_spelling() -> None:

@@ -34,6 +34,9 @@ SMALLEST = {
     "environments_mb": 0,
     "models_mb": 0,
     "cache_mb": 0,
+    "hook_seconds": 0.1,
+    "hook_queue": 1,
+    "slow_step": 0.0,
     "log_file_mb": 1,
     "log_files": 0,
 }

@@ -175,3 +175,16 @@ def test_frame_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(protocol, "MAXIMUM_FRAME_BYTES", 100)
     with pytest.raises(ProtocolError, match="more than the 100 allowed; pass large values as File"):
         encode({"kind": "result", "text": "x" * 100})
+
+
+@given(st.integers(-5, 5) | st.none() | st.text() | st.floats())
+def test_worker_speaks_every_released_protocol_and_no_newer_one(told: object) -> None:
+    """Whole numbers from the oldest to its own; what is newer, older or no number it refuses."""
+    known = list(range(protocol.OLDEST, protocol.VERSION + 1))
+    assert protocol.is_spoken(told) == (type(told) is int and told in known)
+
+
+def test_protocol_of_the_first_release_is_spoken() -> None:
+    """taskmgr-plugins 0.1.0 speaks 2, and its releases stay until a major version."""
+    assert protocol.is_spoken(2)
+    assert not protocol.is_spoken(protocol.VERSION + 1)

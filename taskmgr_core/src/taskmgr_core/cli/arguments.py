@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from taskmgr_core.errors import InvalidValueError
-from taskmgr_core.inputs import from_text
-from taskmgr_plugins.schemas import TYPE_KEY
+from taskmgr_core.inputs import from_text, is_file
 
 INPUTS_HELP = (
     "field=value, field=@FILE, a JSON object, or @FILE with one. A value is text for a text, "
@@ -98,7 +97,7 @@ def _field(schemas: Mapping[str, Mapping[str, Any]], word: str, working: Path) -
 def _from_file(schema: Mapping[str, Any], working: Path, path: str, name: str) -> Any:
     """A JSON file's value; of another file its text for a text, its path for a picture."""
     if not path.endswith(".json"):
-        if schema.get(TYPE_KEY) in ("Image", "File"):
+        if is_file(schema):
             return path
         if schema.get("type") == "string":
             return _file_text(working, path)

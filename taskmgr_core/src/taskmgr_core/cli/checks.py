@@ -298,6 +298,26 @@ def _can_link(cache: Path, folder: Path) -> bool:
     return True
 
 
+def _check_hooks(platform: Platform) -> Iterator[Finding]:
+    """Every hook plugin can be used, here and on the workers."""
+    places = {"here": platform.hooks.states(load=True), **platform.hook_states_of_workers()}
+    used = {each.name for states in places.values() for each in states if each.state != "off"}
+    troubled = [
+        (place, each) for place, states in places.items() for each in states if not each.is_well
+    ]
+    for place, each in troubled:
+        yield Finding(
+            "hooks",
+            "warn",
+            f"{each.name} ({each.source}) is {each.state}, {place}: {each.message}",
+            f"correct it, or leave it out with TASKMGR_HOOKS=-{each.name}",
+        )
+    for name in platform.hooks.not_installed():
+        yield Finding("hooks", "warn", f"the setting hooks names {name!r}, which is not installed")
+    if not troubled:
+        yield Finding("hooks", "ok", f"{counted(len(used), 'plugin')}: {', '.join(sorted(used))}")
+
+
 def _check_workers(platform: Platform) -> Iterator[Finding]:
     since = time.time() - platform.settings.lost_after
     workers = platform.metadata.workers()
@@ -323,5 +343,6 @@ _CHECKS: Mapping[str, Callable[[Platform], Iterator[Finding]]] = {
     "python": _check_pythons,
     "links": _check_links,
     "isolation": _check_isolation,
+    "hooks": _check_hooks,
     "workers": _check_workers,
 }

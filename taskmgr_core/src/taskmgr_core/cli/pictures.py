@@ -54,7 +54,7 @@ def write_png(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -> l
     written = []
     for number, overlay in enumerate(overlays, start=1):
         path = target if number == 1 else target.with_stem(f"{target.stem}-{number}")
-        with _Writing(path):
+        with Writing(path):
             drawing.write_png(open_artifact(overlay.image_digest), overlay, path)
         written.append(path)
     return written
@@ -68,7 +68,7 @@ def write_report(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -
     """
     from taskmgr_core.report import html  # as above
 
-    with _Writing(target):
+    with Writing(target):
         html.write_report(detail, open_artifact, target)
     return [target]
 
@@ -88,7 +88,7 @@ def save_files(detail: RunDetail, open_artifact: OpenArtifact, folder: Path) -> 
             path = folder / value.port / name
             if path in written:
                 path = path.with_name(f"{number}-{name}")
-            with _Writing(path):
+            with Writing(path):
                 shutil.copyfile(open_artifact(str(found["$artifact"])), path)
             written.append(path)
     if not written:
@@ -96,7 +96,7 @@ def save_files(detail: RunDetail, open_artifact: OpenArtifact, folder: Path) -> 
     return written
 
 
-class _Writing:
+class Writing:
     """Makes the folder, and says which file it was that could not be written."""
 
     def __init__(self, path: Path) -> None:

@@ -147,6 +147,7 @@ class WorkerStart:
             if worker.trouble is not None:
                 raise worker.trouble
         finally:
+            platform.hooks.close()
             platform.queue.close()
             platform.metadata.close()
 

@@ -148,7 +148,7 @@ def _mark_fits(source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:
     """An image is a file; a reference to something large is no plain object."""
     given, wanted = source.get(TYPE_KEY), target.get(TYPE_KEY)
     if wanted is None:
-        return given not in _REFERENCES
+        return given not in _REFERENCES and "$artifact" not in source.get("properties", {})
     return given == wanted or (given, wanted) == ("Image", "File")
 
 

@@ -9,7 +9,12 @@ from typing import Any
 import attrs
 
 from taskmgr_core.drafts import is_inside
-from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
+from taskmgr_core.errors import (
+    InvalidPipelineError,
+    NotFoundError,
+    Problem,
+    nearest,
+)
 from taskmgr_core.orchestrator.compatibility import problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.ordering import circles, ordered
@@ -28,7 +33,8 @@ from taskmgr_core.specs import (
     input_port,
     output_port,
 )
-from taskmgr_plugins.schemas import named_types
+from taskmgr_plugins.errors import TaskDefinitionError
+from taskmgr_plugins.schemas import known_types, named_type
 
 Versions = Mapping[str, TaskVersion] | Callable[[str, str | None], TaskVersion]
 
@@ -226,16 +232,25 @@ class _Compilation:
 
     def _input_schemas(self) -> dict[str, Mapping[str, Any] | None]:
         """The schema of each pipeline input; None for one that has none that can be used."""
-        known = named_types()
         found: dict[str, Mapping[str, Any] | None] = {}
         for name, given in self._spec.inputs.items():
-            found[name] = known.get(given) if isinstance(given, str) else given
-            if not isinstance(given, str):
+            if isinstance(given, str):
+                found[name] = self._named(given, f"inputs.{name}")
+            else:
                 wrong = self._validator.check_schema(given, f"inputs.{name}")
                 self._problems += wrong
                 found[name] = None if wrong else given
-            elif given not in known:
-                self._report(f"inputs.{name}", f"no type {given!r}; {nearest(given, known)}")
+        return found
+
+    def _named(self, given: str, place: str) -> Mapping[str, Any] | None:
+        """The schema of a type that is named; None, and a problem, where it is not known."""
+        try:
+            found = named_type(given)
+        except TaskDefinitionError as error:
+            self._report(place, str(error))
+            return None
+        if found is None:
+            self._report(place, f"no type {given!r}; {nearest(given, known_types())}")
         return found
 
     def _placed_steps(self) -> list[PlacedStep]:

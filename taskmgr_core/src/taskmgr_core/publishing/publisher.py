@@ -22,9 +22,11 @@ from taskmgr_core.errors import (
     DamagedRecordError,
     NotFoundError,
 )
+from taskmgr_core.hooks import Hooks
 from taskmgr_core.publishing.breaking import refuse_breaking
 from taskmgr_core.publishing.covering import refuse_gaps
 from taskmgr_core.publishing.fetching import Fetcher
+from taskmgr_core.publishing.hook_checks import publication_of, refuse_by_hooks
 from taskmgr_core.publishing.locating import locate
 from taskmgr_core.publishing.locks import (
     check_dependencies,
@@ -127,6 +129,7 @@ class Publisher:
         uv: builds and locks.
         folder: where it works; a lock for each plugin keeps two publishes of it apart.
         signing: says what is signed with; None signs nothing, for what is published nowhere.
+        hooks: asked whether something may be published; None asks nobody.
     """
 
     metadata: MetadataStore
@@ -136,6 +139,7 @@ class Publisher:
     uv: Uv
     folder: Path
     signing: Signing | None = None
+    hooks: Hooks | None = None
 
     def publish(
         self,
@@ -157,7 +161,7 @@ class Publisher:
                 this machine takes.
 
         Raises:
-            PublishError: the plugin cannot be published as it is.
+            PublishError: the plugin cannot be published as it is, or a hook plugin refuses.
             ConflictError: this version is published with other content, a task belongs
                 to another distribution, or it breaks who uses an earlier version.
             EnvironmentBuildError: its virtualenv cannot be built.
@@ -222,6 +226,8 @@ class Publisher:
             tasks, models = smoke.run(environment, stages.on_progress)
             if not earlier and not order.breaking:
                 refuse_breaking(self.metadata, wheel.version, tasks)
+        if self.hooks is not None:
+            refuse_by_hooks(self.hooks, publication_of(wheel, lock, tasks, signed=bool(signer)))
         with stages.stage("register", "registering"):
             release = attrs.evolve(release, models=models)
             versions = signed_versions(tasks, release, known, signer)

@@ -55,7 +55,7 @@ class SmokeLoad:
         with environment.hold():
             with self._runner(environment, network=False) as runner:
                 tasks = described(runner, distribution)
-                stored = {model.name: self._store(model, task) for task, model in _models(tasks)}
+                stored = {model.name: self.store(model, task) for task, model in _models(tasks)}
                 for task in tasks:
                     if not task.network:
                         on_progress(f"loading {task.name}")
@@ -93,7 +93,12 @@ class SmokeLoad:
         except RunnerError as error:
             raise _refusal(f"the task {task.name} cannot be loaded", error) from error
 
-    def _store(self, model: ModelSpec, task: TaskSpec) -> StoredFile:
+    def store(self, model: ModelSpec, task: TaskSpec) -> StoredFile:
+        """Store the weights that a task declares.
+
+        Raises:
+            PublishError: they are absent, or have another digest.
+        """
         path = self.models / model.name
         if not path.resolve().is_relative_to(self.models.resolve()):
             raise PublishError(

@@ -166,11 +166,11 @@ def _platforms(document: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     tools = document.get("tool")
     own = tools.get("taskmgr", {}) if isinstance(tools, Mapping) else {}
     allowed = f"allowed are {', '.join(PLATFORMS)}"
-    if not isinstance(own, Mapping) or (unknown := sorted(set(own) - {"platforms"})):
+    if not isinstance(own, Mapping) or (unknown := sorted(set(own) - {"contract", "platforms"})):
         what = f"{unknown[0]!r}" if isinstance(own, Mapping) else "it"
         raise PublishError(
             f"{path}/pyproject.toml: [tool.taskmgr] has {what}; it may have platforms, a list of "
-            f"names: {allowed}"
+            f"names: {allowed}; and a table contract, for pytest --taskmgr-contract"
         )
     named = own.get("platforms", [])
     if not isinstance(named, list) or (wrong := [each for each in named if each not in PLATFORMS]):

@@ -38,6 +38,7 @@ class Wheel:
         requires: its dependencies, as ``Requires-Dist`` has them.
         requires_python: the Pythons that it allows.
         tasks: the names of its entry points, sorted.
+        licence: as ``License-Expression`` or ``License`` have it; empty where neither is there.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Wheel:
     requires: tuple[Requirement, ...]
     requires_python: SpecifierSet
     tasks: tuple[str, ...]
+    licence: str = ""
 
     def needed(self) -> tuple[Requirement, ...]:
         """The dependencies that no extra has to ask for."""
@@ -83,6 +85,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Wheel:
         requires=_requirements(path, metadata.get_all("Requires-Dist") or ()),
         requires_python=_specifiers(path, metadata["Requires-Python"]),
         tasks=_tasks(path, archive, information),
+        licence=str(metadata["License-Expression"] or metadata["License"] or ""),
     )
 
 

@@ -54,6 +54,19 @@ STATUS_SIGNS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+# The same as characters, for where nothing can be drawn.
+STATUS_MARKS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "succeeded": "✓",
+        "failed": "✗",
+        "running": "●",
+        "ready": "○",
+        "pending": "·",
+        "skipped": "↷",
+        "cancelled": "⊘",
+    }
+)
+
 _LIGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "page": "#f5f6f8",
@@ -103,6 +116,15 @@ def variables(selector: str) -> str:
         f"{selector}{{{_declarations(_LIGHT)}}}"
         f"@media screen and (prefers-color-scheme:dark){{{selector}{{{_declarations(_DARK)}}}}}"
     )
+
+
+def light(name: str) -> str:
+    """A colour of light pages as ``#rrggbb``, for what knows no CSS variables.
+
+    Arguments:
+        name: of a part of the page or of a status; of others the colour is that of pending.
+    """
+    return _LIGHT.get(name, _LIGHT["pending"])
 
 
 def item_colour(item: int) -> str:

@@ -57,12 +57,14 @@ class Limits:
         memory_mb: megabytes of memory, mapped files left out; None for no limit.
         cancelled: asked a few times a second; true ends the request.
         advice: what to do about a timeout, for the message.
+        clock: monotonic seconds, by which the timeout is measured.
     """
 
     timeout: float = START_SECONDS
     memory_mb: int | None = None
     cancelled: Callable[[], bool] = lambda: False
     advice: str = "raise the task's timeout, or make it faster"
+    clock: Callable[[], float] = time.monotonic
 
 
 def _ignore(lines: Sequence[tuple[str, str]]) -> None:
@@ -155,10 +157,10 @@ class Runner:
         """
         self.hello = self._exchange(b"", 0, Limits(), OutputLines(_ignore))
         theirs = self.hello.get("protocol")
-        if theirs != protocol.VERSION:
+        if not protocol.is_spoken(theirs):
             self.close()
-            sdk = self.hello.get("sdk")
-            raise RunnerProtocolError(distribution, (theirs, sdk), protocol.VERSION)
+            told = (theirs, self.hello.get("sdk"))
+            raise RunnerProtocolError(distribution, told, (protocol.OLDEST, protocol.VERSION))
 
     def output(self, on_lines: OnLines) -> OutputLines:
         """For the output of one attempt, however many requests it takes; to be finished.
@@ -268,7 +270,7 @@ class Runner:
             raise
 
     def _converse(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
-        deadline = time.monotonic() + limits.timeout
+        deadline = limits.clock() + limits.timeout
         next_check = time.monotonic() + TICK_SECONDS
         remaining = memoryview(content)
         ticks = 0
@@ -285,7 +287,7 @@ class Runner:
                     frame = self._last_frame(output)
                 else:
                     with_children = ticks % CHILDREN_EVERY_TICKS == 0
-                    self._check(limits, now >= deadline, with_children=with_children)
+                    self._check(limits, limits.clock() >= deadline, with_children=with_children)
             if frame is not None:
                 # The hello of protocol 1 has no id, and what it says must be heard.
                 if remaining or frame.get("id", 0) != number:

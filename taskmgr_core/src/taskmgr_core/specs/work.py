@@ -92,6 +92,40 @@ class Outcome:
     not_before: float = 0.0
 
 
+PluginStatus = Literal["ok", "off", "loading", "broken", "failing", "hanging"]
+
+
+@attrs.frozen
+class PluginState:
+    """How a hook plugin is, in one process.
+
+    Attributes:
+        name: of its entry point.
+        source: its distribution and version; ``taskmgr`` for what comes with it.
+        state: ``off`` where the setting leaves it out, ``broken`` where it cannot be used at
+            all, ``failing`` where a call has raised, ``hanging`` while one does not come back.
+        hooks: what it implements.
+        message: what is wrong with it; empty where nothing is.
+        called: how many calls have come back without an error.
+        failed: how many have raised.
+        dropped: how many were left out because it could not keep up.
+    """
+
+    name: str
+    source: str
+    state: PluginStatus
+    hooks: tuple[str, ...] = ()
+    message: str = ""
+    called: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to look after it."""
+        return self.state in ("ok", "off", "loading") and not self.dropped
+
+
 @attrs.frozen
 class Worker:
     """A worker process as the store knows it.
@@ -108,6 +142,7 @@ class Worker:
         answered: the ``ping`` that it has answered last.
         refused: versions that its machine cannot run, as ``face_detection 1.0.0``.
         preparing: whether it builds what its tasks need, and claims nothing yet.
+        hooks: the hook plugins that it has loaded.
     """
 
     id: str
@@ -126,6 +161,7 @@ class Worker:
     answered: str = ""
     refused: tuple[str, ...] = ()
     preparing: bool = False
+    hooks: tuple[PluginState, ...] = ()
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""

@@ -73,11 +73,13 @@ class Progress:
         recorded: False when the claim was no longer held and nothing was recorded.
         ready: the steps that have become ready.
         run_status: the run's status now.
+        ended: whether it was this that ended the run; of several at once only one did.
     """
 
     recorded: bool
     ready: tuple[ReadyStep, ...] = ()
     run_status: RunStatus = "running"
+    ended: bool = False
 
 
 @attrs.frozen

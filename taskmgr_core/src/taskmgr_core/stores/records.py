@@ -43,6 +43,14 @@ def stored(text: str | bytes, model: type[T], what: str, cure: str) -> T:
         raise _damaged(what, error, cure) from error
 
 
+def stored_by_any(text: str | bytes, model: type[T], what: str, cure: str) -> T:
+    """As ``stored``, but what a later taskmgr has added is left out: it is only for looking at."""
+    try:
+        return documents.structure(documents.without_unknown(_parsed(text), model), model)
+    except InvalidDocumentError as error:
+        raise _damaged(what, error, cure) from error
+
+
 def remembered(text: str | bytes, model: type[T], what: str, cure: str) -> T:
     """A record's JSON as its model, which others may have got before; see ``stored``.
 
@@ -115,4 +123,8 @@ def _parsed(text: str | bytes) -> Any:
 
 
 def _damaged(what: str, error: InvalidDocumentError, cure: str) -> DamagedRecordError:
-    return DamagedRecordError(what, "; ".join(str(each) for each in error.problems), cure)
+    problem = "; ".join(str(each) for each in error.problems)
+    if error.only_unknown:
+        later = "if a later taskmgr recorded it, upgrade taskmgr-core here"
+        cure = f"{later}; else {cure}" if cure else later
+    return DamagedRecordError(what, problem, cure)

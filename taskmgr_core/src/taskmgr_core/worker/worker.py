@@ -21,9 +21,11 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
+from taskmgr_core.telling import Teller
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
+from taskmgr_core.worker.reporting import Reporter
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,18 +49,21 @@ class Timing:
     Attributes:
         holds: seconds between two looks at whether its steps are still its own, and
             not to be cancelled; with each change that it hears of it looks at once.
+        slow_step: the part of its timeout after which a step is notified of as slow.
     """
 
     heartbeat: float
     lost_after: float
     lost_attempts: int
     holds: float = 0.1
+    slow_step: float = 0.0
 
 
 @attrs.define
 class _Running:
     claim: Claim
     stopped: threading.Event = attrs.field(factory=threading.Event)
+    began: float = attrs.field(factory=time.monotonic)
 
 
 def next_look(step: ReadyStep, now: float) -> float:
@@ -82,6 +87,7 @@ class WorkerProcess:
         executor: carries out attempts.
         queues: which queues it serves; empty for all.
         timing: of heartbeats and recovery.
+        teller: tells hook plugins.
         private: whether it serves only the runs that its own process waits for.
         name: what its id begins with; by default this machine's name.
         tasks: the tasks that it serves; empty for all.
@@ -98,6 +104,7 @@ class WorkerProcess:
         executor: Executor,
         queues: Collection[str],
         timing: Timing,
+        teller: Teller,
         *,
         private: bool = False,
         name: str = "",
@@ -120,6 +127,8 @@ class WorkerProcess:
         self._coverage = coverage
         self._watch = BeatWatch(timing.lost_after)
         self._started_at = time.time()
+        self._teller = teller
+        self._reporter = Reporter(teller, self.id, timing.slow_step, executor.timeouts)
         self._look_for_stalled = 0.0
         self._giving_back = threading.Event()
         self._ended = threading.Event()
@@ -226,6 +235,7 @@ class WorkerProcess:
             self._running[key] = running
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
+        self._teller.step_started(claim)
         try:
             # What it is given and what it makes stays on this machine until it is recorded.
             with self._executor.artifacts.files.using():
@@ -248,6 +258,7 @@ class WorkerProcess:
         self._say(log, claim, outcome)
         if progress.ready or progress.run_status != "running" or outcome.status == "ready":
             self._queue.announce(step.run, progress.ready)
+        self._teller.step_ended(claim, outcome, progress)
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
         """A step stopped with its worker is tried again, unless its run is to be cancelled."""
@@ -347,6 +358,7 @@ class WorkerProcess:
                 answered=self._answered,
                 refused=() if self._coverage is None else self._coverage.refused,
                 preparing=self._prepare is not None,
+                hooks=self._teller.hooks.reported(),
             )
         )
         self._obey(orders)
@@ -372,20 +384,26 @@ class WorkerProcess:
     def _tend(self) -> None:
         """Look after the feed; runners of slots that it has closed are not kept warm."""
         self._feed.tend()
+        now = time.monotonic()
+        with self._lock:
+            running = {key: (it.claim, now - it.began) for key, it in self._running.items()}
+        self._reporter.running(running)
         before, self._open_slots = self._open_slots, self._feed.slots
         if self._open_slots < before:
             self._executor.pool.keep(self._open_slots)
 
     def _recover(self) -> None:
         """Take back the steps of workers that have fallen silent, never our own."""
+        workers = self._metadata.workers()
         beats = dict.fromkeys(self._metadata.holders(), 0.0)
-        beats.update({each.id: each.heartbeat for each in self._metadata.workers()})
+        beats.update({each.id: each.heartbeat for each in workers})
         beats.pop(self.id, None)
         silent = self._watch.silent(beats, time.monotonic())
         now = time.time()
         if not silent and now < self._look_for_stalled:
             return
         self._look_for_stalled = now + STALLED_SECONDS
+        self._reporter.lost(silent, workers)
         released = self._metadata.release_lost(silent, self._timing.lost_attempts, decide, now)
         for step in released:
             _LOGGER.warning(
@@ -398,6 +416,7 @@ class WorkerProcess:
             self._queue.announce(
                 run_id, [as_ready(step, now) for step in released if step.run == run_id]
             )
+        self._reporter.released(released)
 
     def _announce_unclaimed(self) -> None:
         """Tell again of steps whose message was lost, and of retries whose delay is over."""

@@ -24,7 +24,8 @@ from taskmgr_core.cli.runs_view import print_run
 from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
-from taskmgr_core.client import Client, RunTimeoutError, new_run_id
+from taskmgr_core.client import Client, RunTimeoutError
+from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.specs import GraphStep, Run
 
 
@@ -133,7 +134,7 @@ def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = 
         The exit code when it did not end; None when it did.
     """
     try:
-        with _terminable(), RunProgress(screen) as progress:
+        with terminable(), RunProgress(screen) as progress:
             client.wait(run_id, timeout, progress.update)
     except RunTimeoutError:
         left = _leave(client, run_id)
@@ -146,7 +147,7 @@ def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = 
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the wait as Ctrl-C does: the run is not left behind."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number in before:

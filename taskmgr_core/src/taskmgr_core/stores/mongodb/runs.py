@@ -185,7 +185,7 @@ class Changes:
     @property
     def progress(self) -> Progress:
         """What it comes to, once it is carried out."""
-        return Progress(recorded=True, ready=self.ready, run_status=self.status)
+        return Progress(recorded=True, ready=self.ready, run_status=self.status, ended=self.ended)
 
 
 def changes_of(

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Orders, Worker
 from taskmgr_core.stores.mongodb.database import Database, Document
-from taskmgr_core.stores.records import intact, stored
+from taskmgr_core.stores.records import intact, stored_by_any
 
 FORGET_SECONDS = 3600.0
 # A line's number is its batch's place in the log times this, and its place in the batch.
@@ -81,7 +81,9 @@ class Workers:
         latest = max((each["heartbeat"] for each in found), default=0.0)
         return intact(
             [each for each in found if each["heartbeat"] >= latest - FORGET_SECONDS],
-            lambda each: stored(each["document"], Worker, f"the stored worker {each['_id']}", ""),
+            lambda each: stored_by_any(
+                each["document"], Worker, f"the stored worker {each['_id']}", ""
+            ),
         )
 
 

@@ -157,14 +157,14 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         cancel_requested=bool(row["cancel_requested"]),
     )
     rows = {each["id"]: each for each in found}
-    status, ready = state.status, []
+    status, ready, ended = state.status, [], False
     for command in decide(state):
         if isinstance(command, EndRun):
             _end(connection, run_id, command, now)
-            status = command.status
+            status, ended = command.status, True
         elif _move(connection, run_id, command, now) and command.status == "ready":
             ready.append(ready_step(rows[command.step], now))
-    return Progress(recorded=True, ready=tuple(ready), run_status=status)
+    return Progress(recorded=True, ready=tuple(ready), run_status=status, ended=ended)
 
 
 def touch(connection: sqlite3.Connection, run_id: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from taskmgr_core import documents
 from taskmgr_core.specs import LogLine, Orders, Worker
-from taskmgr_core.stores.records import intact, stored
+from taskmgr_core.stores.records import intact, stored_by_any
 
 FORGET_SECONDS = 3600.0
 
@@ -54,7 +54,7 @@ def listing(connection: sqlite3.Connection) -> list[Worker]:
     rows = connection.execute("SELECT id, document FROM workers ORDER BY id")
     return intact(
         rows,
-        lambda row: stored(
+        lambda row: stored_by_any(
             row["document"], Worker, f"the stored worker {row['id']}", "its next beat puts it right"
         ),
     )

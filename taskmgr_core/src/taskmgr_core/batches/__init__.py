@@ -1,0 +1,1 @@
+"""Batches: a pipeline over any number of inputs, and files of what came of them."""

@@ -1,0 +1,66 @@
+"""Pipelines that were compiled lately: one that is submitted again and again is checked once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import attrs
+
+from taskmgr_core.documents import dumps
+from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.orchestrator.graph import compile_pipeline
+from taskmgr_core.specs import Graph, PipelineSpec, TaskVersion
+
+CAPACITY = 64
+
+_Key = tuple[str, tuple[str, ...]]
+
+
+@attrs.define
+class CompiledPipelines:
+    """Compiles pipelines, and keeps the graphs of those that were asked for last.
+
+    A graph is of a pipeline, word for word, and of exact versions, which never change; so each
+    time these are looked up, and nothing else is. Threads may share it.
+
+    Attributes:
+        capacity: how many graphs are kept.
+    """
+
+    capacity: int = CAPACITY
+    _graphs: OrderedDict[_Key, Graph] = attrs.field(factory=OrderedDict, init=False, repr=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+
+    def graph(
+        self, spec: PipelineSpec, versions: Callable[[str, str | None], TaskVersion]
+    ) -> Graph:
+        """The graph of a pipeline; see ``compile_pipeline``.
+
+        Raises:
+            InvalidPipelineError: with every problem and its place.
+        """
+        key = self._key(spec, versions)
+        with self._lock:
+            found = None if key is None else self._graphs.get(key)
+            if key is not None and found is not None:
+                self._graphs.move_to_end(key)
+                return found
+        graph = compile_pipeline(spec, versions)
+        if key is not None:
+            with self._lock:
+                self._graphs[key] = graph
+                while len(self._graphs) > self.capacity:
+                    self._graphs.popitem(last=False)
+        return graph
+
+    def _key(
+        self, spec: PipelineSpec, versions: Callable[[str, str | None], TaskVersion]
+    ) -> _Key | None:
+        """What decides; None for a pipeline that cannot be compiled: let that say why."""
+        try:
+            found = [versions(step.task, step.version) for step in spec.steps]
+            return dumps(spec), tuple(each.version for each in found)
+        except (TaskmgrError, TypeError, ValueError):
+            return None

@@ -1,0 +1,95 @@
+"""The graph of a pipeline or run as a Mermaid flowchart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from taskmgr_core.report import theme
+from taskmgr_core.report.formats import printable, shortened
+from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, links_of
+from taskmgr_core.report.layout import Link
+from taskmgr_core.specs import Graph, Step
+
+_LINE = "<br/>"
+_NAME_LENGTH = 60
+# What has a meaning of its own inside a label, with or without quotes around it.
+_ENTITIES = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
+
+
+def graph_mermaid(graph: Graph, steps: Iterable[Step] = ()) -> str:
+    """Write a compiled pipeline as a Mermaid flowchart, with the state of a run if there is one.
+
+    Arguments:
+        graph: the pipeline.
+        steps: the steps of a run of it.
+    """
+    states = {step.id: step for step in steps}
+    cards = cards_of(graph, states, result=True)
+    links = links_of(graph, cards)
+    return "\n".join(
+        (
+            "flowchart LR",
+            *_nodes(cards.values(), bool(states)),
+            *_edges(cards, links),
+            *(_classes(cards.values()) if states else ()),
+            "",
+        )
+    )
+
+
+def _nodes(cards: Iterable[Card], stated: bool) -> Iterator[str]:
+    for card in cards:
+        text = _LINE.join(_escaped(line) for line in _label(card, stated))
+        if card.id in (INPUTS, RESULT):
+            yield f'  {_identifier(card.id)}(["{text}"])'
+        else:
+            yield f'  {_identifier(card.id)}["{text}"]'
+
+
+def _label(card: Card, stated: bool) -> Iterator[str]:
+    if card.id in (INPUTS, RESULT):
+        yield card.title
+        yield from (port.name for port in (*card.left, *card.right))
+        return
+    mark = f"{theme.STATUS_MARKS.get(card.status, '?')} " if stated else ""
+    yield f"{mark}{card.title}"
+    yield " · ".join(filter(None, (card.subtitle, card.time)))
+    yield from (port.name for port in card.left if not port.wired)
+
+
+def _edges(cards: Mapping[str, Card], links: Sequence[Link]) -> Iterator[str]:
+    """One arrow between two cards, however many ports it maps: more of them hide one another."""
+    mapped: dict[tuple[str, str], list[str]] = {}
+    for link in links:
+        source = _name(cards[link.source], link.source_pin)
+        target = _name(cards[link.target], link.target_pin)
+        text = source if source == target else f"{source} → {target}"
+        mapped.setdefault((link.source, link.target), []).append(_escaped(text))
+    for (source, target), texts in mapped.items():
+        label = _LINE.join(texts)
+        yield f'  {_identifier(source)} -- "{label}" --> {_identifier(target)}'
+
+
+def _name(card: Card, pin: str) -> str:
+    return next(port.name for port in (*card.left, *card.right) if port.id == pin)
+
+
+def _classes(cards: Iterable[Card]) -> Iterator[str]:
+    by_status: dict[str, list[str]] = {}
+    for card in cards:
+        if card.status:
+            by_status.setdefault(card.status, []).append(_identifier(card.id))
+    for status, nodes in by_status.items():
+        dashes = ",stroke-dasharray:5 3" if status in ("pending", "skipped", "cancelled") else ""
+        colour = theme.light(status)
+        yield f"  classDef {status} stroke:{colour},stroke-width:2px,color:{colour}{dashes}"
+        yield f"  class {','.join(nodes)} {status}"
+
+
+def _identifier(card: str) -> str:
+    """Ids that are words of Mermaid's own, such as ``end``, break a chart."""
+    return f"n_{''.join(each if each.isascii() and each.isalnum() else '_' for each in card)}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ENTITIES.get(each, each) for each in shortened(printable(text), _NAME_LENGTH))
