@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, settings
 
 from forked_program import FORKED
 
-# `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time.
+# `HYPOTHESIS_PROFILE=thorough make test` searches longer, and anew each time; `nightly`
+# longer still.
 settings.register_profile(
     "default",
     derandomize=True,
@@ -24,6 +25,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("nightly", settings.get_profile("thorough"), max_examples=10_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # pytest itself sets the first two while a test runs; importing OpenCV sets the last.

@@ -173,6 +173,8 @@ def test_every_field_type_is_documented() -> None:
         ("Keys of the file", specs.PipelineSpec),
         ("Steps", specs.StepSpec),
         ("Result", specs.ResultSpec),
+        ("Retry", specs.RetrySpec),
+        ("Switch", specs.SwitchSpec),
     ],
 )
 def test_key_of_a_pipeline_is_documented(heading: str, model: type) -> None:

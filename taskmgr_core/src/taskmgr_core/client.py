@@ -32,7 +32,8 @@ from taskmgr_core.orchestrator.routing import share_of
 from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.queue.base import Queue
-from taskmgr_core.results import assemble
+from taskmgr_core.reruns import NewRun, rerun
+from taskmgr_core.results import absent, assemble
 from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.serving import RunningWorker
@@ -266,13 +267,18 @@ class Client:
             recorded(name, document, type_name(graph.schemas[name]), "")
             for name, document in documents.items()
         ]
-        steps = first_steps(run, now)
-        self.metadata.create_run(run, steps, values)
-        self.teller.run_started(run)
-        self.queue.announce(
-            run.id, [as_ready(step, now) for step in steps if step.status == "ready"]
-        )
-        return run
+        return self._start(NewRun(run, first_steps(run, now), values))
+
+    def _start(self, new: NewRun) -> Run:
+        self.metadata.create_run(new.run, new.steps, new.values, new.edges)
+        self.teller.run_started(new.run)
+        ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
+        self.queue.announce(new.run.id, ready)
+        return new.run
+
+    def retry(self, run_id: str, first: str | None = None) -> str:
+        """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
+        return self._start(rerun(self.metadata, run_id, first, new_run_id(), time.time())).id
 
     def run(
         self,
@@ -384,7 +390,7 @@ class Client:
                 for value in detail.values
                 if not value.source
             }
-            result = assemble(run.graph, documents)
+            result = assemble(run.graph, absent(run.graph, detail.steps) | documents)
         except (InvalidValueError, ArtifactError) as error:
             return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
         if run.kind == "pipeline":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import attrs
 
@@ -87,6 +87,10 @@ def _replaced(document: Any, path: Path, value: Any) -> Any:
 
 
 def _empty(wanted: Any) -> Any:
+    if type(None) in get_args(wanted):
+        return None
+    if wanted in (int, float):
+        return 0
     if get_origin(wanted) is tuple:
         return []
     return {} if attrs.has(wanted) or get_origin(wanted) is Mapping else ""

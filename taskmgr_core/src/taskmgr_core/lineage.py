@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable
 from taskmgr_core.specs import Edge, GraphStep, input_port, output_port
 
 
-def step_edges(step: GraphStep, fields: Iterable[str]) -> tuple[Edge, ...]:
+def step_edges(
+    step: GraphStep, fields: Iterable[str], replaced: Collection[str] = ()
+) -> tuple[Edge, ...]:
     """The edges that one attempt adds.
 
     A mapping's edge goes from the source to the input port; inside a step every
@@ -17,15 +19,17 @@ def step_edges(step: GraphStep, fields: Iterable[str]) -> tuple[Edge, ...]:
     Arguments:
         step: the step.
         fields: its input fields, those left to their default included.
+        replaced: those of them whose source never got a value, so that they have another.
     """
+    given = tuple(fields)
     mapped = [
         Edge(source.port, input_port(step.id, field))
         for field, source in step.inputs.items()
-        if source.port
+        if source.port and field not in replaced
     ]
     inside = [
         Edge(input_port(step.id, field), output_port(step.id, output))
-        for field in fields
+        for field in given
         for output in step.outputs
     ]
     return (*mapped, *inside)

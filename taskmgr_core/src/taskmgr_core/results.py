@@ -7,15 +7,15 @@ import binascii
 import math
 import operator
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.orchestrator.declared import SOURCE
 from taskmgr_core.orchestrator.labels import UNKNOWN, render_label
-from taskmgr_core.specs import Graph, ResultSpec
+from taskmgr_core.specs import Graph, ResultSpec, Step, output_port
 
-__all__ = ["UNKNOWN", "assemble", "present", "render_label"]
+__all__ = ["UNKNOWN", "absent", "assemble", "present", "render_label"]
 
 # numpy's kind and bytes of an element -> the format character of ``struct``.
 _FORMATS = {
@@ -60,6 +60,23 @@ def assemble(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def absent(graph: Graph, steps: Sequence[Step]) -> dict[str, Any]:
+    """What stands for the outputs of steps that gave none although their run went on.
+
+    Returns:
+        Output port id -> the declared default, or None.
+    """
+    ended = {each.id: each.status for each in steps}
+    return {
+        output_port(step.id, field): step.default.get(field)
+        if ended.get(step.id) == "skipped" or step.on_error == "default"
+        else None
+        for step in graph.steps
+        if ended.get(step.id) in ("skipped", "failed")
+        for field in step.outputs
+    }
+
+
 def present(document: Any) -> Any:
     """A document as JSON for people: inline arrays become nested lists of numbers.
 
@@ -87,6 +104,8 @@ def _joined(entry: ResultSpec, values: Mapping[str, Any]) -> list[dict[str, Any]
     found: dict[tuple[bool, Any], dict[str, Any]] = {}
     for name, port in entry.ports.items():
         elements = _document(port, values)
+        if elements is None:  # of a step that was left out
+            continue
         if not isinstance(elements, list):
             raise InvalidValueError(f"{port} cannot be joined on {entry.join!r}: it is no array")
         for index, element in enumerate(elements):

@@ -31,11 +31,11 @@ class Timing:
 
 
 def timing_of(run: Run, steps: Sequence[Step]) -> Timing:
-    """The times of a run, as far as it has come."""
+    """The times of a run, as far as it has come; what it has taken over took it none."""
     spans = [
         (step.started_at, step.finished_at)
         for step in steps
-        if step.started_at is not None and step.finished_at is not None
+        if step.started_at is not None and step.finished_at is not None and not step.origin
     ]
     ended = run.finished_at or max((end for _, end in spans), default=run.created_at)
     return Timing(

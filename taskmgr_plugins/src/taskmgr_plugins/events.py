@@ -44,7 +44,8 @@ class StepEnded:
 
     Attributes:
         run, step, task, version, attempt, worker: as in ``StepStarted``.
-        status: ``ready`` means that there will be another attempt.
+        status: ``ready`` means that there will be another attempt, ``skipped`` that its condition
+            did not hold.
         time: UTC seconds since 1970.
         seconds: stage -> seconds, as ``compute`` and ``total``; empty where the worker died.
         failure: the code of the failure, as ``timeout``; empty where there is none.
@@ -57,7 +58,7 @@ class StepEnded:
     version: str
     attempt: int
     worker: str
-    status: Literal["succeeded", "failed", "cancelled", "ready"]
+    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped"]
     time: float
     seconds: Mapping[str, float] = attrs.field(factory=dict)
     failure: str = ""

@@ -5,6 +5,7 @@ import copy
 import json
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from taskmgr_core.drafts import draft, is_inside
 from taskmgr_core.errors import InvalidPipelineError
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.pipelines import parse_pipeline
-from taskmgr_core.specs import PipelineSpec
+from taskmgr_core.specs import PipelineSpec, StepSpec
 
 
 def problems_of(document: Any) -> dict[str, str]:
@@ -23,6 +24,12 @@ def problems_of(document: Any) -> dict[str, str]:
     with pytest.raises(InvalidDocumentError) as caught:
         parse_pipeline(json.dumps(document), ".json", versions=face_tasks())
     return {each.place: each.message for each in caught.value.problems}
+
+
+def known(model: type) -> str:
+    """The keys that a model has, as they are told."""
+    names = sorted(each.name for each in attrs.fields(model))
+    return "known: " + ", ".join(map(repr, names))
 
 
 def changed(*path: Any, to: Any) -> dict[str, Any]:
@@ -47,8 +54,8 @@ def test_faults_of_structure_hide_no_fault_of_meaning() -> None:
     document["steps"][2]["task"] = "face_featurs"
     document["result"] = {"faces": "output_001_face"}
     assert problems_of(document) == {
-        "": "unknown field 'colour', known: 'description', 'inputs', 'pipeline', 'result', 'steps'",
-        "steps[0]": "unknown field 'priority', known: 'id', 'inputs', 'task', 'version'",
+        "": "unknown field 'colour', " + known(PipelineSpec),
+        "steps[0]": "unknown field 'priority', " + known(StepSpec),
         "steps[0].inputs.input_001_threshold": '"high" does not fit number',
         "steps[1].version": "2 is not of type str",
         "steps[1].inputs.input_002_image": "there is no 'imgae'; did you mean 'image'?",

@@ -39,6 +39,7 @@ COMMANDS = (
     Entry("show", "show", "Show all that is recorded of a run.", RUNS),
     Entry("logs", "logs", "Print what the tasks of a run wrote.", RUNS),
     Entry("cancel", "runs", "Cancel a run.", RUNS),
+    Entry("retry", "retry", "Do a run again from where it failed.", RUNS),
     Entry("lineage", "lineage", "Show which value was made from which.", RUNS),
     Entry(
         "versions",

@@ -148,6 +148,7 @@ def run_view(detail: RunDetail) -> dict[str, Any]:
         },
         "result": present(detail.result),
         "problem": detail.problem or None,
+        "retry_of": run.retry_of or None,
         "error": _error_view(detail),
     }
 
@@ -185,6 +186,7 @@ def step_view(step: Step) -> dict[str, Any]:
         "seconds": dict(step.seconds),
         "error": failure_view(step.failure),
         "earlier_errors": [failure_view(each) for each in step.failures],
+        "taken_from": step.origin or None,
     }
 
 

@@ -7,11 +7,40 @@ next decision starts from the recorded state again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from taskmgr_core.specs import FINAL_RUN_STATUSES, FINAL_STEP_STATUSES, RunStatus, StepStatus
+from taskmgr_core.specs import (
+    FINAL_RUN_STATUSES,
+    FINAL_STEP_STATUSES,
+    GraphStep,
+    RunStatus,
+    StepStatus,
+)
+
+
+@attrs.frozen
+class Rule:
+    """What holds for a step beyond the steps that it waits for.
+
+    Attributes:
+        on_error: what follows when it fails; see ``StepSpec``.
+        bears: the steps that it waits for and that may end without outputs.
+        handles_failure: whether it is run when the run fails, and only then.
+    """
+
+    on_error: str = "fail"
+    bears: tuple[str, ...] = ()
+    handles_failure: bool = False
+
+
+PLAIN = Rule()
+
+
+def rule_of(step: GraphStep) -> Rule:
+    """What holds for a step."""
+    return Rule(step.on_error, step.bears, step.handles_failure)
 
 
 @attrs.frozen
@@ -20,15 +49,23 @@ class RunState:
 
     Attributes:
         after: step id -> ids of the steps whose outputs it takes.
-        steps: step id -> its status.
+        steps: step id -> its status; each stands behind those that it waits for.
         status: the run's.
         cancel_requested: whether somebody asked to cancel it.
+        rules: step id -> what holds for it; those that are plain are absent.
+        expired: whether its time was over before it had ended.
     """
 
     after: Mapping[str, tuple[str, ...]]
     steps: Mapping[str, StepStatus]
     status: RunStatus = "running"
     cancel_requested: bool = False
+    rules: Mapping[str, Rule] = attrs.field(factory=dict)
+    expired: bool = False
+
+    def rule(self, step: str) -> Rule:
+        """What holds for a step."""
+        return self.rules.get(step, PLAIN)
 
 
 @attrs.frozen
@@ -60,8 +97,9 @@ Decide = Callable[[RunState], tuple[Command, ...]]
 def decide(state: RunState) -> tuple[Command, ...]:
     """What has to be done now.
 
-    A run that failed or is cancelled starts nothing more: what has not begun is
-    skipped (or cancelled), what runs may end. The run ends when every step has.
+    A run that failed or is cancelled starts nothing more but what handles its failure:
+    what has not begun is skipped (or cancelled), what runs may end. The run ends when
+    every step has.
 
     Arguments:
         state: the recorded state.
@@ -71,10 +109,10 @@ def decide(state: RunState) -> tuple[Command, ...]:
     """
     if state.status in FINAL_RUN_STATUSES:
         return ()
-    moves = _moves(state)
+    moves = tuple(_moves(state))
     after = dict(state.steps) | {move.step: move.status for move in moves}
     if all(status in FINAL_STEP_STATUSES for status in after.values()):
-        return (*moves, EndRun(_final_status(after, state.cancel_requested)))
+        return (*moves, EndRun(_final_status(state, after)))
     return moves
 
 
@@ -90,29 +128,79 @@ def apply(state: RunState, command: Command) -> RunState:
     return attrs.evolve(state, steps={**state.steps, command.step: command.status})
 
 
-def _moves(state: RunState) -> tuple[MoveStep, ...]:
-    stopped: StepStatus | None = None
+def is_fatal(rule: Rule, status: StepStatus) -> bool:
+    """Whether a run with such a step has failed."""
+    return status == "failed" and rule.on_error == "fail" and not rule.handles_failure
+
+
+def _moves(state: RunState) -> Iterator[MoveStep]:
     if state.cancel_requested:
-        stopped = "cancelled"
-    elif any(status in ("failed", "cancelled") for status in state.steps.values()):
-        stopped = "skipped"
-    if stopped is not None:
-        return tuple(
-            MoveStep(step, status, stopped)
-            for step, status in state.steps.items()
-            if status in ("pending", "ready")
-        )
-    return tuple(
-        MoveStep(step, "pending", "ready")
-        for step, status in state.steps.items()
-        if status == "pending"
-        and all(state.steps[earlier] == "succeeded" for earlier in state.after[step])
+        yield from _stopped(state, "cancelled", handlers=True)
+        return
+    fatal = state.expired or _has_fatal(state, state.steps)
+    if fatal or "cancelled" in state.steps.values():
+        moves = tuple(_stopped(state, "skipped", handlers=False))
+    else:
+        moves = tuple(_started(state))
+    yield from moves
+    yield from _handled(state, dict(state.steps) | {move.step: move.status for move in moves})
+
+
+def _stopped(state: RunState, status: StepStatus, *, handlers: bool) -> Iterator[MoveStep]:
+    """What has not begun does not begin."""
+    for step, before in state.steps.items():
+        if before in ("pending", "ready") and (handlers or not state.rule(step).handles_failure):
+            yield MoveStep(step, before, status)
+
+
+def _started(state: RunState) -> Iterator[MoveStep]:
+    """What waits for nothing more is ready, or skipped where it cannot have its inputs."""
+    statuses = dict(state.steps)
+    for step, status in state.steps.items():
+        rule = state.rule(step)
+        if status != "pending" or rule.handles_failure:
+            continue
+        # In the order of the steps, so that what is skipped for it is skipped with it.
+        found = {_given(state, rule, earlier, statuses[earlier]) for earlier in state.after[step]}
+        if "waits" not in found:
+            statuses[step] = "skipped" if "nothing" in found else "ready"
+            yield MoveStep(step, "pending", statuses[step])
+
+
+def _given(state: RunState, rule: Rule, earlier: str, status: StepStatus) -> str:
+    """What a step has of one that it waits for: ``waits``, ``outputs`` or ``nothing``."""
+    if status not in FINAL_STEP_STATUSES:
+        return "waits"
+    if status == "succeeded":
+        return "outputs"
+    replaced = status == "skipped" or state.rule(earlier).on_error == "default"
+    return "outputs" if replaced and earlier in rule.bears else "nothing"
+
+
+def _handled(state: RunState, statuses: Mapping[str, StepStatus]) -> Iterator[MoveStep]:
+    """What handles the failure of the run is ready once all else has ended."""
+    handlers = [step for step in state.rules if state.rule(step).handles_failure]
+    if not handlers:
+        return
+    ended = all(
+        status in FINAL_STEP_STATUSES for step, status in statuses.items() if step not in handlers
+    )
+    if ended:
+        fatal = state.expired or _has_fatal(state, statuses)
+        for step in handlers:
+            if statuses[step] == "pending":
+                yield MoveStep(step, "pending", "ready" if fatal else "skipped")
+
+
+def _has_fatal(state: RunState, statuses: Mapping[str, StepStatus]) -> bool:
+    return any(
+        status == "failed" and is_fatal(state.rule(step), status)
+        for step, status in statuses.items()
     )
 
 
-def _final_status(steps: Mapping[str, StepStatus], cancel_requested: bool) -> RunStatus:
-    if all(status == "succeeded" for status in steps.values()):
+def _final_status(state: RunState, steps: Mapping[str, StepStatus]) -> RunStatus:
+    fatal = state.expired or _has_fatal(state, steps)
+    if not fatal and "cancelled" not in steps.values():
         return "succeeded"
-    if any(status == "failed" for status in steps.values()) and not cancel_requested:
-        return "failed"
-    return "cancelled"
+    return "failed" if fatal and not state.cancel_requested else "cancelled"

@@ -9,18 +9,22 @@ from typing import Any
 import attrs
 
 from taskmgr_core.drafts import is_inside
-from taskmgr_core.errors import (
-    InvalidPipelineError,
-    NotFoundError,
-    Problem,
-    nearest,
-)
+from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
+from taskmgr_core.orchestrator.branching import Condition, conditions_of
 from taskmgr_core.orchestrator.compatibility import problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
+from taskmgr_core.orchestrator.handling import (
+    REPORT_SCHEMA,
+    bears,
+    problems_of_handler,
+    problems_of_policy,
+    with_fallback,
+)
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import (
+    FAILURE_PORT,
     SUMMARY_ENTRY,
     FieldSpec,
     Graph,
@@ -114,6 +118,7 @@ class _Connected:
     sources: Mapping[str, Mapping[str, Source]]
     after: Mapping[str, tuple[str, ...]]
     order: Sequence[str]
+    conditions: Mapping[str, Condition]
 
 
 class _Compilation:
@@ -168,17 +173,23 @@ class _Compilation:
         if self._problems:
             raise InvalidPipelineError(spec.pipeline, self._problems)
         steps, sources = connected.steps, connected.sources
-        found = {step.id: step.version for step in steps if step.version}
+        placed = {step.id: step for step in steps}
         return Graph(
             name=spec.pipeline,
             inputs={name: schema or {} for name, schema in connected.inputs.items()},
             optional=_optional(connected.inputs, steps, sources),
             schemas=connected.ports.schemas(),
             steps=tuple(
-                _graph_step(each, found[each], sources[each], connected.after[each])
+                _graph_step(
+                    placed[each],
+                    sources[each],
+                    connected.after[each],
+                    connected.conditions[each],
+                )
                 for each in connected.order
             ),
-            result=dict(spec.result) or _untaken(connected.ports, sources),
+            result=dict(spec.result) or _untaken(connected.ports, steps, sources),
+            timeout=spec.timeout,
         )
 
     def _connected(self) -> _Connected:
@@ -186,7 +197,7 @@ class _Compilation:
         inputs = self._input_schemas()
         steps = self._placed_steps()
         ports = Ports(
-            inputs,
+            inputs | ({FAILURE_PORT: REPORT_SCHEMA} if self._spec.on_failure else {}),
             steps,
             may_have_inputs=self._is_open("inputs"),
             may_have_steps=self._is_open("steps") or any(map(self._is_lost, self._step_places)),
@@ -195,12 +206,19 @@ class _Compilation:
         for cycle in ports.alias_cycles:
             place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
             self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
-        after = {step.id: self._after(step, sources[step.id], ports) for step in steps}
-        order = ordered(after)
+        conditions = conditions_of(self._spec, steps, ports, self._problems)
+        after = {
+            step.id: self._after(step, sources[step.id], conditions[step.id], ports)
+            for step in steps
+        }
+        for each in steps:
+            self._problems += problems_of_policy(each, self._validator)
+        self._problems += problems_of_handler(self._spec, steps, sources, after)
+        order = _handler_last(ordered(after), steps)
         for circle in circles(after, order):
             self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
         self._problems += problems_of_result(self._result(), ports.find_output)
-        return _Connected(inputs, steps, ports, sources, after, order)
+        return _Connected(inputs, steps, ports, sources, after, order, conditions)
 
     @property
     def _step_places(self) -> Iterator[str]:
@@ -258,8 +276,12 @@ class _Compilation:
         if not self._spec.steps:
             self._report("steps", "there are none; a pipeline needs at least one")
         found: dict[str, PlacedStep] = {}
-        for index, step in enumerate(self._spec.steps):
-            placed = PlacedStep(index, step, self._version(step, f"steps[{index}]"))
+        written = [PlacedStep(*each, None) for each in enumerate(self._spec.steps)]
+        if self._spec.on_failure is not None:
+            written.append(PlacedStep(len(written), self._spec.on_failure, None, True))
+        for bare in written:
+            step = bare.spec
+            placed = attrs.evolve(bare, version=self._version(step, bare.place))
             if self._is_lost(placed.place):
                 continue
             if not _STEP_ID.match(step.id):
@@ -306,7 +328,7 @@ class _Compilation:
                 if field.required:
                     self._report(step.input_place(port), _missing(step, field))
                 continue
-            source = ports.source(port)
+            source = with_fallback(ports.source(port), ports)
             if source is not None:
                 self._problems += self._misfits(source, field, ports, step.input_place(port))
                 found[field.name] = source
@@ -330,9 +352,15 @@ class _Compilation:
         return (Problem(place, message),)
 
     def _after(
-        self, step: PlacedStep, sources: Mapping[str, Source], ports: Ports
+        self, step: PlacedStep, sources: Mapping[str, Source], condition: Condition, ports: Ports
     ) -> tuple[str, ...]:
         found: dict[str, None] = {}
+        for name, source in condition.reads.items():
+            producer = ports.producer(source.port)
+            if producer == step.id:
+                self._report(f"{step.place}.when", f"{name} is made by the step itself")
+            elif producer is not None and ports.has_step(producer):
+                found[producer] = None
         for field, source in sources.items():
             producer = ports.producer(source.port)
             if producer == step.id:
@@ -382,30 +410,51 @@ def _optional(
     return tuple(name for name in inputs if name not in needed)
 
 
+def _handler_last(order: list[str], steps: Sequence[PlacedStep]) -> list[str]:
+    """What is run when all else has ended stands behind it."""
+    handlers = {step.id for step in steps if step.handles_failure}
+    return sorted(order, key=lambda step: step in handlers)
+
+
 def _untaken(
-    ports: Ports, sources: Mapping[str, Mapping[str, Source]]
+    ports: Ports, steps: Sequence[PlacedStep], sources: Mapping[str, Mapping[str, Source]]
 ) -> Mapping[str, str | ResultSpec]:
     """The outputs that no step takes; all of them where each is taken."""
     taken = {source.port for fields in sources.values() for source in fields.values()}
-    left = [port for port in ports.outputs if port not in taken]
-    return {port: port for port in left or ports.outputs}
+    handlers = {step.id for step in steps if step.handles_failure}
+    made = [port for port in ports.outputs if ports.producer(port) not in handlers]
+    left = [port for port in made if port not in taken]
+    return {port: port for port in left or made}
 
 
 def _graph_step(
-    step_id: str, version: TaskVersion, sources: Mapping[str, Source], after: tuple[str, ...]
+    placed: PlacedStep,
+    sources: Mapping[str, Source],
+    after: tuple[str, ...],
+    condition: Condition,
 ) -> GraphStep:
+    spec, version = placed.spec, placed.version
+    if version is None:
+        raise ValueError(f"step {placed.id!r} was compiled without a version")
     task = version.task
     return GraphStep(
-        id=step_id,
+        id=placed.id,
         task=task.name,
         version=version.version,
         queue=task.queue,
         priority=task.priority,
-        timeout=task.timeout,
+        timeout=task.timeout if spec.timeout is None else spec.timeout,
         memory_mb=task.memory_mb,
         retries=task.retries,
         inputs=dict(sources),
         outputs=tuple(field.name for field in task.outputs),
         after=after,
         resources=dict(task.resources),
+        bears=bears((*sources.values(), *condition.reads.values()), after),
+        when=condition.expression,
+        reads=dict(condition.reads),
+        retry=spec.retry,
+        on_error=spec.on_error,
+        default=dict(spec.default),
+        handles_failure=placed.handles_failure,
     )

@@ -35,11 +35,13 @@ class PlacedStep:
         index: its number in the file, from 0.
         spec: the step as written.
         version: what it runs; None when its task is not known.
+        handles_failure: whether it is the step that is run when the run fails.
     """
 
     index: int
     spec: StepSpec
     version: TaskVersion | None
+    handles_failure: bool = False
 
     @property
     def id(self) -> str:
@@ -49,7 +51,7 @@ class PlacedStep:
     @property
     def place(self) -> str:
         """Where it stands, for messages."""
-        return f"steps[{self.index}]"
+        return "on_failure" if self.handles_failure else f"steps[{self.index}]"
 
     def input_place(self, port: str) -> str:
         """Where one of its inputs stands."""
@@ -144,6 +146,14 @@ class Ports:
         """The step whose output a port is; None for a pipeline input and a constant."""
         return None if port in self._pipeline_inputs else port_step(port)
 
+    def default_of(self, port: str) -> tuple[Any, ...]:
+        """What stands for an output port where its step gave none, alone in a tuple."""
+        step = self._steps.get(self.producer(port) or "")
+        if step is None:
+            return ()
+        field = port.removeprefix(output_port(step.id, ""))
+        return (step.spec.default[field],) if field in step.spec.default else ()
+
     def has_step(self, step_id: str) -> bool:
         """Whether it is one of the steps."""
         return step_id in self._steps
@@ -171,6 +181,10 @@ class Ports:
             found = self._resolved[port]
         self._resolved.update(dict.fromkeys(trail, found))
         return found
+
+    def named(self, name: str) -> Source | None:
+        """Where the value comes from that a name stands for; None where it is none of a port."""
+        return self.source(name) if self._is_input_port(name) else self._direct(name)
 
     def problem_of(self, reference: Reference) -> str | None:
         """Why a mapping value is none of those that are allowed; None when it is one."""

@@ -1,13 +1,17 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
 from taskmgr_core.specs.pipelines import (
+    FAILURE_PORT,
     SUMMARY_ENTRY,
     Graph,
     GraphStep,
     PipelineSpec,
     ResultSpec,
+    RetrySpec,
     Source,
     StepSpec,
+    SwitchSpec,
+    condition_port,
     input_port,
     output_port,
 )
@@ -50,6 +54,7 @@ from taskmgr_core.specs.work import (
 )
 
 __all__ = [
+    "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
     "RUN_STATUSES",
@@ -74,6 +79,7 @@ __all__ = [
     "ReadyStep",
     "Release",
     "ResultSpec",
+    "RetrySpec",
     "Route",
     "Run",
     "RunDetail",
@@ -85,11 +91,13 @@ __all__ = [
     "StepSpec",
     "StepStatus",
     "StoredFile",
+    "SwitchSpec",
     "TaskSpec",
     "TaskVersion",
     "Waiting",
     "Worker",
     "as_ready",
+    "condition_port",
     "input_port",
     "output_port",
 ]

@@ -11,6 +11,32 @@ SUMMARY_ENTRY = "processing_summary"
 """The entry that the result of every pipeline has beside those it declares."""
 
 
+FAILURE_PORT = "failure"
+"""What the step ``on_failure`` may take: the report on the run that failed."""
+
+
+@attrs.frozen
+class RetrySpec:
+    """When an attempt that failed is made again.
+
+    Attributes:
+        count: how many further attempts.
+        delay: seconds before the first of them; None for the worker's ``retry_delay``.
+        factor: what the delay is multiplied by each time.
+        max_delay: seconds that no delay is longer than.
+        jitter: the part of a delay, 0 to 1, by which chance shortens it.
+        on: the codes of failures that are tried again; empty for those that may go
+            better another time.
+    """
+
+    count: int
+    delay: float | None = None
+    factor: float = 2.0
+    max_delay: float = 300.0
+    jitter: float = 0.0
+    on: tuple[str, ...] = ()
+
+
 @attrs.frozen
 class StepSpec:
     """A step as written in a pipeline file.
@@ -21,12 +47,38 @@ class StepSpec:
         inputs: input port id -> a pipeline input, an output port or an input
             port (by id), or ``{"value": constant}``.
         version: an exact version; None for the current one.
+        retry: when it is tried again; None for what its task declares.
+        timeout: seconds for an attempt; None for what its task declares.
+        on_error: what follows when it fails: ``fail`` (the run does), ``continue``
+            (without its outputs) or ``default`` (with ``default`` in their place).
+        default: output field -> the JSON that stands for it where the step gave none.
+        when: a condition in CEL over ports; where it does not hold the step is skipped.
     """
 
     id: str
     task: str
     inputs: Mapping[str, str | Mapping[str, Any]] = attrs.field(factory=dict)
     version: str | None = None
+    retry: RetrySpec | None = None
+    timeout: float | None = None
+    on_error: str = "fail"
+    default: Mapping[str, Any] = attrs.field(factory=dict)
+    when: str = ""
+
+
+@attrs.frozen
+class SwitchSpec:
+    """Which of several steps are run: conditions for each of them, written once.
+
+    Attributes:
+        on: an expression in CEL that gives a text.
+        cases: text -> the ids of the steps that are run where it is that.
+        otherwise: those that are run where it is none of them.
+    """
+
+    on: str
+    cases: Mapping[str, tuple[str, ...]]
+    otherwise: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -59,6 +111,9 @@ class PipelineSpec:
         result: name -> an output port id, or ports joined on a key; when empty,
             the result is every output that no other step takes.
         description: one line.
+        timeout: seconds for the whole run; None for as long as it takes.
+        on_failure: a step that is run when the run fails; None for none.
+        switch: which of several steps are run.
     """
 
     pipeline: str
@@ -66,6 +121,9 @@ class PipelineSpec:
     steps: tuple[StepSpec, ...]
     result: Mapping[str, str | ResultSpec] = attrs.field(factory=dict)
     description: str = ""
+    timeout: float | None = None
+    on_failure: StepSpec | None = None
+    switch: tuple[SwitchSpec, ...] = ()
 
 
 @attrs.frozen
@@ -75,10 +133,13 @@ class Source:
     Attributes:
         port: a pipeline input's name or an output port id; empty for a constant.
         constant: the JSON value, when ``port`` is empty.
+        fallback: the JSON value where the port never gets one, alone in a tuple;
+            empty where there is none.
     """
 
     port: str = ""
     constant: Any = None
+    fallback: tuple[Any, ...] = ()
 
 
 @attrs.frozen
@@ -94,6 +155,11 @@ class GraphStep:
             default are absent.
         outputs: the names of the output fields.
         after: the ids of the steps whose outputs it takes.
+        bears: those of them that may end without outputs, as it has a value in their place.
+        retry, on_error, default: as in ``StepSpec``.
+        handles_failure: whether it is run when the run fails, and only then.
+        when: the condition; empty for always.
+        reads: the names in it -> where their values come from.
     """
 
     id: str
@@ -108,6 +174,19 @@ class GraphStep:
     outputs: tuple[str, ...]
     after: tuple[str, ...]
     resources: Mapping[str, int] = attrs.field(factory=dict)
+    bears: tuple[str, ...] = ()
+    retry: RetrySpec | None = None
+    on_error: str = "fail"
+    default: Mapping[str, Any] = attrs.field(factory=dict)
+    handles_failure: bool = False
+    when: str = ""
+    reads: Mapping[str, Source] = attrs.field(factory=dict)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The ports and pipeline inputs whose values an attempt needs."""
+        every = (*self.inputs.values(), *self.reads.values())
+        return frozenset(each.port for each in every if each.port)
 
 
 @attrs.frozen
@@ -121,6 +200,7 @@ class Graph:
         schemas: port id -> JSON Schema of every port, pipeline inputs included.
         steps: in topological order.
         result: as in ``PipelineSpec``, never empty.
+        timeout: seconds for the whole run; None for as long as it takes.
     """
 
     name: str
@@ -129,6 +209,7 @@ class Graph:
     schemas: Mapping[str, Mapping[str, Any]]
     steps: tuple[GraphStep, ...]
     result: Mapping[str, str | ResultSpec]
+    timeout: float | None = None
 
     def step(self, step_id: str) -> GraphStep:
         """The step of that id.
@@ -145,6 +226,11 @@ class Graph:
 def input_port(step_id: str, field: str) -> str:
     """The id of an input port: ``input_001_image``."""
     return f"input_{step_id}_{field}"
+
+
+def condition_port(step_id: str) -> str:
+    """Where it is recorded whether the condition of a step held: ``when_001``."""
+    return f"when_{step_id}"
 
 
 def output_port(step_id: str, field: str) -> str:

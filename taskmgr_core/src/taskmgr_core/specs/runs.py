@@ -62,6 +62,7 @@ class Step:
         failure: why it failed.
         failures: why earlier attempts failed.
         resources: units that a worker has to have free.
+        origin: the run whose outputs it has taken over; empty for its own.
     """
 
     run: str
@@ -82,6 +83,7 @@ class Step:
     failure: Failure | None = None
     failures: tuple[Failure, ...] = ()
     resources: Mapping[str, int] = attrs.field(factory=dict)
+    origin: str = ""
 
 
 @attrs.frozen
@@ -95,6 +97,7 @@ class Run:
         graph: the compiled graph, with exact versions.
         created_at, finished_at: UTC seconds since 1970.
         cancel_requested: whether somebody asked to cancel it.
+        retry_of: the run that it does again in part; empty for none.
     """
 
     id: str
@@ -106,6 +109,7 @@ class Run:
     finished_at: float | None = None
     cancel_requested: bool = False
     failure: Failure | None = None
+    retry_of: str = ""
 
 
 @attrs.frozen

@@ -76,7 +76,8 @@ class Outcome:
     """What came of an attempt.
 
     Attributes:
-        status: succeeded, failed, cancelled, or ready (to be tried again).
+        status: succeeded, failed, cancelled, ready (to be tried again), or skipped (left
+            out by its own condition).
         values: the values of its ports.
         edges: what they were made from.
         seconds: stage -> seconds.
@@ -84,7 +85,7 @@ class Outcome:
         not_before: when ``ready``, the UTC seconds before which it is not due.
     """
 
-    status: Literal["succeeded", "failed", "cancelled", "ready"]
+    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped"]
     values: tuple[FieldValue, ...] = ()
     edges: tuple[Edge, ...] = ()
     seconds: Mapping[str, float] = attrs.field(factory=dict)

@@ -65,6 +65,11 @@ def first_look(now: float, not_before: float = 0.0) -> float:
     return not_before if not_before > now else now + UNCLAIMED_SECONDS
 
 
+def deadline_of(run: Run) -> float | None:
+    """The UTC seconds at which the time of a run is over; None for never."""
+    return None if run.graph.timeout is None else run.created_at + run.graph.timeout
+
+
 @attrs.frozen
 class Progress:
     """What a recorded outcome led to.
@@ -229,8 +234,14 @@ class MetadataStore(Protocol):
 
     # runs
 
-    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
-        """Record a run, its steps and its inputs. Durable."""
+    def create_run(
+        self,
+        run: Run,
+        steps: Sequence[Step],
+        values: Sequence[FieldValue],
+        edges: Sequence[Edge] = (),
+    ) -> None:
+        """Record a run, its steps, and its inputs and all else that it has already. Durable."""
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.
@@ -363,6 +374,9 @@ class MetadataStore(Protocol):
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
         """Carry out what the engine says for the recorded state."""
+
+    def expire(self, decide: Decide, now: float) -> dict[str, Progress]:
+        """Stop the runs whose time is over, see ``Graph.timeout``: run -> what it led to."""
 
     # lineage
 

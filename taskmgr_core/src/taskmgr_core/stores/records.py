@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.errors import DamagedRecordError, Problem
+from taskmgr_core.orchestrator.engine import PLAIN, Rule, rule_of
+from taskmgr_core.specs import Failure, GraphStep
 from taskmgr_core.specs.resources import from_text, is_text
 
 PUBLISH_AGAIN = "publish the same again, that puts it right"
@@ -90,6 +92,34 @@ def stored_json(text: str | bytes, what: str, cure: str) -> Any:
         return _parsed(text)
     except InvalidDocumentError as error:
         raise _damaged(what, error, cure) from error
+
+
+def rule_text(step: GraphStep) -> str:
+    """What the engine has to know of a step beyond what it waits for; empty where it is plain."""
+    rule = rule_of(step)
+    return "" if rule == PLAIN else documents.dumps(rule)
+
+
+def rule_from(text: str, what: str) -> Rule:
+    """The rule of a step as it is recorded.
+
+    Raises:
+        DamagedRecordError: it cannot be read.
+    """
+    return remembered(text, Rule, what, SUBMIT_AGAIN) if text else PLAIN
+
+
+def expiry(timeout: float) -> Failure:
+    """Why a run failed whose time is over.
+
+    Arguments:
+        timeout: the seconds that it had.
+    """
+    return Failure(
+        "run-timeout",
+        f"the run took longer than the timeout of its pipeline, {timeout:g} s; what ran was "
+        "stopped. Raise the pipeline's timeout, or give the run more workers",
+    )
 
 
 def needs_from(text: object, what: str) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,6 +26,7 @@ from taskmgr_core.errors import (
 )
 from taskmgr_core.lineage import step_edges
 from taskmgr_core.orchestrator.compatibility import type_name
+from taskmgr_core.orchestrator.retries import delay_of_retry
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.output import OnLines
 from taskmgr_core.runners import Limits, call_frame
@@ -41,10 +43,11 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
+from taskmgr_core.worker.deciding import NO_DECISION, decided
+from taskmgr_core.worker.failure_report import given_report, with_report
 from taskmgr_core.worker.pool import Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
 
-MAXIMUM_RETRY_DELAY = 300.0
 AWAY_SECONDS = 1.0
 MAXIMUM_AWAY_SECONDS = 10.0
 LOOK_SECONDS = 0.1
@@ -106,6 +109,12 @@ class Executor:
         inputs: tuple[FieldValue, ...] = ()
         try:
             version = self._versions.get(claim.graph_step.task, claim.graph_step.version)
+            if claim.graph_step.handles_failure:
+                claim = with_report(claim, self.metadata)
+            decision = decided(claim, self.artifacts)
+            if decision is not None and not decision.holds:
+                total = time.perf_counter() - started
+                return Outcome("skipped", decision.values, decision.edges, {"total": total})
             inputs = self._inputs(claim, version)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
@@ -117,11 +126,13 @@ class Executor:
                 return self._failed(claim, reason, inputs, time.perf_counter() - started)
             _LOGGER.exception("run %s step %s met a bug of taskmgr", claim.step.run, claim.step.id)
             return Outcome("failed", inputs, failure=internal_failure(error))
-        fields = [value.port.split("_", 2)[2] for value in inputs]
+        also = decision or NO_DECISION
+        fields = {value.port.split("_", 2)[2]: value for value in inputs}
+        replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*inputs, *outputs),
-            edges=step_edges(claim.graph_step, fields),
+            values=(*given_report(claim), *also.values, *inputs, *outputs),
+            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
             seconds={**seconds, "total": time.perf_counter() - started},
         )
 
@@ -140,6 +151,8 @@ class Executor:
                 )
             elif source is not None and not source.port:
                 values.append(recorded(port, source.constant, kind, ""))
+            elif source is not None and source.fallback:
+                values.append(recorded(port, source.fallback[0], kind, ""))
             elif not field.required:
                 values.append(recorded(port, field.default, kind, ""))
         return tuple(values)
@@ -232,10 +245,15 @@ class Executor:
         seconds = {"total": total}
         if error.code == "cancelled":
             return Outcome("cancelled", inputs, seconds=seconds, failure=failure)
-        # Attempts that ended with their worker, or were given back by it, do not count.
-        tried = 1 + sum(each.code != "worker-lost" for each in claim.step.failures)
-        if error.retryable and tried <= claim.graph_step.retries:
-            delay = min(self.retry_delay * 2 ** (tried - 1), MAXIMUM_RETRY_DELAY)
+        delay = delay_of_retry(
+            claim.graph_step,
+            claim.step.failures,
+            failure,
+            retryable=error.retryable,
+            first_delay=self.retry_delay,
+            chance=random.random(),  # noqa: S311 - so that not all come again at one time
+        )
+        if delay is not None:
             return Outcome(
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )

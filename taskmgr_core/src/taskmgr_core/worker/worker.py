@@ -269,6 +269,8 @@ class WorkerProcess:
         return attrs.evolve(outcome, status="ready", failure=None)
 
     def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
+        if outcome.status == "skipped":
+            log.write([("taskmgr", f"left out: {claim.graph_step.when} does not hold")])
         if outcome.failure is None:
             return
         again = "; it will be tried again" if outcome.status == "ready" else ""
@@ -300,7 +302,7 @@ class WorkerProcess:
 
     def _supervise(self) -> None:
         seen = self._queue.changes()
-        due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend"), 0.0)
+        due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend", "expire"), 0.0)
         due["orders"] = math.inf  # they come with each beat; in between only when it rings
         last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
@@ -310,6 +312,7 @@ class WorkerProcess:
             "holds": (self._timing.holds, self._check_holds),
             "unclaimed": (TEND_SECONDS, self._announce_unclaimed),
             "tend": (TEND_SECONDS, self._tend),
+            "expire": (TEND_SECONDS, self._expire),
         }
         while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
@@ -431,6 +434,13 @@ class WorkerProcess:
             # A page of which nothing was missing is a backlog: no reason to read all of it.
             if len(found) < UNCLAIMED or not missing:
                 return
+
+    def _expire(self) -> None:
+        """Stop the runs whose time is over, wherever their steps are."""
+        for run_id, progress in self._metadata.expire(decide, time.time()).items():
+            _LOGGER.warning("run %s: its time is over", run_id)
+            self._queue.alert(run_id)
+            self._queue.announce(run_id, progress.ready)
 
     def _check_holds(self) -> None:
         """Stop what is to be cancelled, and what has been taken from us."""

@@ -84,6 +84,8 @@ def _print_head(screen: Screen, detail: RunDetail) -> None:
     ]
     if detail.problem:
         rows.append(("problem", detail.problem))
+    if run.retry_of:
+        rows.append(("again", f"of run {run.retry_of}, what succeeded is taken over from there"))
     if run.cancel_requested:
         rows.append(("", "somebody asked to cancel it"))
     screen.print(facts(rows))

@@ -158,10 +158,16 @@ class MongoMetadata:
         with self._database.translated():
             return self._catalog.pipelines()
 
-    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
+    def create_run(
+        self,
+        run: Run,
+        steps: Sequence[Step],
+        values: Sequence[FieldValue],
+        edges: Sequence[Edge] = (),
+    ) -> None:
         """Record a run."""
         with self._database.translated():
-            self._database.durable.runs.insert_one(records.new_run(run, steps, values))
+            self._database.durable.runs.insert_one(records.new_run(run, steps, values, edges))
 
     def run(self, run_id: str) -> Run:
         """A run."""
@@ -257,6 +263,11 @@ class MongoMetadata:
         """Carry out what the engine says for the recorded state."""
         with self._database.translated():
             return self._runs.reconcile(run_id, decide, now)
+
+    def expire(self, decide: Decide, now: float) -> dict[str, Progress]:
+        """Stop the runs whose time is over."""
+        with self._database.translated():
+            return self._runs.expire(decide, now)
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

@@ -219,7 +219,7 @@ class Claims:
         del whole["$min"]
         look = None if changes.ended else records.earliest_look(seen)
         if look is None:
-            whole["$unset"] = {"look_at": ""}
+            whole["$unset"] = {"look_at": "", "deadline": ""} if changes.ended else {"look_at": ""}
         else:
             whole["$set"]["look_at"] = look
         condition = {**fence, "revision": seen["revision"]}
@@ -244,14 +244,19 @@ class Claims:
     def holds(self, worker: str) -> list[Hold]:
         """See ``MetadataStore.holds``."""
         found = self.database.runs.find(
-            {"running.worker": worker}, {"running": 1, "state": 1, "cancel_requested": 1}
+            {"running.worker": worker},
+            {"running": 1, "state": 1, "cancel_requested": 1, "expired_at": 1, "rules": 1},
         )
         return [
             Hold(
                 document["_id"],
                 each["step"],
                 document["state"][each["step"]]["attempt"],
-                document["cancel_requested"],
+                document["cancel_requested"]
+                or (
+                    "expired_at" in document
+                    and not records.rule_in(document, each["step"]).handles_failure
+                ),
             )
             for document in found
             for each in document["running"]
@@ -404,8 +409,7 @@ class Claims:
 
 def _claim_from(document: Document, step_id: str) -> Claim:
     graph_step = records.graph_step_from(document, step_id)
-    ports = {source.port for source in graph_step.inputs.values() if source.port}
-    values = {value.port: value for value in records.values_from(document, ports)}
+    values = {value.port: value for value in records.values_from(document, graph_step.sources)}
     return Claim(records.step_from(document, step_id), graph_step, values)
 
 

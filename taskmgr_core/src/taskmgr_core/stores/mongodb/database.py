@@ -54,6 +54,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("uses", ASCENDING), ("_id", DESCENDING)], name="by_use"),
         IndexModel([("running.worker", ASCENDING)], name="by_worker", sparse=True),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
+        IndexModel([("deadline", ASCENDING)], name="by_deadline", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "log": (

@@ -8,6 +8,7 @@ so that no transaction over several documents is needed::
     graph           the compiled graph, as JSON text
     order, after    the steps in order; step -> the steps it waits for
     plan.<step>     the step of the graph, as JSON text
+    rules.<step>    what the engine has to know of it beyond ``after``; of plain ones nothing
     state.<step>    task, version, queue, priority, resources, status, attempt, worker, ...
     values.<port>   the recorded value
     edges           [source, target] pairs
@@ -15,6 +16,10 @@ so that no transaction over several documents is needed::
     uses            the versions of tasks that its steps run
     running         {worker, step} of the steps that are held
     look_at         when somebody has to look after the run; absent when nobody has to
+    time_limit      the seconds that it has; absent where that is as long as it takes
+    deadline        when they are over; absent once it has ended or was told so
+    expired_at      when it was told so; absent before
+    retry_of        the run that it does again in part
     revision        grows with each change
     expires_at      when the server forgets it
 
@@ -33,7 +38,7 @@ import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.orchestrator.engine import RunState
+from taskmgr_core.orchestrator.engine import PLAIN, Rule, RunState, is_fatal
 from taskmgr_core.specs import (
     Edge,
     Failure,
@@ -46,9 +51,18 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.specs.resources import as_text, from_text
-from taskmgr_core.stores.metadata import Role, first_look, roles_of
+from taskmgr_core.stores.metadata import Role, deadline_of, first_look, roles_of
 from taskmgr_core.stores.mongodb.database import Document
-from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, remembered, stored, stored_json
+from taskmgr_core.stores.records import (
+    SUBMIT_AGAIN,
+    expiry,
+    needs_from,
+    remembered,
+    rule_from,
+    rule_text,
+    stored,
+    stored_json,
+)
 
 SHORT = 8
 
@@ -61,7 +75,9 @@ _STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name no
 _TEXTS = ("seconds", "failure", "failures", "resources")
 
 
-def new_run(run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> Document:
+def new_run(
+    run: Run, steps: Sequence[Step], values: Sequence[FieldValue], edges: Sequence[Edge] = ()
+) -> Document:
     """The document of a new run."""
     graph_steps = {each.id: each for each in run.graph.steps}
     document: Document = {
@@ -80,11 +96,15 @@ def new_run(run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> Do
         "plan": {each.id: documents.dumps(graph_steps[each.id]) for each in steps},
         "state": {each.id: _new_state(each) for each in steps},
         "values": {_key(each.port): value_record(each) for each in values},
-        "edges": [],
+        "edges": [[edge.source, edge.target] for edge in edges],
         "digests": sorted(digests_of(values)),
         "uses": uses_of((each.task, each.version) for each in steps),
         "revision": 0,
+        "rules": {each.id: text for each in run.graph.steps if (text := rule_text(each))},
+        "retry_of": run.retry_of,
     }
+    if (deadline := deadline_of(run)) is not None:
+        document |= {"deadline": deadline, "time_limit": run.graph.timeout}
     look = earliest_look(document)
     # A run with nothing ready was left by a crash: it is looked after like one that waits.
     document["look_at"] = first_look(run.created_at) if look is None else look
@@ -108,6 +128,7 @@ def run_from(document: Document) -> Run:
         finished_at=document["finished_at"],
         cancel_requested=document["cancel_requested"],
         failure=told_failure(document["failure"], f"the stored run {document['_id']}"),
+        retry_of=document.get("retry_of", ""),
     )
 
 
@@ -137,7 +158,8 @@ def step_from(document: Document, step_id: str) -> Step:
     """
     state = document["state"][step_id]
     what = step_name(document, step_id)
-    plain = {name: state[name] for name in _STEP_FIELDS if name not in _TEXTS}
+    # What came later than the record has its default.
+    plain = {name: state[name] for name in _STEP_FIELDS if name not in _TEXTS and name in state}
     return Step(
         run=document["_id"],
         id=step_id,
@@ -188,7 +210,18 @@ def engine_state(document: Document) -> RunState:
         steps={step: document["state"][step]["status"] for step in document["order"]},
         status=document["status"],
         cancel_requested=document["cancel_requested"],
+        rules={step: rule_in(document, step) for step in document.get("rules", {})},
+        expired="expired_at" in document,
     )
+
+
+def rule_in(document: Document, step_id: str) -> Rule:
+    """The rule of a step; one that cannot be read is the strictest, so that it holds up nothing."""
+    try:
+        text = document.get("rules", {}).get(step_id, "")
+        return rule_from(text, step_name(document, step_id))
+    except DamagedRecordError:
+        return PLAIN
 
 
 def ready_step(document: Document, step_id: str) -> ReadyStep:
@@ -316,11 +349,13 @@ def damaged(error: DamagedRecordError) -> Failure:
 
 
 def run_failure(document: Document) -> str | None:
-    """Why a run failed, as JSON text: the reason of the step that failed first."""
+    """Why a run failed, as JSON text: its time was over, or why a step failed it first."""
+    if "expired_at" in document:
+        return documents.dumps(expiry(document["time_limit"]))
     failed = [
         (state["finished_at"] or 0.0, step)
         for step, state in document["state"].items()
-        if state["status"] == "failed"
+        if is_fatal(rule_in(document, step), state["status"])
     ]
     if not failed:
         return None
@@ -337,7 +372,9 @@ def _new_state(step: Step) -> Document:
     state = {name: getattr(step, name) for name in _STEP_FIELDS if name not in _TEXTS}
     state |= {"seconds": "{}", "failure": None, "failures": "[]"}
     state["resources"] = as_text(step.resources)
-    state["look_at"] = None if step.ready_at is None else first_look(step.ready_at)
+    waits = step.status == "ready" and step.ready_at is not None
+    state["look_at"] = first_look(step.ready_at or 0.0) if waits else None
+    state["seconds"] = documents.dumps(step.seconds)
     return state
 
 

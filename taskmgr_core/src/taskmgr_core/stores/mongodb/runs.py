@@ -87,6 +87,26 @@ class Runs:
             return Progress(recorded=True, run_status=self.status(run_id))
         return self.advance(document, decide, now)
 
+    def expire(self, decide: Decide, now: float) -> dict[str, Progress]:
+        """See ``MetadataStore.expire``."""
+        found: dict[str, Progress] = {}
+        overdue = self.database.runs.find({"deadline": {"$lte": now}}, {"_id": 1})
+        for each in [document["_id"] for document in overdue]:
+            document = self.database.durable.runs.find_one_and_update(
+                {"_id": each, "status": "running", "expired_at": {"$exists": False}},
+                {
+                    "$set": {"expired_at": now},
+                    "$unset": {"deadline": ""},
+                    "$inc": {"revision": 1},
+                    "$min": {"look_at": first_look(now)},
+                },
+                projection=records.WORKING,
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is not None:
+                found[each] = self.advance(document, decide, now)
+        return found
+
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
         """See ``MetadataStore.reconcile``."""
         document = self.database.durable.runs.find_one({"_id": run_id}, records.WORKING)
@@ -107,7 +127,7 @@ class Runs:
             changes = self.changes(document, commands, now)
             update: Document = {"$set": changes.fields, "$inc": {"revision": 1}}
             if changes.ended:
-                update["$unset"] = {"look_at": ""}
+                update["$unset"] = {"look_at": "", "deadline": ""}
             elif changes.ready:
                 update["$min"] = {"look_at": first_look(now)}
             outcome = self.database.durable.runs.update_one(

@@ -138,9 +138,17 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return catalog.pipelines(connection)
 
-    def create_run(self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]) -> None:
+    def create_run(
+        self,
+        run: Run,
+        steps: Sequence[Step],
+        values: Sequence[FieldValue],
+        edges: Sequence[Edge] = (),
+    ) -> None:
         """Record a run."""
-        self._database.durable(lambda connection: runs.create(connection, run, steps, values))
+        self._database.durable(
+            lambda connection: runs.create(connection, run, steps, values, edges)
+        )
 
     def run(self, run_id: str) -> Run:
         """A run."""
@@ -278,6 +286,13 @@ class SqliteMetadata:
         return self._database.durable(
             lambda connection: runs.advance(connection, run_id, decide, now)
         )
+
+    def expire(self, decide: Decide, now: float) -> dict[str, Progress]:
+        """Stop the runs whose time is over; looking for them takes no write lock."""
+        with self._database.glancing() as connection:
+            if not runs.overdue(connection, now):
+                return {}
+        return self._database.durable(lambda connection: runs.expire(connection, decide, now))
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

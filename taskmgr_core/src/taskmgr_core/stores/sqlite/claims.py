@@ -15,7 +15,7 @@ from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
-from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered
+from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
 from taskmgr_core.stores.sqlite import lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
@@ -176,6 +176,7 @@ def check(row: sqlite3.Row) -> None:
     """
     runs.step_from(row)
     runs.after_from(row)
+    rule_from(row["rule"], runs.step_name(row))
     _graph_step_from(row)
 
 
@@ -229,13 +230,18 @@ def holders(connection: sqlite3.Connection) -> list[str]:
 def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
     """See ``MetadataStore.holds``."""
     rows = connection.execute(
-        "SELECT steps.run, steps.id, steps.attempt, runs.cancel_requested FROM steps"
-        " JOIN runs ON runs.id = steps.run WHERE steps.status = 'running' AND steps.worker = ?",
+        "SELECT steps.run, steps.id, steps.attempt, steps.rule, runs.cancel_requested,"
+        " runs.expired_at FROM steps JOIN runs ON runs.id = steps.run"
+        " WHERE steps.status = 'running' AND steps.worker = ?",
         (worker,),
     )
-    return [
-        Hold(row["run"], row["id"], row["attempt"], bool(row["cancel_requested"])) for row in rows
-    ]
+    return [Hold(row["run"], row["id"], row["attempt"], _is_stopped(row)) for row in rows]
+
+
+def _is_stopped(row: sqlite3.Row) -> bool:
+    """Whether a step that runs is to be cancelled; what handles a failure has time."""
+    expired = row["expired_at"] is not None and not runs.rule_in(row).handles_failure
+    return bool(row["cancel_requested"]) or expired
 
 
 def _held(connection: sqlite3.Connection, worker: str, beat: float) -> list[sqlite3.Row]:
@@ -295,7 +301,7 @@ def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now:
 
 def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) -> Claim:
     graph_step = _graph_step_from(row)
-    ports = {source.port for source in graph_step.inputs.values() if source.port}
+    ports = graph_step.sources
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
     return Claim(step=step, graph_step=graph_step, values=values)
 

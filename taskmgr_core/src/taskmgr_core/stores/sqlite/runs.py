@@ -9,8 +9,17 @@ from typing import Any
 
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError, NotFoundError
-from taskmgr_core.orchestrator.engine import Decide, EndRun, MoveStep, RunState
+from taskmgr_core.orchestrator.engine import (
+    PLAIN,
+    Decide,
+    EndRun,
+    MoveStep,
+    Rule,
+    RunState,
+    is_fatal,
+)
 from taskmgr_core.specs import (
+    Edge,
     Failure,
     FieldValue,
     Graph,
@@ -21,8 +30,16 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.specs.resources import as_text, from_text
-from taskmgr_core.stores.metadata import Progress, RunFilter, first_look
-from taskmgr_core.stores.records import SUBMIT_AGAIN, needs_from, remembered, stored
+from taskmgr_core.stores.metadata import Progress, RunFilter, deadline_of, first_look
+from taskmgr_core.stores.records import (
+    SUBMIT_AGAIN,
+    expiry,
+    needs_from,
+    remembered,
+    rule_from,
+    rule_text,
+    stored,
+)
 from taskmgr_core.stores.sqlite import lineage
 
 SHORT = 8
@@ -32,12 +49,16 @@ _LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
 
 
 def create(
-    connection: sqlite3.Connection, run: Run, steps: Sequence[Step], values: Sequence[FieldValue]
+    connection: sqlite3.Connection,
+    run: Run,
+    steps: Sequence[Step],
+    values: Sequence[FieldValue],
+    edges: Sequence[Edge] = (),
 ) -> None:
     """See ``MetadataStore.create_run``."""
     connection.execute(
-        "INSERT INTO runs (id, short, name, kind, status, created_at, graph)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (id, short, name, kind, status, created_at, graph, deadline, retry_of)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             run.id,
             run.id[-SHORT:],
@@ -46,12 +67,16 @@ def create(
             run.status,
             run.created_at,
             documents.dumps(run.graph),
+            deadline_of(run),
+            run.retry_of,
         ),
     )
     graph_steps = {each.id: each for each in run.graph.steps}
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
-        " status, ready_at, look_at, resources) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
+        " finished_at, seconds)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -65,13 +90,20 @@ def create(
                 step.priority,
                 step.status,
                 step.ready_at,
-                None if step.ready_at is None else first_look(step.ready_at),
+                first_look(step.ready_at or run.created_at) if step.status == "ready" else None,
                 as_text(step.resources),
+                rule_text(graph_steps[step.id]),
+                step.origin,
+                step.attempt,
+                step.worker,
+                step.started_at,
+                step.finished_at,
+                documents.dumps(step.seconds),
             )
             for position, step in enumerate(steps)
         ],
     )
-    lineage.record(connection, run.id, values, ())
+    lineage.record(connection, run.id, values, edges)
 
 
 def get(connection: sqlite3.Connection, run_id: str) -> Run:
@@ -90,6 +122,7 @@ def _run_from(row: sqlite3.Row) -> Run:
         finished_at=row["finished_at"],
         cancel_requested=bool(row["cancel_requested"]),
         failure=_told(row["failure"], f"the stored run {row['id']}"),
+        retry_of=row["retry_of"],
     )
 
 
@@ -138,13 +171,13 @@ def request_cancel(
 def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: float) -> Progress:
     """Carry out what the engine says for the recorded state."""
     row = connection.execute(
-        "SELECT status, cancel_requested FROM runs WHERE id = ?", (run_id,)
+        "SELECT status, cancel_requested, expired_at FROM runs WHERE id = ?", (run_id,)
     ).fetchone()
     if row is None:
         raise NotFoundError(_unknown(run_id))
     found = connection.execute(
-        "SELECT run, id, status, after, task, queue, priority, resources FROM steps WHERE run = ?"
-        " ORDER BY position",
+        "SELECT run, id, status, after, task, queue, priority, resources, rule FROM steps"
+        " WHERE run = ? ORDER BY position",
         (run_id,),
     ).fetchall()
     after = {each["id"]: _after(connection, each, now) for each in found}
@@ -155,6 +188,8 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         },
         status=row["status"],
         cancel_requested=bool(row["cancel_requested"]),
+        rules={each["id"]: rule_in(each) for each in found if each["rule"]},
+        expired=row["expired_at"] is not None,
     )
     rows = {each["id"]: each for each in found}
     status, ready, ended = state.status, [], False
@@ -165,6 +200,33 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         elif _move(connection, run_id, command, now) and command.status == "ready":
             ready.append(ready_step(rows[command.step], now))
     return Progress(recorded=True, ready=tuple(ready), run_status=status, ended=ended)
+
+
+def overdue(connection: sqlite3.Connection, now: float) -> list[str]:
+    """The runs whose time is over and that have not been told so."""
+    rows = connection.execute(
+        "SELECT id FROM runs WHERE status = 'running' AND deadline IS NOT NULL"
+        " AND expired_at IS NULL AND deadline <= ?",
+        (now,),
+    )
+    return [row["id"] for row in rows]
+
+
+def expire(connection: sqlite3.Connection, decide: Decide, now: float) -> dict[str, Progress]:
+    """See ``MetadataStore.expire``."""
+    found = overdue(connection, now)
+    connection.executemany(
+        "UPDATE runs SET expired_at = ? WHERE id = ?", [(now, each) for each in found]
+    )
+    return {each: advance(connection, each, decide, now) for each in found}
+
+
+def rule_in(row: sqlite3.Row) -> Rule:
+    """The rule of a step; one that cannot be read is the strictest, so that it holds up nothing."""
+    try:
+        return rule_from(row["rule"], step_name(row))
+    except DamagedRecordError:
+        return PLAIN
 
 
 def touch(connection: sqlite3.Connection, run_id: str) -> None:
@@ -209,6 +271,7 @@ def step_from(row: sqlite3.Row) -> Step:
         failure=_failure(row["failure"], what),
         failures=remembered(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(row["resources"], what),
+        origin=row["origin"],
     )
 
 
@@ -324,19 +387,28 @@ def _move(connection: sqlite3.Connection, run_id: str, command: MoveStep, now: f
 
 
 def _end(connection: sqlite3.Connection, run_id: str, command: EndRun, now: float) -> None:
-    failure = None
-    if command.status == "failed":
-        failed = connection.execute(
-            "SELECT run, id, task, version, failure FROM steps WHERE run = ?"
-            " AND status = 'failed' ORDER BY finished_at LIMIT 1",
-            (run_id,),
-        ).fetchone()
-        failure = _run_failure(failed) if failed is not None else None
+    failure = _why(connection, run_id) if command.status == "failed" else None
     connection.execute(
         "UPDATE runs SET status = ?, finished_at = ?, failure = ? WHERE id = ?"
         " AND status = 'running'",
         (command.status, now, documents.dumps(failure) if failure else None, run_id),
     )
+
+
+def _why(connection: sqlite3.Connection, run_id: str) -> Failure | None:
+    """Why a run failed: its time was over, or the reason of the step that failed it first."""
+    run = connection.execute(
+        "SELECT created_at, deadline, expired_at FROM runs WHERE id = ?", (run_id,)
+    ).fetchone()
+    if run["expired_at"] is not None:
+        return expiry(run["deadline"] - run["created_at"])
+    failed = connection.execute(
+        "SELECT run, id, task, version, failure, rule FROM steps WHERE run = ?"
+        " AND status = 'failed' ORDER BY finished_at",
+        (run_id,),
+    )
+    fatal = next((row for row in failed if is_fatal(rule_in(row), "failed")), None)
+    return None if fatal is None else _run_failure(fatal)
 
 
 def _run_failure(row: sqlite3.Row) -> Failure | None:

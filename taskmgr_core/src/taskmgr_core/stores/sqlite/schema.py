@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 5
+VERSION = 6
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -14,6 +14,13 @@ DROP INDEX IF EXISTS steps_due_in_queue;
 """,
     3: "",
     4: "",
+    5: """
+ALTER TABLE steps ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN deadline REAL;
+ALTER TABLE runs ADD COLUMN expired_at REAL;
+ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
+""",
 }
 _AFTER = {
     1: """
@@ -28,6 +35,7 @@ DROP TABLE IF EXISTS value_digests;
     2: "",
     3: "",
     4: "",
+    5: "",
 }
 
 STATEMENTS = """
@@ -58,11 +66,16 @@ CREATE TABLE IF NOT EXISTS runs (
     finished_at REAL,
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     failure TEXT,
-    graph TEXT NOT NULL
+    graph TEXT NOT NULL,
+    deadline REAL,
+    expired_at REAL,
+    retry_of TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_short ON runs (short);
 CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
 CREATE INDEX IF NOT EXISTS runs_by_end ON runs (status, finished_at);
+CREATE INDEX IF NOT EXISTS runs_by_deadline ON runs (deadline)
+    WHERE status = 'running' AND deadline IS NOT NULL AND expired_at IS NULL;
 CREATE INDEX IF NOT EXISTS runs_by_name ON runs (name, id);
 CREATE INDEX IF NOT EXISTS runs_by_name_and_status ON runs (name, status, id);
 CREATE TABLE IF NOT EXISTS steps (
@@ -88,6 +101,8 @@ CREATE TABLE IF NOT EXISTS steps (
     failure TEXT,
     failures TEXT NOT NULL DEFAULT '[]',
     resources TEXT NOT NULL DEFAULT '',
+    rule TEXT NOT NULL DEFAULT '',
+    origin TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS steps_due ON steps (resources, priority DESC, ready_at)

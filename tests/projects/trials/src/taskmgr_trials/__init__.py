@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from taskmgr_plugins import File, InvalidInputError, Task, hookimpl, task
 
@@ -147,6 +148,20 @@ def refuse(text: str) -> str:
 
 
 @task
+def report(failure: dict[str, Any], text: str) -> str:
+    """Tell a failure to somebody."""
+    return f"{text}: {failure['step']} {failure['code']} in {failure['run_id']}"
+
+
+@task
+def open_gate(text: str, gate: str) -> str:
+    """Give the text if there is a file, else fail."""
+    if not Path(gate).exists():
+        raise FileNotFoundError(f"no gate {gate}")
+    return text
+
+
+@task
 def spawn(note: str) -> str:
     """Start a process that would outlive the task, then sleep."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
@@ -171,4 +186,16 @@ class Surroundings(Task):
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
-    return [*functions, measure, save, fill, bulk, lie, refuse, spawn, Surroundings]
+    return [
+        *functions,
+        measure,
+        save,
+        fill,
+        bulk,
+        lie,
+        refuse,
+        spawn,
+        report,
+        open_gate,
+        Surroundings,
+    ]

@@ -1,0 +1,55 @@
+"""``taskmgr retry``."""
+
+from __future__ import annotations
+
+import click
+
+from taskmgr_core.cli.commands.run import waited
+from taskmgr_core.cli.endings import FAILED, OK
+from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.options import json_option, run_argument
+from taskmgr_core.cli.runs_view import print_run
+from taskmgr_core.cli.screen import plain
+from taskmgr_core.cli.session import Session
+from taskmgr_core.cli.views import run_view
+
+
+@click.command(
+    "retry",
+    cls=Command,
+    examples=["taskmgr retry 3f9a2c1b", "taskmgr retry 3f9a2c1b --from 002 --json"],
+)
+@run_argument
+@click.option(
+    "--from",
+    "first",
+    metavar="STEP",
+    help="Do this step again too, with all that is made from its outputs.",
+)
+@click.option("--no-wait", is_flag=True, help="Submit only, and print the new run's id.")
+@json_option
+@click.pass_obj
+def retry_command(
+    session: Session, run: str, first: str | None, no_wait: bool, as_json: bool
+) -> int:
+    """Do a run again from where it failed.
+
+    The new run has the same inputs and versions. What succeeded is taken over with
+    its values and their lineage; what did not, and all behind it, is done again.
+    """
+    with session.client() as client:
+        run_id = client.retry(run, first)
+        if no_wait:
+            if as_json:
+                session.screen.json({"run_id": run_id, "status": "running"})
+            else:
+                session.screen.line(run_id)
+            return OK
+        session.screen.err.print(plain(f"run {run_id}", "dim"), soft_wrap=True)
+        code = waited(client, session.screen, run_id)
+        detail = client.detail(run_id)
+        if as_json:
+            session.screen.json(run_view(detail))
+        elif code is None:
+            print_run(session.screen, detail)
+    return OK if code is None and detail.result is not None else code or FAILED

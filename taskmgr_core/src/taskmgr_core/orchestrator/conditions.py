@@ -1,0 +1,159 @@
+"""Conditions of steps: expressions in CEL over ports, checked and asked. Pure.
+
+CEL (the Common Expression Language) has no loops but over lists, no assignment and no way
+out; the library stops an expression after 10,000 elements. So one always ends, and soon.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from taskmgr_core.errors import RunnerError
+from taskmgr_core.orchestrator.compatibility import Schema
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel
+
+MOST_CHARACTERS = 2000
+
+_STRINGS = re.compile(
+    r"[rRbB]*(\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", re.DOTALL
+)
+_NAMES = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
+
+
+def names_in(expression: str) -> tuple[str, ...]:
+    """The names in an expression that may be ports: outside of texts, and not behind a dot."""
+    return tuple(dict.fromkeys(_NAMES.findall(_STRINGS.sub(" '' ", expression))))
+
+
+def problems_of(
+    expression: str, schemas: Mapping[str, Schema | None], wanted: str = "BOOL"
+) -> Iterator[str]:
+    """What is wrong with an expression, as far as that can be said without values.
+
+    Arguments:
+        expression: as written.
+        schemas: the ports that it may name, each with its JSON Schema where that is known.
+        wanted: what it must give: ``BOOL`` or ``STRING``.
+    """
+    if len(expression) > MOST_CHARACTERS:
+        yield f"it has {len(expression)} characters; allowed are {MOST_CHARACTERS}"
+        return
+    kinds = {name: _type_of(schema) for name, schema in schemas.items()}
+    try:
+        compiled = _environment(tuple(sorted(kinds.items()))).compile(expression)
+    except RuntimeError as error:
+        yield from _told(str(error))
+        return
+    given = compiled.return_type().name()
+    if given not in (wanted, "DYN"):
+        words = {"BOOL": "true or false", "STRING": "a text"}
+        yield f"it gives {given.lower()}, and must give {words[wanted]}"
+
+
+def unknown_name(problem: str) -> str | None:
+    """The name that a problem says is not known; None for another problem."""
+    found = _UNDECLARED.search(problem)
+    return found[1] if found else None
+
+
+def holds(expression: str, values: Mapping[str, Any]) -> bool:
+    """Whether a condition holds.
+
+    Arguments:
+        expression: one in which nothing was found wrong.
+        values: the JSON value of each port that it names.
+
+    Raises:
+        RunnerError: with the code ``condition``: it cannot be told, or took too long.
+    """
+    try:
+        found = _compiled(expression, tuple(sorted(values))).eval(data=dict(values))
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise _failed(expression, str(error)) from error
+    kind = found.type().name()
+    if kind == "ERROR":
+        raise _failed(expression, str(found.value()))
+    if kind != "BOOL":
+        raise _failed(expression, f"it gave {kind.lower()}, not true or false")
+    return bool(found.value())
+
+
+def joined(expressions: Iterator[str]) -> str:
+    """One condition that holds where all of some do."""
+    found = list(expressions)
+    return found[0] if len(found) == 1 else " && ".join(f"({each})" for each in found)
+
+
+def case_of(expression: str, case: str) -> str:
+    """The condition that an expression gives a text."""
+    return f"({expression}) == {_literal(case)}"
+
+
+def no_case_of(expression: str, cases: Mapping[str, Any]) -> str:
+    """The condition that an expression gives none of some texts."""
+    return f"!(({expression}) in [{', '.join(map(_literal, cases))}])"
+
+
+def _literal(text: str) -> str:
+    plain = (
+        f"\\U{ord(each):08x}" if each in '"\\' or not each.isprintable() else each for each in text
+    )
+    return f'"{"".join(plain)}"'
+
+
+def _failed(expression: str, why: str) -> RunnerError:
+    reason = why.split("\n", 1)[0].removesuffix(" [INTERNAL]").removesuffix(" [INVALID_ARGUMENT]")
+    if "budget" in reason:
+        reason = "it looks at more than 10,000 elements; shorten the list before"
+    return RunnerError(
+        f"the condition {expression!r} cannot be told: {reason}", "condition", retryable=False
+    )
+
+
+def _told(message: str) -> Iterator[str]:
+    found = _ERROR.findall(message)
+    for line, column, text in found:
+        place = f"column {column}" if line == "1" else f"line {line}, column {column}"
+        said = text.removesuffix(" [INVALID_ARGUMENT]").removesuffix(" (in container '')")
+        yield f"{place}: {said}"
+    if not found:
+        yield message.split("\n", 1)[0]
+
+
+def _type_of(schema: Schema | None) -> str:
+    """The type that CEL checks a port with; what may be of several is checked when it is there."""
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    if kind == "array" and isinstance(schema, Mapping):
+        items = schema.get("items")
+        return f"list<{_type_of(items if isinstance(items, Mapping) else None)}>"
+    plain = {"boolean": "bool", "string": "string", "integer": "int", "object": "map<string, dyn>"}
+    return plain.get(kind, "dyn") if isinstance(kind, str) else "dyn"
+
+
+@functools.lru_cache(128)
+def _compiled(expression: str, names: tuple[str, ...]) -> cel.Expression:
+    return _environment(tuple((name, "dyn") for name in names)).compile(expression)
+
+
+def _environment(kinds: tuple[tuple[str, str], ...]) -> cel.Env:
+    from cel_expr_python import cel  # only pipelines with conditions need it
+
+    return cel.NewEnv(variables={name: _cel_type(kind) for name, kind in kinds})
+
+
+def _cel_type(kind: str) -> cel.Type:
+    from cel_expr_python import cel
+
+    if kind.startswith("list<"):
+        return cel.Type.List(_cel_type(kind[5:-1]))
+    plain = {"bool": cel.Type.BOOL, "string": cel.Type.STRING, "int": cel.Type.INT}
+    if kind == "map<string, dyn>":
+        return cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    return plain.get(kind, cel.Type.DYN)
