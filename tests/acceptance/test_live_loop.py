@@ -14,6 +14,8 @@ import psutil
 import pytest
 from command_line import CommandLine, told, wait_until
 
+from taskmgr_core.runners import missing_here
+
 # Promised is a second on a machine with nothing else to do; tests share theirs.
 GENEROUS_SECONDS = 5.0
 
@@ -56,6 +58,9 @@ class Live:
 @pytest.fixture
 def live(empty: CommandLine, tmp_path: Path) -> Iterator[Live]:
     """The loop of a new project, after its first round."""
+    # Else tasks of the tests may write wherever pytest's folders are.
+    settings = {**empty.settings, "TASKMGR_WRITABLE": ""}
+    empty = attrs.evolve(empty, settings=settings)
     empty("create", "mine", "--author", "Ada Lovelace")
     log = tmp_path / "dev.log"
     with empty.started("dev", "mine", "text=to be or not", log=log) as process:
@@ -160,3 +165,16 @@ def test_what_no_save_puts_right_ends_it(projects: Path, empty: CommandLine) -> 
     assert "say which: --task lengths|read|talk|words" in told
     told = empty("dev", projects / "talk", "text=a", "--task", "wrods", code=2).err
     assert "did you mean 'words'" in told
+
+
+@pytest.mark.skipif(bool(missing_here()), reason="this machine cannot isolate tasks")
+def test_isolation_is_that_of_a_worker(live: Live) -> None:
+    """Of the project only the package can be read; the network follows the declaration."""
+    reading = f"    open({str(live.folder / 'pyproject.toml')!r})\n"
+    assert "Permission denied" in live.change(
+        live.tasks, "    words = [", f"{reading}    words = ["
+    )
+    asking = "    import socket; socket.socket()\n"
+    assert "PermissionError" in live.change(live.tasks, reading, asking)
+    allowed = live.change(live.tasks, "@task\n", "@task(network=True)\n")
+    assert re.search(r"words +integer +4", allowed)

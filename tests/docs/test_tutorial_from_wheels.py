@@ -67,6 +67,7 @@ def workers_of_last_run(session: Session) -> tuple[Mapping[str, Any], set[str]]:
     return shown, {step["worker"] for step in shown["steps"]}
 
 
+@pytest.mark.timeout(300)  # some seconds by itself, more where others work beside it
 def test_tutorial_leads_from_the_wheels_to_a_result_of_a_worker(session: Session) -> None:
     """Its commands alone install, create, test, publish and run; a worker apart does the last."""
     page = blocks(TUTORIAL)

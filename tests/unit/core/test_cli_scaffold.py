@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -74,6 +76,24 @@ def test_project_has_what_a_plugin_needs(template: str, tmp_path: Path) -> None:
     assert (folder / ".gitignore").is_file()
     assert list((folder / "tests").glob("test_*.py"))
     assert not [path for path in project.files if "__name__" in str(path) or "$" in str(path)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+@pytest.mark.parametrize("name", ["a", LONGEST])
+def test_project_is_in_order_however_long_its_name_is(
+    name: str, template: str, tmp_path: Path
+) -> None:
+    """No line is too long with the longest name, and none is broken in vain with the shortest."""
+    folder = create_project(name, template, "Ada", tmp_path, 2024).folder
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "--no-cache"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
 
 
 def test_existing_folder_is_left_alone(tmp_path: Path) -> None:
