@@ -57,6 +57,17 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("deadline", ASCENDING)], name="by_deadline", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
+    "elements": (
+        IndexModel(
+            [(name, ASCENDING) for name in ("run", "step", "generation", "status", "index")],
+            name="by_step",
+        ),
+        IndexModel([("run", ASCENDING), ("name", ASCENDING)], name="by_name"),
+        IndexModel([("worker", ASCENDING), ("status", ASCENDING)], name="by_worker"),
+        IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
+        IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
     "log": (
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
@@ -74,6 +85,7 @@ class Durable:
     routes: Collection[Document]
     pipelines: Collection[Document]
     runs: Collection[Document]
+    elements: Collection[Document]
 
 
 class Database:
@@ -108,9 +120,11 @@ class Database:
             synced["routes"],
             synced["pipelines"],
             synced["runs"],
+            synced["elements"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]
+        self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.log: Collection[Document] = database["log"]
         self._database = database
