@@ -23,13 +23,20 @@ FAILED = Outcome("failed", failure=Failure("task-error", "no"))
 
 
 def mapping(
-    metadata: MetadataStore, count: int = 5, *, parallel: int = 2, on_error: str = "fail"
+    metadata: MetadataStore,
+    count: int = 5,
+    *,
+    parallel: int = 2,
+    on_error: str = "fail",
+    number: int = 99,
 ) -> tuple[Run, Progress]:
     """A run whose only step has begun to be run for some elements of its text."""
     step = attrs.evolve(graph_step(), map="text", parallel=parallel, on_error=on_error)
-    run = begun(metadata, step)
+    run = begun(metadata, step, number=number)
     elements = tuple(value(element_port("text", index), f"e{index}") for index in range(count))
-    return run, finished(metadata, claimed(metadata), Outcome("mapping", elements=elements))
+    claim = metadata.claim_step(run.id, "001", "w1", NOW)
+    assert claim is not None
+    return run, finished(metadata, claim, Outcome("mapping", elements=elements))
 
 
 def said(claim: Claim) -> Outcome:

@@ -45,6 +45,16 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
         for each in metadata.edges(detail.run.id)
         if each.target in own or (each.source in own and each.target in outputs)
     ]
-    ports = dict.fromkeys(port for edge in edges for port in (edge.source, edge.target))
-    values = metadata.values(detail.run.id, list(ports))
-    return attrs.evolve(detail, values=tuple(values), edges=tuple(edges))
+    way = [step.map, element_port(step.map, index), "", *(element_port(o, index) for o in outputs)]
+    ports = {port for edge in edges for port in (edge.source, edge.target)}
+    ordered = sorted(ports, key=lambda port: (_rank(port, way, outputs), port))
+    found_values = {each.port: each for each in metadata.values(detail.run.id, ordered)}
+    values = tuple(found_values[port] for port in ordered if port in found_values)
+    return attrs.evolve(detail, values=values, edges=tuple(edges))
+
+
+def _rank(port: str, way: list[str], outputs: list[str]) -> int:
+    """Where a port stands on the way from the list to the lists of what came of it."""
+    if port in outputs:
+        return len(way)
+    return way.index(port) if port in way else way.index("")

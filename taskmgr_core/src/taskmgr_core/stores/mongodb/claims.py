@@ -252,8 +252,6 @@ class Claims:
         document = self.runs.elements.finish(claim, outcome, own)
         if document is None:
             return Progress(recorded=False)
-        if outcome.status == "ready":
-            return Progress(recorded=True)
         if outcome.status == "succeeded":
             following = self.runs.elements.next_of(document, now)
             if following is not None:

@@ -59,10 +59,9 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     ),
     "elements": (
         IndexModel(
-            [(name, ASCENDING) for name in ("run", "step", "generation", "status", "index")],
-            name="by_step",
+            [("of", ASCENDING), ("status", ASCENDING), ("index", ASCENDING)], name="by_step"
         ),
-        IndexModel([("run", ASCENDING), ("name", ASCENDING)], name="by_name"),
+        IndexModel([("run", ASCENDING)], name="by_run"),
         IndexModel([("worker", ASCENDING), ("status", ASCENDING)], name="by_worker"),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),

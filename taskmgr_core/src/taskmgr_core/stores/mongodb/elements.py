@@ -1,11 +1,12 @@
 """Steps that are run for each element of a list: a document of its own for each element.
 
 A run's document knows of them only that the step is ``mapping``, how many elements there
-are, and the ``generation``: the attempt at the step that made them. What a late worker
-makes of an earlier attempt is of another generation, and nobody looks at it::
+are, and the ``generation``: the attempt at the step that made them. A late worker, whose
+attempt was an earlier one, changes nothing of a later generation::
 
-    _id                     run/step[index]/generation
+    _id                     run/step[index], what a message names
     run, step, generation, index, name
+    of                      run/step/generation: all that belong together
     status, attempt, worker, ...    as in the state of a step
     element                 the recorded element
     values, edges, digests  as in a run's document
@@ -19,7 +20,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import attrs
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, ReplaceOne, ReturnDocument
+from pymongo.errors import BulkWriteError
 
 from taskmgr_core import documents
 from taskmgr_core.orchestrator.engine import MapState
@@ -44,6 +46,7 @@ from taskmgr_core.stores.mongodb.database import Database, Document
 
 BATCH = 1000
 OPEN = ("ready", "running")
+_DUPLICATE = 11000
 
 
 @attrs.frozen
@@ -60,9 +63,18 @@ class Elements:
         """Record the elements that a step is to be run for; none of them is ready yet."""
         for first in range(0, len(outcome.elements), BATCH):
             page = outcome.elements[first : first + BATCH]
-            self.database.durable.elements.insert_many(
-                [_new(claim, first + index, each) for index, each in enumerate(page)]
-            )
+            new = [_new(claim, first + index, each) for index, each in enumerate(page)]
+            earlier = {"$lte": claim.step.attempt}
+            writes = [
+                ReplaceOne({"_id": each["_id"], "generation": earlier}, each, upsert=True)
+                for each in new
+            ]
+            try:
+                self.database.durable.elements.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                # Of a later generation than ours: the outcome will not be recorded either.
+                if any(each.get("code") != _DUPLICATE for each in error.details["writeErrors"]):
+                    raise
 
     def states(self, document: Document) -> dict[str, MapState]:
         """How far each step of a run is that is ``mapping``."""
@@ -119,8 +131,7 @@ class Elements:
         """Claim an element: one conditional update, and a look at the run where it is unknown."""
         document = self.database.elements.find_one_and_update(
             {
-                "run": run_id,
-                "name": name,
+                "_id": f"{run_id}/{name}",
                 "status": "ready",
                 "not_before": {"$lte": now},
                 "resources": needs,
@@ -128,6 +139,7 @@ class Elements:
             {
                 "$set": {"status": "running", "worker": worker, "started_at": now},
                 "$inc": {"attempt": 1},
+                "$unset": {"look_at": ""},
             },
             projection=_WORKING,
             return_document=ReturnDocument.AFTER,
@@ -137,7 +149,7 @@ class Elements:
     def held(self, run_id: str, name: str, worker: str) -> Claim | None:
         """The claim that a worker holds on an element; None when it holds none."""
         document = self.database.elements.find_one(
-            {"run": run_id, "name": name, "status": "running", "worker": worker}, _WORKING
+            {"_id": f"{run_id}/{name}", "status": "running", "worker": worker}, _WORKING
         )
         found = None if document is None else self._claim_from(document)
         return None if found is None else found[0]
@@ -174,8 +186,7 @@ class Elements:
         step = claim.step
         return self.database.durable.elements.find_one_and_update(
             {
-                "run": step.run,
-                "name": step.id,
+                "_id": f"{step.run}/{step.id}",
                 "status": "running",
                 "attempt": step.attempt,
                 "worker": step.worker,
@@ -196,7 +207,7 @@ class Elements:
 
     def next_of(self, document: Document, now: float) -> ReadyStep | None:
         """The element that may begin now that one has ended."""
-        return self._next({name: document[name] for name in _KEY}, now)
+        return self._next({"of": document["of"]}, now)
 
     def held_by(self, worker: str) -> list[Document]:
         """The elements that a worker holds."""
@@ -247,15 +258,15 @@ class Elements:
 
     def ready(self, runs: Collection[str] | None) -> Iterator[tuple[ReadyStep, float, str]]:
         """Ready elements, each with the time before which it is not due, and its version."""
-        query: Document = {"look_at": {"$gt": 0}, "status": "ready"}
-        if runs is not None:
-            query = {"run": {"$in": list(runs)}, "status": "ready"}
-        for document in self.database.elements.find(query, _WORKING):
+        # None that is not ready has a time to be looked after.
+        for document in self.database.elements.find({"look_at": {"$gt": 0}}, _WORKING):
+            if runs is not None and document["run"] not in runs:
+                continue
             yield _ready_step(document), document["not_before"], document["version"]
 
     def unclaimed(self, now: float, limit: int) -> list[tuple[str, ReadyStep]]:
         """Elements that nobody has claimed for a while, each with the id of its document."""
-        query = {"look_at": {"$lte": now}, "status": "ready"}
+        query = {"look_at": {"$lte": now}}
         found = self.database.elements.find(query, _WORKING).sort("look_at", 1).limit(limit)
         return [(document["_id"], _ready_step(document)) for document in found]
 
@@ -265,9 +276,10 @@ class Elements:
 
     def listing(self, document: Document, step: str, first: int, limit: int) -> list[Element]:
         """See ``MetadataStore.elements``."""
-        key = {**_key(document, step), "index": {"$gte": first, "$lt": first + limit}}
-        found = self.database.elements.find(key).sort("index", ASCENDING)
-        return [_element(each) for each in found]
+        names = [element_port(step, index) for index in range(first, first + limit)]
+        ids = [f"{document['_id']}/{name}" for name in names]
+        found = self.database.elements.find({"_id": {"$in": ids}})
+        return sorted((_element(each) for each in found), key=lambda each: each.index)
 
     def values(self, document: Document, ports: Collection[str] | None) -> Iterator[FieldValue]:
         """The recorded values of elements of a run (of these ports, when given)."""
@@ -291,13 +303,17 @@ class Elements:
                 yield from self.database.elements.find(key).sort("index", ASCENDING)
 
 
-_KEY = ("run", "step", "generation")
 _WORKING = {"values": 0, "edges": 0, "digests": 0}
 
 
 def _key(document: Document, step: str) -> Document:
     generation = document["state"][step].get("generation", 0)
-    return {"run": document["_id"], "step": step, "generation": generation}
+    return {"of": _of(document["_id"], step, generation)}
+
+
+def _of(run_id: str, step: str, generation: int) -> str:
+    """What the elements of a step have alike."""
+    return f"{run_id}/{step}/{generation}"
 
 
 def _mapping(document: Document) -> list[str]:
@@ -308,7 +324,8 @@ def _new(claim: Claim, index: int, element: FieldValue) -> Document:
     step = claim.step
     name = element_port(step.id, index)
     return {
-        "_id": f"{step.run}/{name}/{step.attempt}",
+        "_id": f"{step.run}/{name}",
+        "of": _of(step.run, step.id, step.attempt),
         "run": step.run,
         "step": step.id,
         "generation": step.attempt,
