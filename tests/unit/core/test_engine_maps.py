@@ -145,7 +145,8 @@ class Store:
 @st.composite
 def stores(draw: st.DrawFn) -> Store:
     """Up to six elements with any outcomes."""
-    outcomes = draw(st.lists(st.sampled_from(("succeeded", "succeeded", "failed")), max_size=6))
+    statuses: list[StepStatus] = ["succeeded", "succeeded", "failed"]
+    outcomes = draw(st.lists(st.sampled_from(statuses), max_size=6))
     retries = draw(st.lists(st.integers(0, 2), min_size=len(outcomes), max_size=len(outcomes)))
     return Store(
         tuple(outcomes),
