@@ -85,6 +85,8 @@ class Store:
         """A worker takes a step, or an element."""
         for step, status in self.steps.items():
             if status == "ready":
+                # Nothing of it waits or runs when it gathers.
+                assert not {"pending", "ready", "running"} & set(self.elements)
                 self.steps[step] = "running"
                 return
         ready = [index for index, each in enumerate(self.elements) if each == "ready"]
@@ -115,8 +117,6 @@ class Store:
             self.tried = [0] * len(self.outcomes)
             self.steps[STEP] = "mapping" if self.outcomes else "succeeded"
             return
-        # Nothing of it waits or runs when it gathers.
-        assert not {"pending", "ready", "running"} & set(self.elements)
         fails = self.on_error == "fail" and "failed" in self.elements
         self.steps[STEP] = "failed" if fails else "succeeded"
 
