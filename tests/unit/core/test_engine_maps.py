@@ -158,7 +158,8 @@ def stores(draw: st.DrawFn) -> Store:
 
 def happening(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
     """What happens, in any order."""
-    return st.lists(st.tuples(st.sampled_from(actions), st.integers(0, 9)), max_size=60)
+    events = st.tuples(st.sampled_from(actions), st.integers(0, 9))
+    return st.lists(events, min_size=20, max_size=60)
 
 
 ACTIONS = ("settle", "claim", "claim", "finish", "finish", "crash")
