@@ -22,6 +22,7 @@ from samples import (
     success,
     value,
 )
+from test_metadata_maps import mapping, said
 
 from servers import Server, Share
 from taskmgr_core.errors import RecordTooLargeError, SettingsError, StoreAwayError, StoreError
@@ -30,7 +31,7 @@ from taskmgr_core.specs import Failure, LogLine, Outcome
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.stores.mongodb import MongoMetadata
 
-GROWING = ("runs", "log", "releases")
+GROWING = ("runs", "elements", "log", "releases")
 ASKED = ("find", "findAndModify", "update", "delete", "distinct")
 
 
@@ -172,7 +173,19 @@ def lose(store: MetadataStore) -> None:
     store.release_lost(silent(store, NOW), 3, decide, NOW)
 
 
+def map_elements(store: MetadataStore) -> None:
+    """A step that is run for each of three elements, from its first to what it gathers."""
+    run, _ = mapping(store, 3, parallel=1)
+    for number in range(3):
+        claim = store.claim_step(run.id, f"001[{number}]", "w1", NOW)
+        assert claim is not None
+        finished(store, claim, said(claim))
+    assert len(store.elements(run.id, "001", 0, 3)) == 3
+
+
 OPERATIONS: Mapping[str, Callable[[MetadataStore], object]] = {
+    "expire": lambda store: store.expire(decide, NOW),
+    "map": map_elements,
     "claim and finish": claim_and_finish,
     "claim of own runs": lambda store: store.claim("w1", (), NOW, [run_id(1)]),
     "cancel": lambda store: store.request_cancel(run_id(1), decide, NOW),

@@ -20,6 +20,7 @@ from samples import (
     success,
     value,
 )
+from test_metadata_maps import mapping, said
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine, Orders, Outcome
@@ -155,7 +156,19 @@ def log(metadata: SqliteMetadata) -> None:
     assert metadata.log(run_id(1), 0, 10)
 
 
+def map_elements(metadata: SqliteMetadata) -> None:
+    """A step that is run for each of three elements, from its first to what it gathers."""
+    run, _ = mapping(metadata, 3, parallel=1, number=NEWEST)
+    for number in range(3):
+        claim = metadata.claim_step(run.id, f"001[{number}]", "w1", NOW)
+        assert claim is not None
+        finished(metadata, claim, said(claim))
+    assert len(metadata.elements(run.id, "001", 0, 3)) == 3
+
+
 OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
+    "expire": lambda metadata: metadata.expire(decide, NOW),
+    "map": map_elements,
     "claim of nothing": lambda metadata: metadata.claim("w1", ["none"], NOW),
     "claim and finish": claim_and_finish,
     "claim and retry": claim_and_retry,

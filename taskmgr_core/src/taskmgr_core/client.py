@@ -24,6 +24,7 @@ from taskmgr_core.errors import (
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.lineage import whole_edges, whole_values
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
@@ -377,8 +378,8 @@ class Client:
         """
         run = self.metadata.run(run_id)
         steps = tuple(self.metadata.steps(run.id))
-        values = tuple(self.metadata.values(run.id))
-        edges = tuple(self.metadata.edges(run.id))
+        values = tuple(whole_values(self.metadata.values(run.id)))
+        edges = tuple(whole_edges(self.metadata.edges(run.id)))
         detail = RunDetail(run, steps, values, edges, None)
         return detail if run.status != "succeeded" else self._with_result(detail)
 

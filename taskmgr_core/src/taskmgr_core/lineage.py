@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
-from taskmgr_core.specs import Edge, GraphStep, input_port, output_port
+from taskmgr_core.specs import Edge, FieldValue, GraphStep, input_port, is_element, output_port
 
 
 def step_edges(
@@ -33,6 +33,16 @@ def step_edges(
         for output in step.outputs
     ]
     return (*mapped, *inside)
+
+
+def whole_edges(edges: Iterable[Edge]) -> Iterator[Edge]:
+    """The edges between whole ports, without those of the elements of lists."""
+    return (each for each in edges if not is_element(each.source) and not is_element(each.target))
+
+
+def whole_values(values: Iterable[FieldValue]) -> Iterator[FieldValue]:
+    """The values of whole ports, without those of the elements of lists."""
+    return (each for each in values if not is_element(each.port))
 
 
 def upstream(edges: Iterable[Edge], *ports: str) -> list[str]:

@@ -83,7 +83,8 @@ def rerun(
         retry_of=old.id,
     )
     taken = {
-        each.id: attrs.evolve(each, run=new_id, origin=each.origin or old.id)
+        # The elements that a list was made from stay with the run that made it.
+        each.id: attrs.evolve(each, run=new_id, origin=each.origin or old.id, elements=None)
         for each in found
         if each.id in kept
     }

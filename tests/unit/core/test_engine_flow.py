@@ -84,8 +84,8 @@ def plans(draw: st.DrawFn) -> Plan:
         )
         for name in names
     }
-    endings: tuple[StepStatus, ...] = ("succeeded", "succeeded", "failed", "skipped")
-    outcome = st.sampled_from(endings)
+    statuses: list[StepStatus] = ["succeeded", "succeeded", "failed", "skipped"]
+    outcome = st.sampled_from(statuses)
     outcomes: dict[str, StepStatus] = {name: draw(outcome) for name in names}
     retries = {name: draw(st.integers(0, 2)) for name in names}
     return Plan(after, rules, outcomes, retries, draw(st.booleans()))

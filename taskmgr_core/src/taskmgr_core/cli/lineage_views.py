@@ -10,13 +10,14 @@ from rich.text import Text
 from rich.tree import Tree
 
 from taskmgr_core.cli.cells import cell
-from taskmgr_core.cli.screen import Screen, short_id
+from taskmgr_core.cli.screen import Screen, plain, short_id, table
 from taskmgr_core.report.formats import printable, shortened, size
 from taskmgr_core.results import present
 from taskmgr_core.specs import FieldValue, GraphStep, ResultSpec, RunDetail, output_port
 
 VALUE_LENGTH = 40
 ABOVE = "(see above)"
+ABOVE_ALL = "(as its source)"
 
 _NO_WORD = re.compile(r"[^A-Za-z0-9_]")
 
@@ -29,6 +30,19 @@ def tree_up(screen: Screen, detail: RunDetail) -> Tree:
 def tree_down(screen: Screen, detail: RunDetail) -> Tree:
     """From the inputs down to the result: below each value what was made from it."""
     return _Trees(screen, detail).down()
+
+
+def print_edges(screen: Screen, detail: RunDetail) -> None:
+    """Print each value with the ports that it was made from."""
+    made_from: dict[str, list[str]] = {}
+    for edge in detail.edges:
+        made_from.setdefault(edge.target, []).append(edge.source)
+    shown = table("port", "value", "made from", whole=("port",))
+    for each in detail.values:
+        value = cell(present(each.document), VALUE_LENGTH) if not each.source else ABOVE_ALL
+        sources = ", ".join(made_from.get(each.port, ()))
+        shown.add_row(plain(each.port), plain(value), plain(sources))
+    screen.print(shown)
 
 
 @attrs.define

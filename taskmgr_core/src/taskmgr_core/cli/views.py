@@ -187,6 +187,7 @@ def step_view(step: Step) -> dict[str, Any]:
         "error": failure_view(step.failure),
         "earlier_errors": [failure_view(each) for each in step.failures],
         "taken_from": step.origin or None,
+        "elements": step.elements,
     }
 
 

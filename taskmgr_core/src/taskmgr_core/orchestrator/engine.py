@@ -28,11 +28,28 @@ class Rule:
         on_error: what follows when it fails; see ``StepSpec``.
         bears: the steps that it waits for and that may end without outputs.
         handles_failure: whether it is run when the run fails, and only then.
+        parallel: how many elements it is run for at the same time; 0 where it is run once.
     """
 
     on_error: str = "fail"
     bears: tuple[str, ...] = ()
     handles_failure: bool = False
+    parallel: int = 0
+
+
+@attrs.frozen
+class MapState:
+    """How far a step is that is run for each element of a list.
+
+    Attributes:
+        waiting: whether elements have not begun.
+        running: whether elements run.
+        failed: whether elements have failed.
+    """
+
+    waiting: bool = False
+    running: bool = False
+    failed: bool = False
 
 
 PLAIN = Rule()
@@ -40,7 +57,8 @@ PLAIN = Rule()
 
 def rule_of(step: GraphStep) -> Rule:
     """What holds for a step."""
-    return Rule(step.on_error, step.bears, step.handles_failure)
+    parallel = step.parallel if step.map else 0
+    return Rule(step.on_error, step.bears, step.handles_failure, parallel)
 
 
 @attrs.frozen
@@ -54,6 +72,7 @@ class RunState:
         cancel_requested: whether somebody asked to cancel it.
         rules: step id -> what holds for it; those that are plain are absent.
         expired: whether its time was over before it had ended.
+        maps: step id -> how far it is, for each that is ``mapping``.
     """
 
     after: Mapping[str, tuple[str, ...]]
@@ -62,6 +81,7 @@ class RunState:
     cancel_requested: bool = False
     rules: Mapping[str, Rule] = attrs.field(factory=dict)
     expired: bool = False
+    maps: Mapping[str, MapState] = attrs.field(factory=dict)
 
     def rule(self, step: str) -> Rule:
         """What holds for a step."""
@@ -90,7 +110,18 @@ class EndRun:
     status: RunStatus
 
 
-Command = MoveStep | EndRun
+@attrs.frozen
+class DropElements:
+    """Have the elements of a step that have not begun not begin.
+
+    Attributes:
+        step: the step's id.
+    """
+
+    step: str
+
+
+Command = MoveStep | DropElements | EndRun
 Decide = Callable[[RunState], tuple[Command, ...]]
 
 
@@ -110,7 +141,9 @@ def decide(state: RunState) -> tuple[Command, ...]:
     if state.status in FINAL_RUN_STATUSES:
         return ()
     moves = tuple(_moves(state))
-    after = dict(state.steps) | {move.step: move.status for move in moves}
+    after = dict(state.steps) | {
+        move.step: move.status for move in moves if isinstance(move, MoveStep)
+    }
     if all(status in FINAL_STEP_STATUSES for status in after.values()):
         return (*moves, EndRun(_final_status(state, after)))
     return moves
@@ -118,6 +151,13 @@ def decide(state: RunState) -> tuple[Command, ...]:
 
 def apply(state: RunState, command: Command) -> RunState:
     """The state once a command is carried out; one that comes too late or early changes nothing."""
+    if isinstance(command, DropElements):
+        found = state.maps.get(command.step)
+        if found is None:
+            return state
+        return attrs.evolve(
+            state, maps={**state.maps, command.step: attrs.evolve(found, waiting=False)}
+        )
     if isinstance(command, EndRun):
         ended = all(status in FINAL_STEP_STATUSES for status in state.steps.values())
         if state.status in FINAL_RUN_STATUSES or not ended:
@@ -133,17 +173,36 @@ def is_fatal(rule: Rule, status: StepStatus) -> bool:
     return status == "failed" and rule.on_error == "fail" and not rule.handles_failure
 
 
-def _moves(state: RunState) -> Iterator[MoveStep]:
+def _moves(state: RunState) -> Iterator[MoveStep | DropElements]:
     if state.cancel_requested:
+        yield from _mapped(state, "cancelled")
         yield from _stopped(state, "cancelled", handlers=True)
         return
     fatal = state.expired or _has_fatal(state, state.steps)
     if fatal or "cancelled" in state.steps.values():
-        moves = tuple(_stopped(state, "skipped", handlers=False))
+        moves = (*_mapped(state, "skipped"), *_stopped(state, "skipped", handlers=False))
     else:
-        moves = tuple(_started(state))
+        moves = (*_mapped(state, None), *_started(state))
     yield from moves
-    yield from _handled(state, dict(state.steps) | {move.step: move.status for move in moves})
+    moved = {move.step: move.status for move in moves if isinstance(move, MoveStep)}
+    yield from _handled(state, dict(state.steps) | moved)
+
+
+def _mapped(state: RunState, stopped: StepStatus | None) -> Iterator[MoveStep | DropElements]:
+    """A step that is run for each element is ready to gather them once all have ended.
+
+    Arguments:
+        state: the recorded state.
+        stopped: what becomes of it where its run starts nothing more; None where it goes on.
+    """
+    for step, found in state.maps.items():
+        if state.steps.get(step) != "mapping":
+            continue
+        ends = stopped is not None or (found.failed and state.rule(step).on_error == "fail")
+        if found.waiting and ends:
+            yield DropElements(step)
+        if not found.running and (ends or not found.waiting):
+            yield MoveStep(step, "mapping", stopped or "ready")
 
 
 def _stopped(state: RunState, status: StepStatus, *, handlers: bool) -> Iterator[MoveStep]:

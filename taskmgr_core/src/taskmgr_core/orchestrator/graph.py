@@ -11,7 +11,7 @@ import attrs
 from taskmgr_core.drafts import is_inside
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.branching import Condition, conditions_of
-from taskmgr_core.orchestrator.compatibility import problems_between, type_name
+from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.handling import (
     REPORT_SCHEMA,
@@ -20,6 +20,7 @@ from taskmgr_core.orchestrator.handling import (
     problems_of_policy,
     with_fallback,
 )
+from taskmgr_core.orchestrator.mapping import mapped_port, mapped_schema, problems_of_map
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.validation import Validator
@@ -185,6 +186,7 @@ class _Compilation:
                     sources[each],
                     connected.after[each],
                     connected.conditions[each],
+                    connected.ports,
                 )
                 for each in connected.order
             ),
@@ -206,6 +208,8 @@ class _Compilation:
         for cycle in ports.alias_cycles:
             place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
             self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
+        for step in steps:
+            self._problems += problems_of_map(step, sources[step.id], ports)
         conditions = conditions_of(self._spec, steps, ports, self._problems)
         after = {
             step.id: self._after(step, sources[step.id], conditions[step.id], ports)
@@ -330,16 +334,16 @@ class _Compilation:
                 continue
             source = with_fallback(ports.source(port), ports)
             if source is not None:
-                self._problems += self._misfits(source, field, ports, step.input_place(port))
+                schema = mapped_schema(step, source, ports)
+                self._problems += self._misfits(source, field, schema, step.input_place(port))
                 found[field.name] = source
         return found
 
     def _misfits(
-        self, source: Source, field: FieldSpec, ports: Ports, place: str
+        self, source: Source, field: FieldSpec, schema: Schema | None, place: str
     ) -> Sequence[Problem]:
         if not source.port:
             return self._validator.validate(source.constant, field.schema, place)
-        schema = ports.schema(source.port)
         if schema is None:
             return ()
         problems = problems_between(schema, field.schema)
@@ -432,6 +436,7 @@ def _graph_step(
     sources: Mapping[str, Source],
     after: tuple[str, ...],
     condition: Condition,
+    ports: Ports,
 ) -> GraphStep:
     spec, version = placed.spec, placed.version
     if version is None:
@@ -453,6 +458,8 @@ def _graph_step(
         bears=bears((*sources.values(), *condition.reads.values()), after),
         when=condition.expression,
         reads=dict(condition.reads),
+        map=mapped_port(placed, ports),
+        parallel=spec.parallel,
         retry=spec.retry,
         on_error=spec.on_error,
         default=dict(spec.default),

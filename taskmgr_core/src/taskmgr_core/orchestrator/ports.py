@@ -125,7 +125,8 @@ class Ports:
             self._inputs[input_port(step.id, field.name)] = field
         for field in step.outputs:
             port = output_port(step.id, field.name)
-            self._outputs[port] = field.schema
+            schema = {"type": "array", "items": field.schema} if step.spec.map else field.schema
+            self._outputs[port] = schema
             self._by_field.setdefault(field.name, port)
 
     @property
@@ -152,7 +153,10 @@ class Ports:
         if step is None:
             return ()
         field = port.removeprefix(output_port(step.id, ""))
-        return (step.spec.default[field],) if field in step.spec.default else ()
+        if field not in step.spec.default:
+            return ()
+        # A default of a step that is run for each element is that of an element.
+        return ([],) if step.spec.map else (step.spec.default[field],)
 
     def has_step(self, step_id: str) -> bool:
         """Whether it is one of the steps."""

@@ -12,7 +12,10 @@ from taskmgr_core.specs.pipelines import (
     StepSpec,
     SwitchSpec,
     condition_port,
+    element_port,
+    element_step,
     input_port,
+    is_element,
     output_port,
 )
 from taskmgr_core.specs.routes import Choice, Route
@@ -43,6 +46,7 @@ from taskmgr_core.specs.tasks import (
 from taskmgr_core.specs.values import Edge, FieldValue
 from taskmgr_core.specs.work import (
     Claim,
+    Element,
     Hold,
     Orders,
     Outcome,
@@ -66,6 +70,7 @@ __all__ = [
     "Choice",
     "Claim",
     "Edge",
+    "Element",
     "Failure",
     "FieldSpec",
     "FieldValue",
@@ -105,6 +110,9 @@ __all__ = [
     "Worker",
     "as_ready",
     "condition_port",
+    "element_port",
+    "element_step",
     "input_port",
+    "is_element",
     "output_port",
 ]

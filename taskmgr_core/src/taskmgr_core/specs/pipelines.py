@@ -53,6 +53,8 @@ class StepSpec:
             (without its outputs) or ``default`` (with ``default`` in their place).
         default: output field -> the JSON that stands for it where the step gave none.
         when: a condition in CEL over ports; where it does not hold the step is skipped.
+        map: a port that holds a list: the step is run for each element; empty for once.
+        parallel: how many elements at the same time, when ``map``.
     """
 
     id: str
@@ -64,6 +66,8 @@ class StepSpec:
     on_error: str = "fail"
     default: Mapping[str, Any] = attrs.field(factory=dict)
     when: str = ""
+    map: str = ""
+    parallel: int = 100
 
 
 @attrs.frozen
@@ -160,6 +164,7 @@ class GraphStep:
         handles_failure: whether it is run when the run fails, and only then.
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
+        map, parallel: as in ``StepSpec``; the port as it is led back to its source.
     """
 
     id: str
@@ -181,6 +186,8 @@ class GraphStep:
     handles_failure: bool = False
     when: str = ""
     reads: Mapping[str, Source] = attrs.field(factory=dict)
+    map: str = ""
+    parallel: int = 100
 
     @property
     def sources(self) -> frozenset[str]:
@@ -226,6 +233,25 @@ class Graph:
 def input_port(step_id: str, field: str) -> str:
     """The id of an input port: ``input_001_image``."""
     return f"input_{step_id}_{field}"
+
+
+def element_port(port: str, index: int) -> str:
+    """What belongs to one element of a list: ``output_001_faces_array[3]``."""
+    return f"{port}[{index}]"
+
+
+def is_element(port: str) -> bool:
+    """Whether a port is that of one element."""
+    return port.endswith("]")
+
+
+def element_step(step: GraphStep, index: int) -> GraphStep:
+    """What is run for one element of a step that is run for each."""
+    inputs = {
+        field: Source(element_port(step.map, index)) if source.port == step.map else source
+        for field, source in step.inputs.items()
+    }
+    return attrs.evolve(step, inputs=inputs, when="", reads={}, map="")
 
 
 def condition_port(step_id: str) -> str:

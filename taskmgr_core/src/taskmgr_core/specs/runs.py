@@ -12,7 +12,9 @@ from taskmgr_core.specs.pipelines import Graph
 from taskmgr_core.specs.values import Edge, FieldValue
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
-StepStatus = Literal["pending", "ready", "running", "succeeded", "failed", "skipped", "cancelled"]
+StepStatus = Literal[
+    "pending", "ready", "running", "mapping", "succeeded", "failed", "skipped", "cancelled"
+]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
 
 FINAL_STEP_STATUSES: frozenset[StepStatus] = frozenset(
@@ -63,6 +65,8 @@ class Step:
         failures: why earlier attempts failed.
         resources: units that a worker has to have free.
         origin: the run whose outputs it has taken over; empty for its own.
+        elements: how many elements it is run for; None where it is run once, or that is
+            not known yet.
     """
 
     run: str
@@ -84,6 +88,7 @@ class Step:
     failures: tuple[Failure, ...] = ()
     resources: Mapping[str, int] = attrs.field(factory=dict)
     origin: str = ""
+    elements: int | None = None
 
 
 @attrs.frozen

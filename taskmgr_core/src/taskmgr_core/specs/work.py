@@ -9,7 +9,7 @@ import attrs
 
 from taskmgr_core.specs.pipelines import GraphStep
 from taskmgr_core.specs.resources import fit
-from taskmgr_core.specs.runs import Failure, RunStatus, Step
+from taskmgr_core.specs.runs import Failure, RunStatus, Step, StepStatus
 from taskmgr_core.specs.values import Edge, FieldValue
 
 
@@ -63,12 +63,31 @@ class Claim:
         graph_step: what to run.
         values: source port id -> its recorded value, for every input that is no constant.
         units: the units that the worker keeps for it: resource -> their numbers.
+        element: the index of the element that it is for; None where it is for none.
     """
 
     step: Step
     graph_step: GraphStep
     values: Mapping[str, FieldValue]
     units: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
+    element: int | None = None
+
+
+@attrs.frozen
+class Element:
+    """What came of a step for one element of a list.
+
+    Attributes:
+        index: the element's place in the list.
+        status: the status that it ended with.
+        failure: why it failed.
+        outputs: the values of its output ports, by port.
+    """
+
+    index: int
+    status: StepStatus
+    failure: Failure | None
+    outputs: Mapping[str, FieldValue]
 
 
 @attrs.frozen
@@ -77,20 +96,22 @@ class Outcome:
 
     Attributes:
         status: succeeded, failed, cancelled, ready (to be tried again), or skipped (left
-            out by its own condition).
+            out by its own condition), or mapping (it is run for each of ``elements``).
         values: the values of its ports.
         edges: what they were made from.
         seconds: stage -> seconds.
         failure: why it failed.
         not_before: when ``ready``, the UTC seconds before which it is not due.
+        elements: the values that it is run for, when ``mapping``.
     """
 
-    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped"]
+    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped", "mapping"]
     values: tuple[FieldValue, ...] = ()
     edges: tuple[Edge, ...] = ()
     seconds: Mapping[str, float] = attrs.field(factory=dict)
     failure: Failure | None = None
     not_before: float = 0.0
+    elements: tuple[FieldValue, ...] = ()
 
 
 PluginStatus = Literal["ok", "off", "loading", "broken", "failing", "hanging"]

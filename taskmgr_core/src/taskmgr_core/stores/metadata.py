@@ -21,6 +21,7 @@ from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
     Edge,
+    Element,
     FieldValue,
     Hold,
     LogLine,
@@ -44,7 +45,7 @@ from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
 UNCLAIMED_SECONDS = 5.0
-# What is counted for a screen is counted up to here: of more nobody needs to know how many.
+# What is counted for a screen is counted up to here.
 COUNTED = 10_000
 
 
@@ -241,12 +242,9 @@ class MetadataStore(Protocol):
     # runs
 
     def create_run(
-        self,
-        run: Run,
-        steps: Sequence[Step],
-        values: Sequence[FieldValue],
+        self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue],
         edges: Sequence[Edge] = (),
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Record a run, its steps, and its inputs and all else that it has already. Durable."""
 
     def run(self, run_id: str) -> Run:
@@ -383,6 +381,9 @@ class MetadataStore(Protocol):
 
     def expire(self, decide: Decide, now: float) -> dict[str, Progress]:
         """Stop the runs whose time is over, see ``Graph.timeout``: run -> what it led to."""
+
+    def elements(self, run_id: str, step_id: str, first: int, limit: int) -> list[Element]:
+        """What came of a step for the elements of a list from one on, in their order."""
 
     # lineage
 

@@ -43,7 +43,8 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
-from taskmgr_core.worker.deciding import NO_DECISION, decided
+from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
+from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
 from taskmgr_core.worker.pool import Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
@@ -97,7 +98,7 @@ class Executor:
         pause = AWAY_SECONDS
         while True:
             try:
-                return self._execute(claim, cancelled, on_lines)
+                return of_element(claim, self._execute(claim, cancelled, on_lines))
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
                 _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
@@ -111,11 +112,15 @@ class Executor:
             version = self._versions.get(claim.graph_step.task, claim.graph_step.version)
             if claim.graph_step.handles_failure:
                 claim = with_report(claim, self.metadata)
-            decision = decided(claim, self.artifacts)
+            # A step that gathers was decided on when it began.
+            first = claim.step.elements is None
+            decision = decided(claim, self.artifacts) if first else None
             if decision is not None and not decision.holds:
                 total = time.perf_counter() - started
                 return Outcome("skipped", decision.values, decision.edges, {"total": total})
             inputs = self._inputs(claim, version)
+            if claim.graph_step.map:
+                return self._mapped(claim, version, inputs, decision or NO_DECISION, started)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
             if is_away(error) and not cancelled():
@@ -134,6 +139,28 @@ class Executor:
             values=(*given_report(claim), *also.values, *inputs, *outputs),
             edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
             seconds={**seconds, "total": time.perf_counter() - started},
+        )
+
+    def _mapped(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        inputs: tuple[FieldValue, ...],
+        decision: Decision,
+        started: float,
+    ) -> Outcome:
+        """A step that is run for each element: it begins with them, or gathers what they gave."""
+        if claim.step.elements is None:
+            outcome = begun(claim, inputs, self.inline_bytes, self.artifacts)
+        else:
+            outcome = gathered(
+                claim, version, inputs, self.inline_bytes, self.artifacts, self.metadata
+            )
+        return attrs.evolve(
+            outcome,
+            values=(*decision.values, *outcome.values),
+            edges=(*decision.edges, *outcome.edges),
+            seconds={"total": time.perf_counter() - started},
         )
 
     def _inputs(self, claim: Claim, version: TaskVersion) -> tuple[FieldValue, ...]:

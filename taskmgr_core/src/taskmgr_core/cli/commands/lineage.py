@@ -8,13 +8,14 @@ import click
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.lineage_views import mermaid, tree_down, tree_up
+from taskmgr_core.cli.lineage_views import mermaid, print_edges, tree_down, tree_up
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.trace_views import TITLES, page_tree, traces_mermaid, worth_telling
 from taskmgr_core.cli.views import lineage_view, page_view
 from taskmgr_core.client import TRACE_PAGE
+from taskmgr_core.elements import of_element
 from taskmgr_core.report.formats import short_digest
 from taskmgr_core.tracing import Page
 
@@ -25,6 +26,7 @@ from taskmgr_core.tracing import Page
     examples=[
         "taskmgr lineage 3f9a2c1b",
         "taskmgr lineage 3f9a2c1b --down",
+        "taskmgr lineage 3f9a2c1b --element '002[3]'",
         "taskmgr lineage 3f9a2c1b --mermaid > lineage.mmd",
         "taskmgr lineage --of photo.jpg",
         "taskmgr lineage --of photo.jpg --mermaid > lineage.mmd",
@@ -55,6 +57,11 @@ from taskmgr_core.tracing import Page
     help="With --of and --next: how many runs at most, in each direction.",
 )
 @click.option("--down", is_flag=True, help="From the inputs down, not from the result up.")
+@click.option(
+    "--element",
+    metavar="STEP[N]",
+    help="Of a step with `map`, as 002[3]: the lineage of one element.",
+)
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print a Mermaid flowchart.")
 @json_option
 @click.pass_obj
@@ -65,6 +72,7 @@ def lineage_command(
     cursor: str | None,
     limit: int,
     down: bool,
+    element: str | None,
     as_mermaid: bool,
     as_json: bool,
 ) -> None:
@@ -79,16 +87,20 @@ def lineage_command(
     if as_json and as_mermaid:
         raise click.UsageError("--json and --mermaid exclude each other")
     if run is None:
-        if down:
-            raise click.UsageError("--down is for a run; --of shows both directions")
+        if down or element:
+            raise click.UsageError("--down and --element are for a run, not for --of")
         _trace(session, of, cursor, limit, as_json=as_json, chart=as_mermaid)
         return
     with session.client() as client:
         detail = client.models.lineage().completed(client.detail(run))
+        if element is not None:
+            detail = of_element(client.metadata, detail, element)
     if as_json:
         session.screen.json(lineage_view(detail))
     elif as_mermaid:
         click.echo(mermaid(detail))
+    elif element is not None:
+        print_edges(session.screen, detail)
     else:
         tree = tree_down if down else tree_up
         session.screen.print(tree(session.screen, detail))

@@ -9,6 +9,7 @@ from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
     Edge,
+    Element,
     FieldValue,
     Hold,
     LogLine,
@@ -272,6 +273,12 @@ class MongoMetadata:
         """Stop the runs whose time is over."""
         with self._database.translated():
             return self._runs.expire(decide, now)
+
+    def elements(self, run_id: str, step_id: str, first: int, limit: int) -> list[Element]:
+        """What came of a step for elements of a list."""
+        with self._database.translated():
+            document = self._runs.find(run_id, {"state": 1})
+            return self._runs.elements.listing(document, step_id, first, limit)
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

@@ -14,7 +14,16 @@ from pymongo import ReturnDocument
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, Failure, Hold, Outcome, ReadyStep, Step, Waiting
+from taskmgr_core.specs import (
+    Claim,
+    Failure,
+    Hold,
+    Outcome,
+    ReadyStep,
+    Step,
+    Waiting,
+    is_element,
+)
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import COUNTED, Covers, Progress, first_look
@@ -65,6 +74,9 @@ class Claims:
         needs: Mapping[str, int] = NO_RESOURCES,
     ) -> Claim | None:
         """See ``MetadataStore.claim_step``: one conditional update."""
+        if is_element(step_id):
+            found = self.runs.elements.claim(run_id, step_id, worker, now, as_text(needs))
+            return None if found is None else found[0]
         state = f"state.{step_id}"
         document = self.database.runs.find_one_and_update(
             {
@@ -98,6 +110,8 @@ class Claims:
 
     def held(self, run_id: str, step_id: str, worker: str) -> Claim | None:
         """The claim that a worker holds on a step, as it was given; None when it holds none."""
+        if is_element(step_id):
+            return self.runs.elements.held(run_id, step_id, worker)
         state = f"state.{step_id}"
         document = self.database.runs.find_one(
             {"_id": run_id, f"{state}.status": "running", f"{state}.worker": worker},
@@ -167,6 +181,10 @@ class Claims:
         then is decided on, and what follows is a second update.
         """
         step = claim.step
+        if claim.element is not None:
+            return self._finish_element(claim, outcome, decide, now)
+        if outcome.status == "mapping":
+            self.runs.elements.begin(claim, outcome)
         fence = {
             "_id": step.run,
             f"state.{step.id}.status": "running",
@@ -188,7 +206,7 @@ class Claims:
         }
         update["$addToSet"] = {name: each for name, each in additions.items() if each["$each"]}
         seen = self._seen.pop(step.run, step.id)
-        if seen is not None:
+        if seen is not None and outcome.status != "mapping":
             foreseen = self._finish_at_once(seen, step.id, own, fence, update, decide, now)
             if foreseen is not None:
                 return foreseen
@@ -206,7 +224,7 @@ class Claims:
     ) -> Progress | None:
         """The outcome with what follows from it; None when the run may have changed."""
         alone = all(
-            state["status"] not in ("ready", "running")
+            state["status"] not in ("ready", "running", "mapping")
             for other, state in seen["state"].items()
             if other != step_id
         )
@@ -226,6 +244,20 @@ class Claims:
         done = self.database.durable.runs.update_one(condition, whole)
         return changes.progress if done.matched_count else None
 
+    def _finish_element(
+        self, claim: Claim, outcome: Outcome, decide: Decide, now: float
+    ) -> Progress:
+        """The outcome of an element, then the next one; the run is looked at when there is none."""
+        own = _finished_state(claim.step, outcome, now)
+        document = self.runs.elements.finish(claim, outcome, own)
+        if document is None:
+            return Progress(recorded=False)
+        if outcome.status == "succeeded":
+            following = self.runs.elements.next_of(document, now)
+            if following is not None:
+                return Progress(recorded=True, ready=(following,))
+        return self.runs.reconcile(claim.step.run, decide, now)
+
     def _finish_in_two(
         self, fence: Document, update: Document, decide: Decide, now: float
     ) -> Progress:
@@ -239,7 +271,8 @@ class Claims:
     def holders(self) -> list[str]:
         """See ``MetadataStore.holders``."""
         held = self.database.runs.find({"running.worker": {"$gt": ""}}, {"running": 1})
-        return sorted({each["worker"] for document in held for each in document["running"]})
+        found = {each["worker"] for document in held for each in document["running"]}
+        return sorted(found | self.runs.elements.holders())
 
     def holds(self, worker: str) -> list[Hold]:
         """See ``MetadataStore.holds``."""
@@ -261,7 +294,7 @@ class Claims:
             for document in found
             for each in document["running"]
             if each["worker"] == worker
-        ]
+        ] + self.runs.elements.holds(worker)
 
     def release_lost(
         self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
@@ -274,6 +307,13 @@ class Claims:
                 continue
             for document in self.database.runs.find({"running.worker": worker}, records.WORKING):
                 released += self._release_of(document, worker, attempts, decide, now)
+            elements = [
+                self.runs.elements.release(each, attempts, now)
+                for each in self.runs.elements.held_by(worker)
+            ]
+            released += [each for each in elements if each is not None]
+            for run_id in {each.run for each in elements if each is not None}:
+                self.runs.reconcile(run_id, decide, now)
         self._carry_on(decide, now)
         return released
 
@@ -290,6 +330,9 @@ class Claims:
             told += self._taken(document, now, next_look, limit - len(told))
             if len(told) >= limit:
                 break
+        for key, ready in self.runs.elements.unclaimed(now, limit - len(told)):
+            self.runs.elements.look_again(key, next_look(ready))
+            told.append(ready)
         return told
 
     def _taken(
@@ -326,7 +369,11 @@ class Claims:
         left = self.database.runs.find({"look_at": {"$lte": now}}, records.WORKING)
         for document in left.sort("look_at", 1).limit(100):
             states = {state["status"] for state in document["state"].values()}
-            if not states & {"ready", "running"}:
+            overdue = any(
+                state["status"] == "mapping" and (state["look_at"] or 0.0) <= now
+                for state in document["state"].values()
+            )
+            if overdue or not states & {"ready", "running"}:
                 self.runs.advance(document, decide, now)
 
     def _release_of(
@@ -405,6 +452,9 @@ class Claims:
                 if not queues or ready.queue in queues:
                     state = document["state"][step_id]
                     yield ready, state["not_before"], state["version"]
+        for ready, not_before, version in self.runs.elements.ready(runs):
+            if not queues or ready.queue in queues:
+                yield ready, not_before, version
 
 
 def _claim_from(document: Document, step_id: str) -> Claim:
@@ -427,6 +477,13 @@ def _finished_state(step: Step, outcome: Outcome, now: float) -> dict[str, Any]:
         "look_at": first_look(now, outcome.not_before) if again else None,
         "finished_at": None if again else now,
     }
+    if outcome.status == "mapping":
+        state |= {
+            "finished_at": None,
+            "look_at": first_look(now),
+            "elements": len(outcome.elements),
+            "generation": step.attempt,
+        }
     if again:
         state["ready_at"] = max(now, outcome.not_before)
     return state

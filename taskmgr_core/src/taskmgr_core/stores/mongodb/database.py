@@ -60,6 +60,16 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "firings": (
         IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
     ),
+    "elements": (
+        IndexModel(
+            [("of", ASCENDING), ("status", ASCENDING), ("index", ASCENDING)], name="by_step"
+        ),
+        IndexModel([("run", ASCENDING)], name="by_run"),
+        IndexModel([("worker", ASCENDING), ("status", ASCENDING)], name="by_worker"),
+        IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
+        IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
     "log": (
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
@@ -80,6 +90,7 @@ class Durable:
     schedules: Collection[Document]
     firings: Collection[Document]
     leases: Collection[Document]
+    elements: Collection[Document]
 
 
 class Database:
@@ -117,9 +128,11 @@ class Database:
             synced["schedules"],
             synced["firings"],
             synced["leases"],
+            synced["elements"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]
+        self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.log: Collection[Document] = database["log"]
         self._database = database

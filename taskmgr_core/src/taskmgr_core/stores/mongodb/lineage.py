@@ -14,6 +14,7 @@ from taskmgr_core.stores.digests import digests_in
 from taskmgr_core.stores.metadata import Role
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.mongodb.elements import Elements
 
 
 @attrs.frozen
@@ -25,19 +26,26 @@ class Lineage:
     """
 
     database: Database
+    elements: Elements = attrs.field(
+        default=attrs.Factory(lambda self: Elements(self.database), takes_self=True), init=False
+    )
 
     def values(self, run_id: str, ports: Collection[str] | None) -> list[FieldValue]:
         """See ``MetadataStore.values``."""
         wanted = {"values": 1} if ports is None else records.value_projection(ports)
-        found = self.database.runs.find_one({"_id": run_id}, wanted)
+        found = self.database.runs.find_one({"_id": run_id}, {**wanted, "state": 1})
         if found is None:
             return []
-        return records.values_from({"values": {}, **found}, ports)
+        values = records.values_from({"values": {}, **found}, ports)
+        return [*values, *self.elements.values(found, ports)]
 
     def edges(self, run_id: str) -> list[Edge]:
         """See ``MetadataStore.edges``."""
-        found = self.database.runs.find_one({"_id": run_id}, {"edges": 1})
-        return [] if found is None else records.edges_from(found)
+        found = self.database.runs.find_one({"_id": run_id}, {"edges": 1, "state": 1})
+        if found is None:
+            return []
+        further = [Edge(*each) for each in self.elements.edges(found)]
+        return [*records.edges_from(found), *further]
 
     def digest(self, beginning: str) -> str:
         """See ``MetadataStore.digest``.
@@ -64,13 +72,21 @@ class Lineage:
         border = {} if beyond is None else {"_id": {"$lt" if older else "$gt": beyond}}
         found = {}
         for digest in digests:
+            keys = [records.role_key(role, digest) for role in roles]
             runs = [
                 document["_id"]
-                for role in roles
-                for document in self.database.runs.find(
-                    {"digests": records.role_key(role, digest), **border}, {"_id": 1}
-                )
+                for key in keys
+                for document in self.database.runs.find({"digests": key, **border}, {"_id": 1})
                 .sort("_id", direction)
+                .limit(1)
+            ]
+            runs += [
+                document["run"]
+                for key in keys
+                for document in self.database.elements.find(
+                    {"digests": key, **({"run": border["_id"]} if border else {})}, {"run": 1}
+                )
+                .sort("run", direction)
                 .limit(1)
             ]
             if runs:
@@ -108,6 +124,7 @@ class Lineage:
         durable = self.database.durable
         for collection in (
             durable.runs,
+            durable.elements,
             durable.releases,
             durable.pipelines,
             durable.routes,

@@ -32,13 +32,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.orchestrator.engine import PLAIN, Rule, RunState, is_fatal
+from taskmgr_core.orchestrator.engine import PLAIN, MapState, Rule, RunState, is_fatal
 from taskmgr_core.specs import (
     Edge,
     Failure,
@@ -219,8 +220,15 @@ def step_name(document: Document, step_id: str) -> str:
     return f"the stored step {step_id} of run {document['_id']}"
 
 
-def engine_state(document: Document) -> RunState:
-    """What the engine needs to know of a run."""
+def engine_state(
+    document: Document, maps: Mapping[str, MapState] = MappingProxyType({})
+) -> RunState:
+    """What the engine needs to know of a run.
+
+    Arguments:
+        document: the run.
+        maps: how far each step is that is run for each element of a list.
+    """
     return RunState(
         after={step: tuple(earlier) for step, earlier in document["after"].items()},
         steps={step: document["state"][step]["status"] for step in document["order"]},
@@ -228,6 +236,7 @@ def engine_state(document: Document) -> RunState:
         cancel_requested=document["cancel_requested"],
         rules={step: rule_in(document, step) for step in document.get("rules", {})},
         expired="expired_at" in document,
+        maps=maps,
     )
 
 
@@ -261,7 +270,12 @@ def ready_steps(document: Document) -> list[str]:
 
 def earliest_look(document: Document) -> float | None:
     """When somebody has to look after a step of the run; None when nobody has to."""
-    looks = [document["state"][step]["look_at"] for step in ready_steps(document)]
+    # A step that is run for each element is looked after, too, lest nobody begins the next.
+    looks = [
+        state["look_at"]
+        for state in document["state"].values()
+        if state["status"] in ("ready", "mapping")
+    ]
     return min((look for look in looks if look is not None), default=None)
 
 

@@ -10,7 +10,7 @@ import attrs
 from pymongo import DESCENDING, ReturnDocument
 
 from taskmgr_core.errors import DamagedRecordError, NotFoundError
-from taskmgr_core.orchestrator.engine import Command, Decide, EndRun, MoveStep
+from taskmgr_core.orchestrator.engine import Command, Decide, DropElements, EndRun, MoveStep
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     Overview,
@@ -24,6 +24,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.metadata import COUNTED, Progress, RunFilter, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.mongodb.elements import Elements
 
 
 @attrs.frozen
@@ -37,6 +38,9 @@ class Runs:
 
     database: Database
     history_seconds: float = 0.0
+    elements: Elements = attrs.field(
+        default=attrs.Factory(lambda self: Elements(self.database), takes_self=True), init=False
+    )
 
     def get(self, run_id: str) -> Run:
         """See ``MetadataStore.run``."""
@@ -122,9 +126,15 @@ class Runs:
         read and decided again, so that two who finish at once lead to one result.
         """
         while True:
-            commands = decide(records.engine_state(document))
+            commands = decide(records.engine_state(document, self.elements.states(document)))
+            for command in commands:
+                if isinstance(command, DropElements):
+                    self.elements.drop(document, command.step, now)
+            commands = tuple(each for each in commands if not isinstance(each, DropElements))
             if not commands:
-                return Progress(recorded=True, run_status=document["status"])
+                return self._filled(
+                    document, Progress(recorded=True, run_status=document["status"]), now
+                )
             changes = self.changes(document, commands, now)
             update: Document = {"$set": changes.fields, "$inc": {"revision": 1}}
             if changes.ended:
@@ -135,11 +145,29 @@ class Runs:
                 {"_id": document["_id"], **changes.conditions}, update
             )
             if outcome.matched_count:
-                return changes.progress
+                if "expires_at" in changes.fields and self._has_elements(document):
+                    self.elements.expire(document["_id"], changes.fields["expires_at"])
+                return self._filled(document, changes.progress, now)
             again = self.database.durable.runs.find_one({"_id": document["_id"]}, records.WORKING)
             if again is None:
                 raise unknown(document["_id"])
             document = again
+
+    def _filled(self, document: Document, progress: Progress, now: float) -> Progress:
+        """What is to be announced, with the elements that may begin now."""
+        mapping = [step for step, each in document["state"].items() if each["status"] == "mapping"]
+        if not mapping:
+            return progress
+        ready = self.elements.fill(document, now)
+        looks = {f"state.{step}.look_at": first_look(now) for step in mapping}
+        self.database.runs.update_one(
+            {"_id": document["_id"], "status": "running"},
+            {"$set": looks, "$inc": {"revision": 1}, "$min": {"look_at": first_look(now)}},
+        )
+        return attrs.evolve(progress, ready=(*progress.ready, *ready))
+
+    def _has_elements(self, document: Document) -> bool:
+        return any("generation" in state for state in document["state"].values())
 
     def overview(self, since: float) -> Overview:
         """See ``MetadataStore.overview``."""
@@ -241,7 +269,7 @@ def changes_of(
             fields |= {f"state.{command.step}.{name}": value for name, value in moved.items()}
             if command.status == "ready":
                 ready.append(records.ready_step(document, command.step))
-        else:
+        elif isinstance(command, EndRun):
             conditions["status"] = "running"
             status = command.status
             fields |= _ended(document, command, now, history_seconds)

@@ -12,6 +12,7 @@ from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
     Edge,
+    Element,
     FieldValue,
     Hold,
     LogLine,
@@ -32,7 +33,16 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
-from taskmgr_core.stores.sqlite import catalog, checking, claims, lineage, load, runs, workers
+from taskmgr_core.stores.sqlite import (
+    catalog,
+    checking,
+    claims,
+    elements,
+    lineage,
+    load,
+    runs,
+    workers,
+)
 from taskmgr_core.stores.sqlite.database import Database
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
@@ -296,6 +306,11 @@ class SqliteMetadata:
             if not runs.overdue(connection, now):
                 return {}
         return self._database.durable(lambda connection: runs.expire(connection, decide, now))
+
+    def elements(self, run_id: str, step_id: str, first: int, limit: int) -> list[Element]:
+        """What came of a step for elements of a list."""
+        with self._database.reading() as connection:
+            return elements.listing(connection, run_id, step_id, first, limit)
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

@@ -11,12 +11,20 @@ import attrs
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
-from taskmgr_core.specs import Claim, GraphStep, Hold, Outcome, ReadyStep, Step
+from taskmgr_core.specs import (
+    Claim,
+    GraphStep,
+    Hold,
+    Outcome,
+    ReadyStep,
+    Step,
+    element_step,
+)
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
-from taskmgr_core.stores.sqlite import lineage, runs
+from taskmgr_core.stores.sqlite import elements, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
@@ -145,7 +153,7 @@ def finish(
             again,
             max(now, outcome.not_before),
             first_look(now, outcome.not_before) if again else None,
-            None if again else now,
+            None if again or outcome.status == "mapping" else now,
             step.run,
             step.id,
             step.attempt,
@@ -155,14 +163,21 @@ def finish(
     if changed == 0:
         return Progress(recorded=False)
     lineage.record(connection, step.run, outcome.values, outcome.edges)
+    if outcome.status == "mapping":
+        elements.begin(connection, held, outcome)
+    if held.element is not None and outcome.status == "succeeded":
+        more = elements.fill(connection, step.run, held.graph_step.id, now)
+        if more:  # nothing of the run can have changed but that
+            return Progress(recorded=True, ready=tuple(more))
     return runs.advance(connection, step.run, decide, now)
 
 
 def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bool:
     """Whether other steps of a run have not ended."""
     row = connection.execute(
-        "SELECT 1 FROM steps WHERE run = ? AND id <> ?"
-        " AND status IN ('pending', 'ready', 'running') LIMIT 1",
+        # While elements have not ended, the step that they are of has not.
+        "SELECT 1 FROM steps WHERE run = ? AND parent = '' AND id <> ?"
+        " AND status IN ('pending', 'ready', 'running', 'mapping') LIMIT 1",
         (run_id, step_id),
     ).fetchone()
     return row is not None
@@ -177,7 +192,8 @@ def check(row: sqlite3.Row) -> None:
     runs.step_from(row)
     runs.after_from(row)
     rule_from(row["rule"], runs.step_name(row))
-    _graph_step_from(row)
+    if not row["parent"]:
+        _graph_step_from(row)
 
 
 def next_due(connection: sqlite3.Connection, queues: Collection[str], now: float) -> float | None:
@@ -292,7 +308,8 @@ def _first(
 def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
     claim = _claim_from(connection, row, _as_claimed(runs.step_from(row), worker, now))
     connection.execute(
-        "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?, started_at = ?"
+        "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?,"
+        " started_at = CASE WHEN elements IS NULL THEN ? ELSE started_at END"
         " WHERE run = ? AND id = ?",
         (worker, now, row["run"], row["id"]),
     )
@@ -300,10 +317,23 @@ def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now:
 
 
 def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) -> Claim:
-    graph_step = _graph_step_from(row)
+    graph_step, index = _graph_step_of(connection, row)
     ports = graph_step.sources
     values = {value.port: value for value in lineage.values(connection, row["run"], ports)}
-    return Claim(step=step, graph_step=graph_step, values=values)
+    return Claim(step=step, graph_step=graph_step, values=values, element=index)
+
+
+def _graph_step_of(
+    connection: sqlite3.Connection, row: sqlite3.Row
+) -> tuple[GraphStep, int | None]:
+    """What a row runs, and the index of the element that it is for."""
+    if not row["parent"]:
+        return _graph_step_from(row), None
+    whole = connection.execute(
+        "SELECT run, id, graph_step FROM steps WHERE run = ? AND id = ?",
+        (row["run"], row["parent"]),
+    ).fetchone()
+    return element_step(_graph_step_from(whole), row["position"]), row["position"]
 
 
 def _graph_step_from(row: sqlite3.Row) -> GraphStep:

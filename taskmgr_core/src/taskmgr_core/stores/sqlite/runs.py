@@ -12,6 +12,7 @@ from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import (
     PLAIN,
     Decide,
+    DropElements,
     EndRun,
     MoveStep,
     Rule,
@@ -29,7 +30,7 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
 )
-from taskmgr_core.specs.resources import as_text, from_text
+from taskmgr_core.specs.resources import as_text
 from taskmgr_core.stores.metadata import Progress, RunFilter, deadline_of, first_look
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
@@ -40,7 +41,7 @@ from taskmgr_core.stores.records import (
     rule_text,
     stored,
 )
-from taskmgr_core.stores.sqlite import lineage
+from taskmgr_core.stores.sqlite import elements, lineage
 
 SHORT = 8
 
@@ -154,7 +155,9 @@ def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
 
 def steps(connection: sqlite3.Connection, run_id: str) -> list[Step]:
     """See ``MetadataStore.steps``."""
-    rows = connection.execute("SELECT * FROM steps WHERE run = ? ORDER BY position", (run_id,))
+    rows = connection.execute(
+        "SELECT * FROM steps WHERE run = ? AND parent = '' ORDER BY position", (run_id,)
+    )
     return [step_from(row) for row in rows]
 
 
@@ -177,7 +180,7 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         raise NotFoundError(_unknown(run_id))
     found = connection.execute(
         "SELECT run, id, status, after, task, queue, priority, resources, rule FROM steps"
-        " WHERE run = ? ORDER BY position",
+        " WHERE run = ? AND parent = '' ORDER BY position",
         (run_id,),
     ).fetchall()
     after = {each["id"]: _after(connection, each, now) for each in found}
@@ -190,6 +193,11 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         cancel_requested=bool(row["cancel_requested"]),
         rules={each["id"]: rule_in(each) for each in found if each["rule"]},
         expired=row["expired_at"] is not None,
+        maps={
+            each["id"]: elements.state_of(connection, run_id, each["id"])
+            for each in found
+            if each["status"] == "mapping"
+        },
     )
     rows = {each["id"]: each for each in found}
     status, ready, ended = state.status, [], False
@@ -197,8 +205,12 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         if isinstance(command, EndRun):
             _end(connection, run_id, command, now)
             status, ended = command.status, True
+        elif isinstance(command, DropElements):
+            elements.drop(connection, run_id, command.step, now)
         elif _move(connection, run_id, command, now) and command.status == "ready":
             ready.append(ready_step(rows[command.step], now))
+    for step in state.maps:
+        ready += elements.fill(connection, run_id, step, now)
     return Progress(recorded=True, ready=tuple(ready), run_status=status, ended=ended)
 
 
@@ -272,20 +284,13 @@ def step_from(row: sqlite3.Row) -> Step:
         failures=remembered(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(row["resources"], what),
         origin=row["origin"],
+        elements=row["elements"],
     )
 
 
 def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
     """A row of ``steps`` as a queue has to know it."""
-    return ReadyStep(
-        row["run"],
-        row["id"],
-        row["task"],
-        row["queue"],
-        row["priority"],
-        ready_at,
-        from_text(row["resources"]),
-    )
+    return elements.ready_step(row, ready_at)
 
 
 def step_name(row: sqlite3.Row) -> str:
@@ -361,7 +366,8 @@ def _unknown(run_id: str) -> str:
 
 def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
     counts: list[Any] = connection.execute(
-        "SELECT status, COUNT(*) FROM steps WHERE run = ? GROUP BY status", (row["id"],)
+        "SELECT status, COUNT(*) FROM steps WHERE run = ? AND parent = '' GROUP BY status",
+        (row["id"],),
     ).fetchall()
     return RunSummary(
         id=row["id"],
@@ -404,7 +410,7 @@ def _why(connection: sqlite3.Connection, run_id: str) -> Failure | None:
         return expiry(run["deadline"] - run["created_at"])
     failed = connection.execute(
         "SELECT run, id, task, version, failure, rule FROM steps WHERE run = ?"
-        " AND status = 'failed' ORDER BY finished_at",
+        " AND status = 'failed' AND parent = '' ORDER BY finished_at",
         (run_id,),
     )
     fatal = next((row for row in failed if is_fatal(rule_in(row), "failed")), None)

@@ -17,6 +17,8 @@ DROP INDEX IF EXISTS steps_due_in_queue;
     5: """
 ALTER TABLE steps ADD COLUMN rule TEXT NOT NULL DEFAULT '';
 ALTER TABLE steps ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN elements INTEGER;
 ALTER TABLE runs ADD COLUMN deadline REAL;
 ALTER TABLE runs ADD COLUMN expired_at REAL;
 ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
@@ -122,8 +124,13 @@ CREATE TABLE IF NOT EXISTS steps (
     resources TEXT NOT NULL DEFAULT '',
     rule TEXT NOT NULL DEFAULT '',
     origin TEXT NOT NULL DEFAULT '',
+    parent TEXT NOT NULL DEFAULT '',
+    elements INTEGER,
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS steps_of_run ON steps (run, position) WHERE parent = '';
+CREATE INDEX IF NOT EXISTS elements_of_step ON steps (run, parent, status, position)
+    WHERE parent <> '';
 CREATE INDEX IF NOT EXISTS steps_due ON steps (resources, priority DESC, ready_at)
     WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_due_in_queue

@@ -162,6 +162,20 @@ def open_gate(text: str, gate: str) -> str:
 
 
 @task
+def odd(number: int) -> int:
+    """Give an odd number, fail for others."""
+    if number % 2 == 0:
+        raise ValueError(f"{number} is even")
+    return number
+
+
+@task
+def count(values: list[int]) -> int:
+    """Count values."""
+    return len(values)
+
+
+@task
 def spawn(note: str) -> str:
     """Start a process that would outlive the task, then sleep."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
@@ -186,16 +200,5 @@ class Surroundings(Task):
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
-    return [
-        *functions,
-        measure,
-        save,
-        fill,
-        bulk,
-        lie,
-        refuse,
-        spawn,
-        report,
-        open_gate,
-        Surroundings,
-    ]
+    flow = [report, open_gate, odd, count]
+    return [*functions, *flow, measure, save, fill, bulk, lie, refuse, spawn, Surroundings]

@@ -1,0 +1,60 @@
+"""The elements of a step that is run for each of a list: the values and the lineage of one."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from taskmgr_core.errors import InvalidValueError, NotFoundError
+from taskmgr_core.specs import RunDetail, element_port, input_port, output_port
+from taskmgr_core.stores.metadata import MetadataStore
+
+_NAME = re.compile(r"([A-Za-z0-9]+)\[([0-9]+)\]\Z")
+
+
+def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDetail:
+    """A run with the values and edges of one element, and no others.
+
+    Arguments:
+        metadata: where they are recorded.
+        detail: the run.
+        name: a step and an index, as ``002[3]``.
+
+    Raises:
+        InvalidValueError: it is no such name.
+        NotFoundError: there is no such step, or it has no such element.
+    """
+    found = _NAME.match(name)
+    if found is None:
+        raise InvalidValueError(f"{name!r} is no element; write a step and an index, as 002[3]")
+    step_id, index = found[1], int(found[2])
+    steps = {each.id: each for each in detail.steps}
+    if step_id not in steps:
+        raise NotFoundError.named("step", step_id, steps)
+    count = steps[step_id].elements
+    if count is None or index >= count:
+        raise NotFoundError(f"step {step_id!r} has {count or 0} elements, and none {index}")
+    step = detail.run.graph.step(step_id)
+    fields = [input_port(step_id, each) for each in step.inputs]
+    outputs = [output_port(step_id, each) for each in step.outputs]
+    own = {element_port(each, index) for each in (step.map, *fields, *outputs)}
+    # The element itself may be taken by other steps, too.
+    edges = [
+        each
+        for each in metadata.edges(detail.run.id)
+        if each.target in own or (each.source in own and each.target in outputs)
+    ]
+    way = [step.map, element_port(step.map, index), "", *(element_port(o, index) for o in outputs)]
+    ports = {port for edge in edges for port in (edge.source, edge.target)}
+    ordered = sorted(ports, key=lambda port: (_rank(port, way, outputs), port))
+    found_values = {each.port: each for each in metadata.values(detail.run.id, ordered)}
+    values = tuple(found_values[port] for port in ordered if port in found_values)
+    return attrs.evolve(detail, values=values, edges=tuple(edges))
+
+
+def _rank(port: str, way: list[str], outputs: list[str]) -> int:
+    """Where a port stands on the way from the list to the lists of what came of it."""
+    if port in outputs:
+        return len(way)
+    return way.index(port) if port in way else way.index("")

@@ -1,0 +1,378 @@
+"""Steps that are run for each element of a list: a document of its own for each element.
+
+A run's document knows of them only that the step is ``mapping``, how many elements there
+are, and the ``generation``: the attempt at the step that made them. A late worker, whose
+attempt was an earlier one, changes nothing of a later generation::
+
+    _id                     run/step[index], what a message names
+    run, step, generation, index, name
+    of                      run/step/generation: all that belong together
+    status, attempt, worker, ...    as in the state of a step
+    element                 the recorded element
+    values, edges, digests  as in a run's document
+    expires_at              when the server forgets it
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+import attrs
+from pymongo import ASCENDING, ReplaceOne, ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from taskmgr_core import documents
+from taskmgr_core.orchestrator.engine import MapState
+from taskmgr_core.specs import (
+    Claim,
+    Element,
+    FieldValue,
+    GraphStep,
+    Hold,
+    Outcome,
+    ReadyStep,
+    Step,
+    element_port,
+    element_step,
+    is_element,
+)
+from taskmgr_core.specs.resources import as_text
+from taskmgr_core.stores.loss import loss_of
+from taskmgr_core.stores.metadata import first_look
+from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb.database import Database, Document
+
+BATCH = 1000
+OPEN = ("ready", "running")
+_DUPLICATE = 11000
+
+
+@attrs.frozen
+class Elements:
+    """The documents of elements.
+
+    Attributes:
+        database: where they are.
+    """
+
+    database: Database
+
+    def begin(self, claim: Claim, outcome: Outcome) -> None:
+        """Record the elements that a step is to be run for; none of them is ready yet."""
+        for first in range(0, len(outcome.elements), BATCH):
+            page = outcome.elements[first : first + BATCH]
+            new = [_new(claim, first + index, each) for index, each in enumerate(page)]
+            earlier = {"$lte": claim.step.attempt}
+            writes = [
+                ReplaceOne({"_id": each["_id"], "generation": earlier}, each, upsert=True)
+                for each in new
+            ]
+            try:
+                self.database.durable.elements.bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                # Of a later generation than ours: the outcome will not be recorded either.
+                if any(each.get("code") != _DUPLICATE for each in error.details["writeErrors"]):
+                    raise
+
+    def states(self, document: Document) -> dict[str, MapState]:
+        """How far each step of a run is that is ``mapping``."""
+        return {step: self._state(document, step) for step in _mapping(document)}
+
+    def _state(self, document: Document, step: str) -> MapState:
+        key = _key(document, step)
+
+        def has(*statuses: str) -> bool:
+            wanted = {**key, "status": {"$in": list(statuses)}}
+            return self.database.durable.elements.find_one(wanted, {"_id": 1}) is not None
+
+        return MapState(
+            waiting=has("pending", "ready"), running=has("running"), failed=has("failed")
+        )
+
+    def fill(self, document: Document, now: float) -> list[ReadyStep]:
+        """Make as many elements ready as may be at the same time."""
+        found: list[ReadyStep] = []
+        for step in _mapping(document):
+            key, most = _key(document, step), records.rule_in(document, step).parallel
+            active = self.database.durable.elements.count_documents(
+                {**key, "status": {"$in": list(OPEN)}}, limit=most
+            )
+            while active < most and (more := self._next(key, now)) is not None:
+                found.append(more)
+                active += 1
+        return found
+
+    def _next(self, key: Document, now: float) -> ReadyStep | None:
+        document = self.database.elements.find_one_and_update(
+            {**key, "status": "pending"},
+            {"$set": {"status": "ready", "ready_at": now, "look_at": first_look(now)}},
+            sort=[("index", ASCENDING)],
+            projection=_WORKING,
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else _ready_step(document)
+
+    def drop(self, document: Document, step: str, now: float) -> None:
+        """Have what has not begun not begin."""
+        self.database.durable.elements.update_many(
+            {**_key(document, step), "status": {"$in": ["pending", "ready"]}},
+            {"$set": {"status": "skipped", "finished_at": now}, "$unset": {"look_at": ""}},
+        )
+
+    def expire(self, run_id: str, moment: datetime) -> None:
+        """Have the server forget the elements of a run at some time."""
+        self.database.elements.update_many({"run": run_id}, {"$set": {"expires_at": moment}})
+
+    def claim(
+        self, run_id: str, name: str, worker: str, now: float, needs: str
+    ) -> tuple[Claim, str] | None:
+        """Claim an element: one conditional update, and a look at the run where it is unknown."""
+        document = self.database.elements.find_one_and_update(
+            {
+                "_id": f"{run_id}/{name}",
+                "status": "ready",
+                "not_before": {"$lte": now},
+                "resources": needs,
+            },
+            {
+                "$set": {"status": "running", "worker": worker, "started_at": now},
+                "$inc": {"attempt": 1},
+                "$unset": {"look_at": ""},
+            },
+            projection=_WORKING,
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else self._claim_from(document)
+
+    def held(self, run_id: str, name: str, worker: str) -> Claim | None:
+        """The claim that a worker holds on an element; None when it holds none."""
+        document = self.database.elements.find_one(
+            {"_id": f"{run_id}/{name}", "status": "running", "worker": worker}, _WORKING
+        )
+        found = None if document is None else self._claim_from(document)
+        return None if found is None else found[0]
+
+    def _claim_from(self, document: Document) -> tuple[Claim, str]:
+        graph_step, shared = self._shared(document["run"], document["step"], document["generation"])
+        element = records.value_from(document["run"], document["element"])
+        index = document["index"]
+        claim = Claim(
+            _step(document),
+            element_step(graph_step, index),
+            {**shared, element.port: element},
+            element=index,
+        )
+        return claim, document["_id"]
+
+    @functools.lru_cache(256)  # noqa: B019 - a store lives as long as its process
+    def _shared(
+        self,
+        run_id: str,
+        step: str,
+        generation: int,  # noqa: ARG002 - part of the key
+    ) -> tuple[GraphStep, dict[str, FieldValue]]:
+        """What all elements of a step have alike."""
+        document = self.database.runs.find_one({"_id": run_id}, records.WORKING)
+        if document is None:
+            raise KeyError(run_id)
+        graph_step = records.graph_step_from(document, step)
+        ports = [port for port in graph_step.sources if port != graph_step.map]
+        return graph_step, {each.port: each for each in records.values_from(document, ports)}
+
+    def finish(self, claim: Claim, outcome: Outcome, state: Document) -> Document | None:
+        """Record what came of an element, if the claim is still held."""
+        step = claim.step
+        return self.database.durable.elements.find_one_and_update(
+            {
+                "_id": f"{step.run}/{step.id}",
+                "status": "running",
+                "attempt": step.attempt,
+                "worker": step.worker,
+            },
+            {
+                "$set": {
+                    **{name: value for name, value in state.items() if value is not None},
+                    "failure": state["failure"],
+                    "values": [records.value_record(each) for each in outcome.values],
+                    "edges": [[edge.source, edge.target] for edge in outcome.edges],
+                    "digests": sorted(records.digests_of(outcome.values)),
+                },
+                **({"$unset": {"look_at": ""}} if state["look_at"] is None else {}),
+            },
+            projection=_WORKING,
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def next_of(self, document: Document, now: float) -> ReadyStep | None:
+        """The element that may begin now that one has ended."""
+        return self._next({"of": document["of"]}, now)
+
+    def held_by(self, worker: str) -> list[Document]:
+        """The elements that a worker holds."""
+        wanted = {"status": "running", "worker": worker}
+        return list(self.database.elements.find(wanted, _WORKING))
+
+    def holds(self, worker: str) -> list[Hold]:
+        """The elements that the store says a worker holds."""
+        held = self.held_by(worker)
+        if not held:
+            return []
+        runs = sorted({each["run"] for each in held})
+        flags = {"cancel_requested": 1, "expired_at": 1}
+        stopped = {
+            document["_id"]: document["cancel_requested"] or "expired_at" in document
+            for document in self.database.runs.find({"_id": {"$in": runs}}, flags)
+        }
+        return [
+            Hold(each["run"], each["name"], each["attempt"], stopped.get(each["run"], True))
+            for each in held
+        ]
+
+    def holders(self) -> set[str]:
+        """The workers that hold elements."""
+        return set(self.database.elements.distinct("worker", {"status": "running"}))
+
+    def release(self, document: Document, attempts: int, now: float) -> Step | None:
+        """Take an element back from a lost worker."""
+        step = _step(document)
+        loss = loss_of(step, attempts)
+        again = loss.failure is None
+        done = self.database.durable.elements.update_one(
+            {"_id": document["_id"], "status": "running", "attempt": step.attempt},
+            {
+                "$set": {
+                    "status": "ready" if again else "failed",
+                    "lost": step.lost + 1,
+                    "failure": documents.dumps(loss.failure) if loss.failure else None,
+                    "failures": documents.dumps(loss.failures),
+                    "ready_at": now,
+                    "finished_at": None if again else now,
+                    **({"look_at": first_look(now)} if again else {}),
+                },
+                **({} if again else {"$unset": {"look_at": ""}}),
+            },
+        )
+        return step if done.matched_count else None
+
+    def ready(self, runs: Collection[str] | None) -> Iterator[tuple[ReadyStep, float, str]]:
+        """Ready elements, each with the time before which it is not due, and its version."""
+        # None that is not ready has a time to be looked after.
+        for document in self.database.elements.find({"look_at": {"$gt": 0}}, _WORKING):
+            if runs is not None and document["run"] not in runs:
+                continue
+            yield _ready_step(document), document["not_before"], document["version"]
+
+    def unclaimed(self, now: float, limit: int) -> list[tuple[str, ReadyStep]]:
+        """Elements that nobody has claimed for a while, each with the id of its document."""
+        query = {"look_at": {"$lte": now}}
+        found = self.database.elements.find(query, _WORKING).sort("look_at", 1).limit(limit)
+        return [(document["_id"], _ready_step(document)) for document in found]
+
+    def look_again(self, document_id: str, moment: float) -> None:
+        """Have an element be looked after at another time."""
+        self.database.elements.update_one({"_id": document_id}, {"$set": {"look_at": moment}})
+
+    def listing(self, document: Document, step: str, first: int, limit: int) -> list[Element]:
+        """See ``MetadataStore.elements``."""
+        names = [element_port(step, index) for index in range(first, first + limit)]
+        ids = [f"{document['_id']}/{name}" for name in names]
+        found = self.database.elements.find({"_id": {"$in": ids}})
+        return sorted((_element(each) for each in found), key=lambda each: each.index)
+
+    def values(self, document: Document, ports: Collection[str] | None) -> Iterator[FieldValue]:
+        """The recorded values of elements of a run (of these ports, when given)."""
+        wanted = None if ports is None else {each for each in ports if is_element(each)}
+        if wanted == set():
+            return
+        for each in self._of(document):
+            for record in (each["element"], *each["values"]):
+                if wanted is None or record["port"] in wanted:
+                    yield records.value_from(each["run"], record)
+
+    def edges(self, document: Document) -> Iterator[tuple[str, str]]:
+        """The edges of elements of a run: source and target."""
+        for each in self._of(document):
+            yield from each["edges"]
+
+    def _of(self, document: Document) -> Iterator[Document]:
+        for step, state in document["state"].items():
+            if state.get("generation"):
+                key = _key(document, step)
+                yield from self.database.elements.find(key).sort("index", ASCENDING)
+
+
+_WORKING = {"values": 0, "edges": 0, "digests": 0}
+
+
+def _key(document: Document, step: str) -> Document:
+    generation = document["state"][step].get("generation", 0)
+    return {"of": _of(document["_id"], step, generation)}
+
+
+def _of(run_id: str, step: str, generation: int) -> str:
+    """What the elements of a step have alike."""
+    return f"{run_id}/{step}/{generation}"
+
+
+def _mapping(document: Document) -> list[str]:
+    return [step for step, state in document["state"].items() if state["status"] == "mapping"]
+
+
+def _new(claim: Claim, index: int, element: FieldValue) -> Document:
+    step = claim.step
+    name = element_port(step.id, index)
+    return {
+        "_id": f"{step.run}/{name}",
+        "of": _of(step.run, step.id, step.attempt),
+        "run": step.run,
+        "step": step.id,
+        "generation": step.attempt,
+        "index": index,
+        "name": name,
+        "task": step.task,
+        "version": step.version,
+        "queue": step.queue,
+        "priority": step.priority,
+        "resources": as_text(step.resources),
+        "status": "pending",
+        "attempt": 0,
+        "lost": 0,
+        "worker": "",
+        "not_before": 0.0,
+        "ready_at": None,
+        "started_at": None,
+        "finished_at": None,
+        "seconds": "{}",
+        "failure": None,
+        "failures": "[]",
+        "element": records.value_record(element),
+        "values": [],
+        "edges": [],
+        "digests": sorted(records.digests_of([element])),
+    }
+
+
+def _as_run(document: Document) -> Document:
+    """An element as the functions that read the steps of a run's document take it."""
+    return {"_id": document["run"], "state": {document["name"]: document}}
+
+
+def _step(document: Document) -> Step:
+    return records.step_from(_as_run(document), document["name"])
+
+
+def _ready_step(document: Document) -> ReadyStep:
+    return records.ready_step(_as_run(document), document["name"])
+
+
+def _element(document: Document) -> Element:
+    what = f"the stored element {document['name']} of run {document['run']}"
+    values = [records.value_from(document["run"], each) for each in document["values"]]
+    return Element(
+        index=document["index"],
+        status=document["status"],
+        failure=records.failure_from(document["failure"], what),
+        outputs={each.port: each for each in values},
+    )

@@ -1,0 +1,191 @@
+"""A step that is run for each element of a list: how it begins, and what its elements gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from taskmgr_core.errors import RunnerError
+from taskmgr_core.lineage import step_edges
+from taskmgr_core.orchestrator.compatibility import type_name
+from taskmgr_core.specs import (
+    Claim,
+    Edge,
+    Element,
+    Failure,
+    FieldValue,
+    GraphStep,
+    Outcome,
+    TaskVersion,
+    element_port,
+    input_port,
+    output_port,
+)
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.values import fetched, put_aside, recorded
+
+PAGE = 500
+
+
+def begun(
+    claim: Claim, inputs: tuple[FieldValue, ...], inline_bytes: int, artifacts: ArtifactStore
+) -> Outcome:
+    """What a step is to be run for.
+
+    Arguments:
+        claim: of the step, which has no elements yet.
+        inputs: the values of its input ports, the list on those that get its elements.
+        inline_bytes: larger elements are put aside as files.
+        artifacts: where files are.
+
+    Raises:
+        RunnerError: the value is no list.
+    """
+    step = claim.graph_step
+    source = claim.values.get(step.map)
+    whole = next(each for field, each in _fields(step, inputs) if _is_mapped(step, field))
+    found = fetched(whole.document, artifacts)
+    if not isinstance(found, list):
+        raise RunnerError(
+            f"{step.map} holds no list, and step {step.id} is run for each element of one",
+            "invalid-input",
+            retryable=False,
+        )
+    producer = "" if source is None else source.producer
+    elements = tuple(
+        put_aside(
+            recorded(element_port(step.map, index), document, _kind(document), producer),
+            inline_bytes,
+            artifacts,
+        )
+        for index, document in enumerate(found)
+    )
+    if not elements:
+        outputs = [
+            recorded(output_port(step.id, name), [], "array", step.id) for name in step.outputs
+        ]
+        return Outcome("succeeded", (*inputs, *outputs), _whole_edges(step, inputs))
+    edges = () if source is None else tuple(Edge(step.map, each.port) for each in elements)
+    return Outcome("mapping", inputs, edges, elements=elements)
+
+
+def of_element(claim: Claim, outcome: Outcome) -> Outcome:
+    """The outcome of a claim, its ports those of the element that it was for.
+
+    What every element gets alike was recorded when the step began.
+    """
+    if claim.element is None:
+        return outcome
+    step, index = claim.graph_step, claim.element
+    mine = {
+        input_port(step.id, field): source.port
+        for field, source in step.inputs.items()
+        if source.port.endswith(f"[{index}]")
+    }
+    made = {output_port(step.id, name) for name in step.outputs}
+    values = [
+        attrs.evolve(each, port=element_port(each.port, index))
+        for each in outcome.values
+        if each.port in mine or each.port in made
+    ]
+    return attrs.evolve(
+        outcome, values=tuple(values), edges=tuple(_edges_of(outcome, mine, made, index))
+    )
+
+
+def gathered(
+    claim: Claim,
+    version: TaskVersion,
+    inputs: tuple[FieldValue, ...],
+    inline_bytes: int,
+    artifacts: ArtifactStore,
+    metadata: MetadataStore,
+) -> Outcome:
+    """What the elements of a step gave, as lists in their order.
+
+    Arguments:
+        claim: of the step, all of whose elements have ended.
+        version: what it runs.
+        inputs: the values of its input ports.
+        inline_bytes: larger lists are put aside as files.
+        artifacts: where files are.
+        metadata: where the elements are recorded.
+
+    Raises:
+        RunnerError: an element has failed, and the step has no word on that.
+    """
+    step = claim.graph_step
+    lists: dict[str, list[Any]] = {name: [] for name in step.outputs}
+    edges: list[Edge] = []
+    for element in _elements(claim, metadata):
+        if element.status != "succeeded" and step.on_error == "fail":
+            raise _failed(claim, element)
+        for name, found in lists.items():
+            port = output_port(step.id, name)
+            value = element.outputs.get(element_port(port, element.index))
+            if value is not None and element.status == "succeeded":
+                found.append(fetched(value.document, artifacts))
+                edges.append(Edge(value.port, port))
+            elif step.on_error == "default":
+                found.append(step.default[name])
+    kinds = {field.name: type_name(field.schema) for field in version.task.outputs}
+    outputs = [
+        put_aside(
+            recorded(output_port(step.id, name), found, f"array of {kinds[name]}", step.id),
+            inline_bytes,
+            artifacts,
+        )
+        for name, found in lists.items()
+    ]
+    return Outcome("succeeded", (*inputs, *outputs), (*_whole_edges(step, inputs), *edges))
+
+
+def _elements(claim: Claim, metadata: MetadataStore) -> Iterator[Element]:
+    """All elements of a step, a page in memory at a time."""
+    for first in range(0, claim.step.elements or 0, PAGE):
+        yield from metadata.elements(claim.step.run, claim.step.id, first, PAGE)
+
+
+def _failed(claim: Claim, element: Element) -> RunnerError:
+    said = element.failure or Failure("cancelled", "it has not ended")
+    return RunnerError(
+        f"element {element.index} of {claim.graph_step.map}: {said.message}",
+        said.code,
+        traceback=said.traceback,
+        details={**said.details, "element": str(element.index)},
+        retryable=False,
+    )
+
+
+def _edges_of(
+    outcome: Outcome, mine: Mapping[str, str], made: set[str], index: int
+) -> Iterator[Edge]:
+    for edge in outcome.edges:
+        target = edge.target
+        if target in mine:
+            yield Edge(edge.source, element_port(target, index))
+        elif target in made:
+            source = element_port(edge.source, index) if edge.source in mine else edge.source
+            yield Edge(source, element_port(target, index))
+
+
+def _whole_edges(step: GraphStep, inputs: tuple[FieldValue, ...]) -> tuple[Edge, ...]:
+    fields = dict(_fields(step, inputs))
+    return step_edges(step, fields, [name for name, each in fields.items() if not each.source])
+
+
+def _fields(step: GraphStep, inputs: tuple[FieldValue, ...]) -> Iterator[tuple[str, FieldValue]]:
+    prefix = input_port(step.id, "")
+    return ((each.port.removeprefix(prefix), each) for each in inputs)
+
+
+def _is_mapped(step: GraphStep, field: str) -> bool:
+    return field in step.inputs and step.inputs[field].port == step.map
+
+
+def _kind(document: Any) -> str:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+    return names.get(type(document), "object")
