@@ -23,7 +23,10 @@ KEYS: Sequence[tuple[str, str]] = (
     ("c", "cancel the run, after a question"),
     ("t", "try again: a new run with the same inputs"),
     ("[  ]", "run: the tab before, the next"),
-    ("l", "run: the lineage of the field; lineage: open or close the branch"),
+    (
+        "l",
+        "run: the lineage of the field, or of what the failed step was given; lineage: open, close",
+    ),
     ("o", "lineage: open the run of the value"),
     ("r", "ask the store now"),
     ("d", "dark or light"),
