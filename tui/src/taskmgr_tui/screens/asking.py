@@ -23,10 +23,8 @@ KEYS: Sequence[tuple[str, str]] = (
     ("c", "cancel the run, after a question"),
     ("t", "try again: a new run with the same inputs"),
     ("[  ]", "run: the tab before, the next"),
-    (
-        "l",
-        "run: the lineage of the field, or of what the failed step was given; lineage: open, close",
-    ),
+    ("l", "run: the lineage of the field; on Failure of what was given"),
+    ("space", "lineage: open or close the branch, as l does"),
     ("o", "lineage: open the run of the value"),
     ("r", "ask the store now"),
     ("d", "dark or light"),
