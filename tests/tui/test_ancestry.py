@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recorded_home import Home, run_id
+from recorded_home import NOW, Home, run_id
 
 from taskmgr_tui.core import ancestry
 
@@ -36,9 +36,10 @@ def test_file_that_a_run_made_leads_into_the_run_it_was_given(recorded: Home) ->
     assert ports(known, known.around(plot, "up")) == ["output_002_kept"]
 
 
-def test_equal_numbers_do_not_lead_into_other_runs(recorded: Home) -> None:
+def test_equal_numbers_do_not_lead_into_other_runs(own: Home) -> None:
     """Only files do: that two runs had an equal value says nothing about its origin."""
-    known, kept = ancestry.begun(recorded.watcher(), run_id(1), "output_002_kept")
+    own.whole(12, NOW - 10, (4.5, 1.0))
+    known, kept = ancestry.begun(own.watcher(), run_id(1), "output_002_kept")
     assert {each.run for each in known.nodes[kept].places} == {run_id(1)}
     assert known.open_files(kept) == []
 

@@ -171,6 +171,12 @@ def test_lineage_leads_from_a_value_to_the_input_it_came_from(recorded: Home) ->
     assert re.search(r"output_001_numbers .*\[-3, -1\].*\n.*table  File 33 B", made_from)
 
 
+def test_failure_leads_to_the_lineage_of_what_was_given(recorded: Home) -> None:
+    """l where the traceback is asks for the first value that the failed step was given."""
+    shown = after(recorded.watcher(), *FAILED, "enter", "l", size=(110, 30))
+    assert "lineage of output_002_kept, run 00000006" in shown
+
+
 def test_branch_of_a_file_opens_into_other_runs(recorded: Home) -> None:
     """The plot of the first run leads down into the seventh, which was given it."""
 

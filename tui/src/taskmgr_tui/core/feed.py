@@ -103,9 +103,8 @@ class Feed:
 
     def _once(self) -> tuple[Told | Failed, int]:
         self._asked_at = time.monotonic()
-        seen = 0
+        seen = self._seen()
         try:
-            seen = self.watcher.changes(self.run_id)
             return Told(self.ask(), self.watcher.clock()), seen
         except NotFoundError as error:
             return Failed(str(error), lasting=True), seen
@@ -115,6 +114,13 @@ class Feed:
             return Failed(f"{type(error).__name__}: {error}"), seen
         finally:
             self._asked_at = None
+
+    def _seen(self) -> int:
+        """The changes that were heard of; where nobody tells of any it asks all the same."""
+        try:
+            return self.watcher.changes(self.run_id)
+        except TaskmgrError:
+            return 0
 
     def _rest(self, seen: int) -> None:
         """Until something has changed, or the time is over."""

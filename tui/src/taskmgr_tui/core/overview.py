@@ -53,7 +53,7 @@ def headline(overview: Overview) -> list[Cell]:
     """The runs in one line."""
     counts, ended = overview.picture.overview, overview.picture.overview.ended
     more = "" if overview.picture.counted_all else " (counts end at 10,000)"
-    oldest = overview.picture.oldest
+    oldest, problem = overview.picture.oldest, overview.picture.problem
     waited = "" if oldest is None else f"   oldest waiting {ago(oldest, overview.picture.at)}"
     return [
         Cell(f"{counts.running} running", "busy" if counts.running else "strong"),
@@ -64,6 +64,7 @@ def headline(overview: Overview) -> list[Cell]:
         Cell("  "),
         Cell(f"⊘ {ended.get('cancelled', 0)} cancelled", "quiet"),
         Cell(waited + more),
+        Cell(f"   ! {problem}" if problem else "", "bad"),
     ]
 
 

@@ -316,6 +316,17 @@ def failure_text(view: RunView) -> Lines:
     return lines or [[Cell("nothing has failed", "quiet")]]
 
 
+def suspect(view: RunView) -> str | None:
+    """The first value that a failed step was given: where one begins to look for a bad one."""
+    have = {each.port for each in view.detail.values}
+    for step in view.detail.steps:
+        if step.failure is not None:
+            for source in view.detail.run.graph.step(step.id).inputs.values():
+                if source.port in have:
+                    return source.port
+    return None
+
+
 def _failure(where: str, failure: Failure) -> Lines:
     told = [] if failure.message in failure.traceback else failure.message.splitlines()
     return [

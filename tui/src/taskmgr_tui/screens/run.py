@@ -136,7 +136,7 @@ class RunScreen(Steering):
         self.open_tab(TABS[(active + by) % len(TABS)])
 
     def action_lineage(self) -> None:
-        """Where the field under the cursor came from, and what it led to."""
+        """Where the field under the cursor came from, or on Failure what was given."""
         if port := self._port():
             self.post_message(self.Lineage(self.chosen, port))
         else:
@@ -157,8 +157,13 @@ class RunScreen(Steering):
 
     def _port(self) -> str | None:
         """The port with a value that the cursor is on."""
-        on_graph = self.query_one(TabbedContent).active == "graph"
-        port = self.query_one(Graph).current if on_graph else self.query_one(Table).current
+        active = self.query_one(TabbedContent).active
+        if active == "failure" and self._view is not None:
+            port = rundown.suspect(self._view)
+        elif active == "graph":
+            port = self.query_one(Graph).current
+        else:
+            port = self.query_one(Table).current
         return port if self._value(port) is not None else None
 
     def _value(self, port: str | None) -> FieldValue | None:
