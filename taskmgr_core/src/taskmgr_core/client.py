@@ -16,15 +16,13 @@ import attrs
 from taskmgr_core.batches.items import Item, items_of
 from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
+from taskmgr_core.details import recorded_detail
 from taskmgr_core.errors import (
-    ArtifactError,
     ConflictError,
-    InvalidValueError,
     NotFoundError,
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
-from taskmgr_core.lineage import whole_edges, whole_values
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
@@ -34,13 +32,11 @@ from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.overrides import TaskOverride, overridden
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.reruns import NewRun, rerun
-from taskmgr_core.results import absent, assemble
 from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.serving import RunningWorker
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
-    SUMMARY_ENTRY,
     Graph,
     GraphStep,
     LogLine,
@@ -56,10 +52,9 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
-from taskmgr_core.summary import processing_summary
 from taskmgr_core.telling import Teller
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
-from taskmgr_core.values import fetched, recorded
+from taskmgr_core.values import recorded
 
 if TYPE_CHECKING:
     from taskmgr_core.publishing import Published, Publisher
@@ -376,27 +371,7 @@ class Client:
         Raises:
             NotFoundError: no such run.
         """
-        run = self.metadata.run(run_id)
-        steps = tuple(self.metadata.steps(run.id))
-        values = tuple(whole_values(self.metadata.values(run.id)))
-        edges = tuple(whole_edges(self.metadata.edges(run.id)))
-        detail = RunDetail(run, steps, values, edges, None)
-        return detail if run.status != "succeeded" else self._with_result(detail)
-
-    def _with_result(self, detail: RunDetail) -> RunDetail:
-        run = detail.run
-        try:
-            documents = {
-                value.port: fetched(value.document, self.artifacts)
-                for value in detail.values
-                if not value.source
-            }
-            result = assemble(run.graph, absent(run.graph, detail.steps) | documents)
-        except (InvalidValueError, ArtifactError) as error:
-            return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
-        if run.kind == "pipeline":
-            result[SUMMARY_ENTRY] = processing_summary(run, detail.steps, detail.edges)
-        return attrs.evolve(detail, result=result)
+        return recorded_detail(self.metadata, self.artifacts, run_id)
 
     def cancel(self, run_id: str) -> RunSummary:
         """Ask for a run to be cancelled; durable when it returns. A run that has ended stays.

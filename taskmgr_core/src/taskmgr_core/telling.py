@@ -58,8 +58,11 @@ class Teller:
             self.hooks.tell(STEP_STARTED, lambda: event)
 
     def step_ended(self, claim: Claim, outcome: Outcome, progress: Progress) -> None:
-        """An outcome is recorded, and what follows from it."""
-        if self.hooks.wants(STEP_ENDED):
+        """An outcome is recorded, and what follows from it.
+
+        A step that has begun to be run for each element of a list has not ended by that.
+        """
+        if outcome.status != "mapping" and self.hooks.wants(STEP_ENDED):
             failure = outcome.failure
             event = StepEnded(
                 **_attempt(claim.step),

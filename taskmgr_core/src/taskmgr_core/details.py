@@ -1,0 +1,49 @@
+"""A run with all that is recorded of it, its result put together."""
+
+from __future__ import annotations
+
+import attrs
+
+from taskmgr_core.errors import ArtifactError, InvalidValueError
+from taskmgr_core.lineage import whole_edges, whole_values
+from taskmgr_core.results import absent, assemble
+from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
+from taskmgr_core.stores.artifacts import ArtifactStore
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.summary import processing_summary
+from taskmgr_core.values import fetched
+
+
+def recorded_detail(metadata: MetadataStore, artifacts: ArtifactStore, run_id: str) -> RunDetail:
+    """Everything that is recorded of a run.
+
+    Arguments:
+        metadata: where it is recorded.
+        artifacts: where large values lie.
+        run_id: the run.
+
+    Raises:
+        NotFoundError: no such run.
+    """
+    run = metadata.run(run_id)
+    steps = tuple(metadata.steps(run.id))
+    values = tuple(whole_values(metadata.values(run.id)))
+    edges = tuple(whole_edges(metadata.edges(run.id)))
+    detail = RunDetail(run, steps, values, edges, None)
+    return detail if run.status != "succeeded" else _with_result(detail, artifacts)
+
+
+def _with_result(detail: RunDetail, artifacts: ArtifactStore) -> RunDetail:
+    run = detail.run
+    try:
+        documents = {
+            value.port: fetched(value.document, artifacts)
+            for value in detail.values
+            if not value.source
+        }
+        result = assemble(run.graph, absent(run.graph, detail.steps) | documents)
+    except (InvalidValueError, ArtifactError) as error:
+        return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
+    if run.kind == "pipeline":
+        result[SUMMARY_ENTRY] = processing_summary(run, detail.steps, detail.edges)
+    return attrs.evolve(detail, result=result)
