@@ -1,7 +1,10 @@
 """The program ``taskmgr`` for whoever starts it: has it run by a ``fork_server.py``.
 
-``python -I -S fork_client.py SOCKET [ARGUMENTS]``. It has the exit code of the command, or ends
-by the signal that ended it, hands on what it is told, and its own end ends the command.
+``python -I -S fork_client.py SOCKET PROGRAM VARIABLES [ARGUMENTS]``: the server's socket, the
+installed program, and the variables of Python that the server was started with. With others the
+installed program is run, because Python reads them only as it starts. Otherwise it has the exit
+code of the command, or ends by the signal that ended it, hands on what it is told, and its own
+end ends the command.
 """
 
 import json
@@ -13,9 +16,13 @@ import sys
 
 def main() -> None:
     """Run one command to its end."""
+    _, program, variables, *words = sys.argv[1:]
+    ours = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    if ours != json.loads(variables):
+        os.execv(program, ["taskmgr", *words])  # noqa: S606 - the words are the test's own
     umask = os.umask(0)
     given = {
-        "words": sys.argv[2:],
+        "words": words,
         "folder": os.getcwd(),  # noqa: PTH109 - importing pathlib takes longer than all the rest
         "environment": dict(os.environ),
         "umask": umask,

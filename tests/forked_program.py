@@ -6,6 +6,7 @@ commands is run both ways.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -52,7 +53,9 @@ class ForkedProgram:
 def _write_program(folder: Path) -> Path:
     written = folder / "bin" / "taskmgr"
     written.parent.mkdir()
-    words = (sys.executable, "-I", "-S", _SCRIPTS / "fork_client.py", folder / "socket")
+    ours = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    client = (sys.executable, "-I", "-S", _SCRIPTS / "fork_client.py")
+    words = (*client, folder / "socket", INSTALLED, json.dumps(ours))
     written.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
     written.chmod(0o755)
     return written
