@@ -4,6 +4,8 @@
 MAKEFLAGS += --no-print-directory
 
 export PYTHON ?= python3
+# Many processes import the same modules: where this is set each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 # What demo and test run on: nothing but this machine, or Redis, MongoDB and S3.
 BACKEND ?= embedded
@@ -57,7 +59,7 @@ test: test-$(BACKEND) ## every test but chaos and load; BACKEND=servers: accepta
 # Many tests wait for something: one process more than there are cores, so that none is idle.
 test-embedded: $(DEV)
 	$(BIN)/pytest -n $$(( $$(getconf _NPROCESSORS_ONLN) < 4 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4 )) --dist loadfile \
-	    -m "not chaos and not load" $(ARGS)
+	    --no-loadscope-reorder -m "not chaos and not load" $(ARGS)
 
 # Every process of pytest starts servers and workers of its own: no more of them than cores.
 test-servers: $(DEV)

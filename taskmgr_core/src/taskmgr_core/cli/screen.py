@@ -25,6 +25,7 @@ _LOOKS = {
     "succeeded": ("✓", "+", "green"),
     "failed": ("✗", "x", "red"),
     "running": ("●", "*", "yellow"),
+    "mapping": ("▦", "#", "yellow"),
     "mapping": ("●", "*", "yellow"),
     "ready": ("○", "o", "cyan"),
     "pending": ("·", ".", "dim"),

@@ -46,6 +46,7 @@ STATUS_SIGNS: Final[Mapping[str, str]] = MappingProxyType(
         "failed": "M8 0 16 8 8 16 0 8ZM5.9 4.8 4.8 5.9 6.9 8 4.8 10.1 5.9 11.2 8 9.1 10.1 11.2 "
         "11.2 10.1 9.1 8 11.2 5.9 10.1 4.8 8 6.9Z",
         "running": "M2 0 15 8 2 16Z",
+        "mapping": "M0 0H7V7H0ZM9 0H16V7H9ZM0 9H7V16H0ZM9 9H16V16H9Z",
         "ready": "M8 0a8 8 0 1 0 0 16A8 8 0 0 0 8 0Zm0 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2Zm-1 2v5h5"
         "V7.4H8.6V4Z",
         "pending": "M8 0a8 8 0 1 0 0 16A8 8 0 0 0 8 0Zm0 2a6 6 0 1 1 0 12A6 6 0 0 1 8 2Z",
@@ -60,6 +61,7 @@ STATUS_MARKS: Final[Mapping[str, str]] = MappingProxyType(
         "succeeded": "✓",
         "failed": "✗",
         "running": "●",
+        "mapping": "▦",
         "ready": "○",
         "pending": "·",
         "skipped": "↷",
@@ -80,6 +82,7 @@ _LIGHT: Final[Mapping[str, str]] = MappingProxyType(
         "succeeded": "#00704f",
         "failed": "#b14500",
         "running": "#0067a3",
+        "mapping": "#0067a3",
         "ready": "#0067a3",
         "pending": "#59636e",
         "skipped": "#59636e",
@@ -99,6 +102,7 @@ _DARK: Final[Mapping[str, str]] = MappingProxyType(
         "succeeded": "#35c79b",
         "failed": "#ff9a5c",
         "running": "#62b8ea",
+        "mapping": "#62b8ea",
         "ready": "#62b8ea",
         "pending": "#9aa5b1",
         "skipped": "#9aa5b1",

@@ -13,6 +13,7 @@ _SIGNS: dict[str, tuple[str, Tone]] = {
     "succeeded": ("✓", "good"),
     "failed": ("✗", "bad"),
     "running": ("●", "busy"),
+    "mapping": ("▦", "busy"),
     "ready": ("○", "waiting"),
     "pending": ("·", "quiet"),
     "skipped": ("↷", "quiet"),

@@ -34,6 +34,7 @@ _STYLES = {
     "succeeded": "green",
     "failed": "red",
     "running": "yellow",
+    "mapping": "yellow",
     "ready": "cyan",
     "cancelled": "magenta",
 }
