@@ -26,7 +26,6 @@ _LOOKS = {
     "failed": ("✗", "x", "red"),
     "running": ("●", "*", "yellow"),
     "mapping": ("▦", "#", "yellow"),
-    "mapping": ("●", "*", "yellow"),
     "ready": ("○", "o", "cyan"),
     "pending": ("·", ".", "dim"),
     "skipped": ("↷", ">", "dim"),
