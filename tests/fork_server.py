@@ -7,6 +7,7 @@ with its stdin, and removes the folder of the socket.
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -128,6 +129,7 @@ class Server:
 def run() -> None:
     """Serve; in the process of a command, carry it out."""
     import_all()
+    gc.freeze()  # or a collection in each command would copy all of this process
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(sys.argv[1])
         listener.listen(64)

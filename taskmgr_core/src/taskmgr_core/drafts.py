@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import attrs
@@ -70,6 +69,8 @@ def _pruned(document: Any, fault: Fault) -> tuple[Any, Sequence[Path]]:
         found = found[step]
     kept = {key: value for key, value in found.items() if key not in fault.unknown}
     names = [each.name for each in attrs.fields(fault.wanted)]
+    from difflib import get_close_matches
+
     # A misspelt key: what was meant to stand under the right one is not known.
     meant = {name for key in fault.unknown for name in get_close_matches(key, names, n=1)}
     left = [(*fault.path, name) for name in sorted(meant.difference(kept))]

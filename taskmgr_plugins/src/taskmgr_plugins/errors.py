@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class TaskmgrError(Exception):
@@ -59,6 +58,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Returns:
         ``did you mean 'x'?`` or the list of known names.
     """
+    # Only what went wrong needs it, and every runner imports this module.
+    from difflib import get_close_matches
+
     names = sorted(known)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
