@@ -75,15 +75,3 @@ def _working_directory() -> Path | None:
         return Path.cwd()
     except FileNotFoundError:  # the test removed the folder it was in
         return None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files of unit tests between the others: those compute while these wait."""
-    files: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.path, []).append(item)
-    places: dict[Path, float] = {}
-    for computing in (True, False):
-        group = [path for path in files if ("unit" in path.parts) == computing]
-        places |= {path: number / len(group) for number, path in enumerate(group)}
-    items[:] = [item for path in sorted(files, key=places.__getitem__) for item in files[path]]

@@ -182,7 +182,8 @@ def test_branch_of_a_file_opens_into_other_runs(recorded: Home) -> None:
 
     async def play(pilot: Driven) -> None:
         app = pilot.app
-        app.push_screen(LineageScreen(recorded.watcher(), run_id(1), "output_002_kept"))
+        await app.push_screen(LineageScreen(recorded.watcher(), run_id(1), "output_002_kept"))
+        await until(pilot, lambda: "plot-1.csv" in text_of(app), "what was made of the value")
         await press(pilot, "G", "space")
         wanted = "output_001_numbers  array 5 B  [1.0]  step 001, run 00000007"
         await until(pilot, lambda: wanted in text_of(app), "what was made from the file")
