@@ -27,6 +27,7 @@ from taskmgr_core.runners import (
 )
 from taskmgr_core.runners import isolation as isolation_module
 from taskmgr_core.settings import load
+from taskmgr_core.stores.local_files import USERS, LocalFiles
 from taskmgr_core.wiring import Platform
 
 PRISONER = Path(__file__).parents[1] / "projects" / "prisoner"
@@ -362,3 +363,26 @@ def test_required_isolation_that_is_not_there_starts_nothing(
         required.start(cell, DISTRIBUTION)
     assert refused.value.code == "environment"
     assert not list(warder.folder.glob("runner-*"))
+
+
+@needs_landlock
+def test_store_is_let_go_in_a_thread_that_is_kept_from_files(tmp_path: Path) -> None:
+    """A store that the collector meets in the thread which starts a runner is freed all the same."""
+    files = LocalFiles(tmp_path)
+    with files.using():
+        (own,) = (tmp_path / USERS).iterdir()
+    descriptors = psutil.Process().num_fds()
+    kept = [files]
+    del files
+
+    def collected() -> None:
+        landlock.restrict_thread([], network=False)
+        kept.clear()
+
+    thread = threading.Thread(target=collected)
+    thread.start()
+    thread.join()
+    assert own.exists()  # it could not be removed there
+    assert psutil.Process().num_fds() == descriptors - 1
+    with LocalFiles(tmp_path).using():  # whoever comes next removes it
+        assert not own.exists()

@@ -174,7 +174,10 @@ def _own_file(user: object, folder: Path) -> int:
 
 
 def _let_go(descriptor: int, path: Path) -> None:
-    path.unlink(missing_ok=True)
+    # The collector may call this in the thread that starts an isolated runner, which may not
+    # touch files any more. Others remove what is left and unlocked.
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
     os.close(descriptor)
 
 
