@@ -367,7 +367,7 @@ def test_required_isolation_that_is_not_there_starts_nothing(
 
 @needs_landlock
 def test_store_is_let_go_in_a_thread_that_is_kept_from_files(tmp_path: Path) -> None:
-    """A store that the collector meets in the thread which starts a runner is freed all the same."""
+    """A store that the collector meets in the thread that starts a runner is freed, too."""
     files = LocalFiles(tmp_path)
     with files.using():
         (own,) = (tmp_path / USERS).iterdir()
