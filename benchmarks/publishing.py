@@ -125,6 +125,7 @@ class _Bench:
     def _ours_s(self, platform: Platform, version: TaskVersion) -> float:
         environments = platform.environments
         shutil.rmtree(environments.ensure(version.release).path)
+        os.sync()  # what pip has left unwritten is not ours to wait for
         started = time.perf_counter()
         environment = environments.ensure(version.release)
         paths = platform.models.paths(version.release.models)
