@@ -26,7 +26,7 @@ from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
+from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.orchestrator.routing import share_of
 from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.overrides import TaskOverride, overridden
@@ -203,7 +203,7 @@ class Client:
         with contextlib.suppress(NotFoundError):
             return self.graph(self.metadata.pipeline(what), run_id=run_id)
         try:
-            return compile_task(versions(what, version))
+            return self._compiled.graph_of_task(versions(what, version))
         except NotFoundError:
             pipelines = [each.pipeline for each in self.metadata.pipelines()]
             tasks = [each.name for each in self.metadata.latest_versions()]

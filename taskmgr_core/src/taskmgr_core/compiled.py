@@ -1,4 +1,4 @@
-"""Pipelines that were compiled lately: one that is submitted again and again is checked once."""
+"""Graphs that were compiled lately: what is submitted again and again is checked once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 
 from taskmgr_core.documents import dumps
 from taskmgr_core.errors import TaskmgrError
-from taskmgr_core.orchestrator.graph import compile_pipeline
+from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
 from taskmgr_core.specs import Graph, PipelineSpec, TaskVersion
 
 CAPACITY = 64
@@ -20,7 +20,7 @@ _Key = tuple[str, tuple[str, ...]]
 
 @attrs.define
 class CompiledPipelines:
-    """Compiles pipelines, and keeps the graphs of those that were asked for last.
+    """Compiles pipelines and tasks, and keeps the graphs of those that were asked for last.
 
     A graph is of a pipeline, word for word, and of exact versions, which never change; so each
     time these are looked up, and nothing else is. Threads may share it.
@@ -41,18 +41,31 @@ class CompiledPipelines:
         Raises:
             InvalidPipelineError: with every problem and its place.
         """
-        key = self._key(spec, versions)
+        return self._found(
+            self._key(spec, versions), lambda: compile_pipeline(spec, versions)
+        )
+
+    def graph_of_task(self, version: TaskVersion) -> Graph:
+        """The graph of a run of one task; see ``compile_task``.
+
+        Raises:
+            InvalidPipelineError: a field has the name of a port.
+        """
+        key = ("", (version.name, version.version))  # no pipeline is written so
+        return self._found(key, lambda: compile_task(version))
+
+    def _found(self, key: _Key | None, make: Callable[[], Graph]) -> Graph:
+        if key is None:
+            return make()
         with self._lock:
-            found = None if key is None else self._graphs.get(key)
-            if key is not None and found is not None:
+            if key in self._graphs:
                 self._graphs.move_to_end(key)
-                return found
-        graph = compile_pipeline(spec, versions)
-        if key is not None:
-            with self._lock:
-                self._graphs[key] = graph
-                while len(self._graphs) > self.capacity:
-                    self._graphs.popitem(last=False)
+                return self._graphs[key]
+        graph = make()
+        with self._lock:
+            self._graphs[key] = graph
+            while len(self._graphs) > self.capacity:
+                self._graphs.popitem(last=False)
         return graph
 
     def _key(

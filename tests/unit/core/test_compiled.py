@@ -6,7 +6,7 @@ from pipeline_examples import face_pipeline, face_tasks
 
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError
-from taskmgr_core.orchestrator.graph import compile_pipeline
+from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
 from taskmgr_core.specs import TaskVersion
 
 
@@ -73,3 +73,13 @@ def test_few_are_kept() -> None:
     for each in names[1:]:
         compiled.graph(each, published)
     assert compiled.graph(names[0], published) is not first
+
+
+def test_task_of_one_version_is_compiled_once() -> None:
+    """A run of a task alone has the graph of that version, made the first time."""
+    compiled = CompiledPipelines()
+    first, second = (look_up("face_detection", None) for look_up in (published, later))
+    graph = compiled.graph_of_task(first)
+    assert graph == compile_task(first)
+    assert compiled.graph_of_task(first) is graph
+    assert compiled.graph_of_task(second) == compile_task(second) != graph
