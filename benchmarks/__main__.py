@@ -1,6 +1,6 @@
 """Run the benchmarks, print a table, write ``build/bench.json``.
 
-``python -m benchmarks [author] [overhead] [startup] [publishing] [team] [pictures]``:
+``python -m benchmarks [author] [overhead] [flows] [startup] [publishing] [team] [pictures]``:
 all of them when none is named.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import author, overhead, pictures, publishing, startup, team
+from benchmarks import author, flows, overhead, pictures, publishing, startup, team
 from benchmarks.figures import table, write
 
 RESULTS = Path("build") / "bench.json"
@@ -20,6 +20,7 @@ def main() -> int:
     known = {
         "author": author.measure,
         "overhead": overhead.measure,
+        "flows": flows.measure,
         "startup": startup.measure,
         "publishing": publishing.measure,
         "team": team.measure,

@@ -4,13 +4,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
-from samples import NOW, created
+from samples import NOW, created, graph_step, success
 
+from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue import embedded
+from taskmgr_core.queue.base import Announcement
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
+from taskmgr_core.specs import Claim, ReadyStep, as_ready
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -93,6 +97,58 @@ def test_feed_that_is_tended_early_opens_no_slot_twice(
     assert slots_open() == others + 1
     feed.stop()
     assert feed.join(10)
+
+
+def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one step that follows wakes nobody; of two that follow the second is told to others."""
+    monkeypatch.setattr(embedded, "TELL_SECONDS", 60.0)
+    after = {"001": (), "002": ("001",), "003": ("002",), "004": ("003",), "005": ("003",)}
+    created(metadata, *(graph_step(step, after=earlier) for step, earlier in after.items()))
+    told: list[list[str]] = []
+    monkeypatch.setattr(queue, "announce", lambda _, steps: told.append([s.id for s in steps]))
+    ran: list[str] = []
+    ended = threading.Event()
+
+    def run(claim: Claim) -> Announcement | None:
+        ran.append(claim.step.id)
+        progress = metadata.finish(claim, success(claim), decide, NOW)
+        if progress.ended:
+            ended.set()
+        said = progress.ready or progress.ended
+        return Announcement(claim.step.run, progress.ready) if said else None
+
+    feed = TakingFeed(queue, metadata, Scaling(1, 1), ())
+    feed.start("w1", run)
+    assert ended.wait(30)
+    feed.stop()
+    assert feed.join(10)
+    assert ran == list(after)
+    # The first is told at once, for those who watch; then what is left, and the end.
+    assert told == [[], ["005"], []]
+
+
+def test_backlog_is_not_told_again(claims: tuple[Claim, ReadyStep, ReadyStep]) -> None:
+    """Whoever waits could not run what was ready before; what is of another kind is told."""
+    older, alike, other = claims
+    assert embedded._untold(older, [alike]) == []
+    assert embedded._untold(older, [alike, other]) == [other]
+    own = as_ready(older.step, NOW)
+    assert embedded._untold(older, [own, alike]) == [alike]
+
+
+@pytest.fixture
+def claims(metadata: SqliteMetadata) -> tuple[Claim, ReadyStep, ReadyStep]:
+    """A claim, a ready step of its kind, and one of another queue."""
+    steps = (graph_step("001"), graph_step("002"), graph_step("003", queue="slow"))
+    created(metadata, *steps)
+    claim = metadata.claim("w1", (), NOW)
+    assert claim is not None
+    alike, other = (
+        as_ready(attrs.evolve(claim.step, id=each.id, queue=each.queue), NOW) for each in steps[1:]
+    )
+    return claim, alike, other
 
 
 def slots_open() -> int:

@@ -130,6 +130,7 @@ def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
 # What takes a file of today back to the schema before the last one, and to the one before that.
 TO_SCHEMA_2 = """
     DROP INDEX runs_by_deadline; DROP INDEX steps_of_run; DROP INDEX elements_of_step;
+    DROP INDEX steps_open; ALTER TABLE steps DROP COLUMN takers;
     ALTER TABLE steps DROP COLUMN parent; ALTER TABLE steps DROP COLUMN elements;
     ALTER TABLE steps DROP COLUMN rule; ALTER TABLE steps DROP COLUMN origin;
     ALTER TABLE runs DROP COLUMN deadline; ALTER TABLE runs DROP COLUMN expired_at;

@@ -62,6 +62,9 @@ if TYPE_CHECKING:
 LOG_PAGE = 1000
 TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
+# How long the end of a run may go unnoticed, of the time that it has taken, and at most.
+PAUSE_SHARE = 0.02
+MAXIMUM_PAUSE_SECONDS = 0.02
 SHOW_SECONDS = 0.05
 
 
@@ -340,7 +343,7 @@ class Client:
         on_change: Callable[[Run, list[Step]], None] | None = None,
     ) -> Run:
         deadline = None if timeout is None else time.monotonic() + timeout
-        next_look = 0.0
+        began, next_look = time.monotonic(), 0.0
         while True:
             seen = self.queue.changes(run.id)
             ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
@@ -360,6 +363,8 @@ class Client:
                 )
             self._ensure_worker(run.graph)
             self.queue.wait(seen, LOOK_SECONDS, run.id)
+            # A long run rings often; to look at each time would slow down what it waits for.
+            time.sleep(min(PAUSE_SHARE * (time.monotonic() - began), MAXIMUM_PAUSE_SECONDS))
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""

@@ -41,9 +41,7 @@ class CompiledPipelines:
         Raises:
             InvalidPipelineError: with every problem and its place.
         """
-        return self._found(
-            self._key(spec, versions), lambda: compile_pipeline(spec, versions)
-        )
+        return self._found(self._key(spec, versions), lambda: compile_pipeline(spec, versions))
 
     def graph_of_task(self, version: TaskVersion) -> Graph:
         """The graph of a run of one task; see ``compile_task``.

@@ -9,9 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+import attrs
+
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import Covers, every
+
+
+@attrs.frozen
+class Announcement:
+    """What is to be said of a run.
+
+    Attributes:
+        run: its id.
+        steps: what has become ready; none where it has changed otherwise.
+    """
+
+    run: str
+    steps: tuple[ReadyStep, ...] = ()
+
+
+# Carries out a claimed step; what is to be announced of its run.
+CarryOut = Callable[[Claim], Announcement | None]
 
 
 class Queue(Protocol):
@@ -107,12 +126,12 @@ class Feed(Protocol):
     def units(self) -> Units:
         """What it offers."""
 
-    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+    def start(self, worker: str, run: CarryOut) -> None:
         """Begin to claim.
 
         Arguments:
             worker: the worker's id.
-            run: carries out a claimed step, in a thread of the feed.
+            run: called in a thread of the feed, which announces what it gives.
         """
 
     def tend(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
-from taskmgr_core.queue.base import Queue
+from taskmgr_core.queue.base import Announcement, CarryOut, Queue
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
@@ -18,6 +19,8 @@ from taskmgr_core.stores.metadata import Covers, MetadataStore, every
 
 LOOK_AGAIN_SECONDS = 2.0
 TAKE_SECONDS = 60.0
+# So often those hear of progress who wait for no step.
+TELL_SECONDS = 0.1
 TRY_AGAIN_SECONDS = 1.0
 
 _LOGGER = logging.getLogger(__name__)
@@ -138,9 +141,10 @@ class TakingFeed:
         self._taking = threading.Lock()
         self._threads: dict[int, threading.Thread] = {}
         self._busy = 0
+        self._told_at = -math.inf
         self._lock = threading.Lock()
         self._worker = ""
-        self._run: Callable[[Claim], None] = lambda _: None
+        self._run: CarryOut = lambda _: None
 
     @property
     def slots(self) -> int:
@@ -157,7 +161,7 @@ class TakingFeed:
         """What is offered."""
         return self._units
 
-    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+    def start(self, worker: str, run: CarryOut) -> None:
         """Start the threads."""
         self._worker, self._run = worker, run
         self._started.set()
@@ -204,11 +208,13 @@ class TakingFeed:
         return not any(thread.is_alive() for thread in threads)
 
     def _serve(self, number: int) -> None:
-        while not self._stopping.is_set() and number < self._slots:
+        announcement: Announcement | None = None
+        while announcement is not None or self._goes_on(number):
             try:
-                claim = self._take(number)
+                told, announcement = announcement, None
+                claim = self._take(number) if told is None else self._take_at_once(number, told)
                 if claim is not None:
-                    self._carry_out(claim)
+                    announcement = self._carry_out(claim)
             except StoreGoneError as error:
                 _LOGGER.warning("nothing more can be claimed: %s", error)
                 return  # the worker that beats gives up for the same reason
@@ -220,30 +226,59 @@ class TakingFeed:
                 _LOGGER.exception("a slot met a bug of taskmgr and goes on")
                 self._stopping.wait(TRY_AGAIN_SECONDS)
 
+    def _goes_on(self, number: int) -> bool:
+        return not self._stopping.is_set() and number < self._slots
+
     def _take(self, number: int) -> Claim | None:
         """The next step; one thread at a time waits for it, so that one ring wakes one thread."""
         with self._taking:
-            if self._stopping.is_set() or number >= self._slots:
-                return None
-            runs = None if self._runs is None else self._runs()
-            return self._queue.take(
-                self._worker,
-                self._queues,
-                TAKE_SECONDS,
-                runs,
-                self._tasks,
-                self._units,
-                self._covers,
-            )
+            return self._next(TAKE_SECONDS) if self._goes_on(number) else None
 
-    def _carry_out(self, claim: Claim) -> None:
+    def _take_at_once(self, number: int, announcement: Announcement) -> Claim | None:
+        """A step that is due now; others are woken for what is left of an announcement.
+
+        What follows on a step alone, as in a chain, is sooner taken by the thread that ran it
+        than told to all who wait.
+        """
+        claim: Claim | None = None
+        try:
+            claim = self._next(0) if self._goes_on(number) else None
+        finally:
+            left = announcement.steps if claim is None else _untold(claim, announcement.steps)
+            now = time.monotonic()
+            if left or not announcement.steps or now >= self._told_at + TELL_SECONDS:
+                self._told_at = now
+                self._queue.announce(announcement.run, left)
+        return claim
+
+    def _next(self, timeout: float) -> Claim | None:
+        runs = None if self._runs is None else self._runs()
+        return self._queue.take(
+            self._worker, self._queues, timeout, runs, self._tasks, self._units, self._covers
+        )
+
+    def _carry_out(self, claim: Claim) -> Announcement | None:
         with self._lock:
             self._busy += 1
         try:
-            self._run(claim)
+            return self._run(claim)
         finally:
             with self._lock:
                 self._busy -= 1
             if claim.units:
                 self._units.give_back(claim.units)
                 self._queue.wake()  # a slot may wait for them
+
+
+def _untold(claim: Claim, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
+    """Those of some steps that others may wait for, once one step was claimed.
+
+    Where the claimed step is none of them, it was ready before: whoever waits was told of it and
+    could not run it, so could not run another of the same kind either.
+    """
+    taken = claim.step
+    others = [each for each in steps if (each.run, each.id) != (taken.run, taken.id)]
+    if len(others) < len(steps):
+        return others
+    kind = (taken.run, taken.task, taken.queue, taken.resources)
+    return [each for each in others if (each.run, each.task, each.queue, each.resources) != kind]

@@ -18,7 +18,7 @@ import uuid_utils
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.queue.base import Feed, Queue
+from taskmgr_core.queue.base import Announcement, Feed, Queue
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
 from taskmgr_core.telling import Teller
@@ -225,13 +225,14 @@ class WorkerProcess:
 
     # steps
 
-    def _run(self, claim: Claim) -> None:
+    def _run(self, claim: Claim) -> Announcement | None:
+        """Carry out a step and record what came of it; what others have to hear of its run."""
         step = claim.step
         key = (step.run, step.id, step.attempt)
         running = _Running(claim)
         with self._lock:
             if key in self._running:
-                return  # told twice of a step whose claim was answered twice
+                return None  # told twice of a step whose claim was answered twice
             self._running[key] = running
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
@@ -254,11 +255,12 @@ class WorkerProcess:
         _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
         if not progress.recorded:
             _LOGGER.warning("run %s step %s attempt %d: not ours any more, not recorded", *key)
-            return
+            return None
         self._say(log, claim, outcome)
-        if progress.ready or progress.run_status != "running" or outcome.status == "ready":
-            self._queue.announce(step.run, progress.ready)
         self._teller.step_ended(claim, outcome, progress)
+        if progress.ready or progress.run_status != "running" or outcome.status == "ready":
+            return Announcement(step.run, progress.ready)
+        return None
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
         """A step stopped with its worker is tried again, unless its run is to be cancelled."""
@@ -304,6 +306,7 @@ class WorkerProcess:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend", "expire"), 0.0)
         due["orders"] = math.inf  # they come with each beat; in between only when it rings
+        deaf_until = 0.0
         last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
@@ -322,9 +325,14 @@ class WorkerProcess:
                     last["orders" if name == "beat" else name] = now
                     self._try(name, action)
             waits = [when for name, when in due.items() if name != "holds" or self._running]
-            heard = self._queue.wait(seen, max(min(waits) - time.monotonic(), 0.001))
+            now = time.monotonic()
+            timeout = max(min(waits) - now, 0.001)
+            if now < deaf_until:  # what a ring asks for is due already
+                self._ended.wait(min(timeout, deaf_until - now))
+                continue
+            heard = self._queue.wait(seen, timeout)
             if heard != seen:
-                seen = heard
+                seen, deaf_until = heard, time.monotonic() + min(HEARD_SECONDS.values())
                 # Where every step rings for every worker, each must not read for each of them.
                 for name, seconds in HEARD_SECONDS.items():
                     due[name] = min(due[name], last[name] + seconds)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import attrs
 from celery.worker.worker import WorkController
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.queue.base import CarryOut
 from taskmgr_core.queue.celery.address import broker_queue, needs_of
 from taskmgr_core.queue.celery.consumer import Pulse, Told, register, step_consumer
 from taskmgr_core.queue.celery.others import OthersSteps
@@ -19,7 +20,7 @@ from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.slots import Gate, held_units, slot_pool
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
-from taskmgr_core.specs import Claim, as_ready
+from taskmgr_core.specs import as_ready
 from taskmgr_core.specs.resources import as_text, fit, subsets
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -67,7 +68,7 @@ class CeleryFeed:
         self._pulse = Pulse()
         self._stopping = threading.Event()
         self._worker = ""
-        self._run: Callable[[Claim], None] = lambda _: None
+        self._run: CarryOut = lambda _: None
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
         self._depth_at = (0.0, 0)
@@ -87,7 +88,7 @@ class CeleryFeed:
         """What is offered."""
         return self._gate.units
 
-    def start(self, worker: str, run: Callable[[Claim], None]) -> None:
+    def start(self, worker: str, run: CarryOut) -> None:
         """Begin to take messages.
 
         Raises:
@@ -227,7 +228,9 @@ class CeleryFeed:
                 pause = min(2 * pause, MAXIMUM_TRY_AGAIN_SECONDS)
                 continue
             if claim is not None:
-                self._run(attrs.evolve(claim, units=units))
+                announcement = self._run(attrs.evolve(claim, units=units))
+                if announcement is not None:
+                    self._queue.announce(announcement.run, announcement.steps)
             return
 
     def _pass_on(self, run_id: str, step_id: str) -> None:

@@ -24,7 +24,7 @@ from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, 
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
-from taskmgr_core.stores.sqlite import elements, lineage, runs
+from taskmgr_core.stores.sqlite import elements, following, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
@@ -169,6 +169,10 @@ def finish(
         more = elements.fill(connection, step.run, held.graph_step.id, now)
         if more:  # nothing of the run can have changed but that
             return Progress(recorded=True, ready=tuple(more))
+    if held.element is None and outcome.status == "succeeded":
+        progress = following.follow(connection, step.run, step.id, decide, now)
+        if progress is not None:
+            return progress
     return runs.advance(connection, step.run, decide, now)
 
 
@@ -177,7 +181,7 @@ def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bo
     row = connection.execute(
         # While elements have not ended, the step that they are of has not.
         "SELECT 1 FROM steps WHERE run = ? AND parent = '' AND id <> ?"
-        " AND status IN ('pending', 'ready', 'running', 'mapping') LIMIT 1",
+        " AND status IN ('pending', 'ready', 'running', 'mapping', 'looping') LIMIT 1",
         (run_id, step_id),
     ).fetchone()
     return row is not None

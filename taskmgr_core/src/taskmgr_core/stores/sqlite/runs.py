@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from taskmgr_core import documents
@@ -73,11 +73,12 @@ def create(
         ),
     )
     graph_steps = {each.id: each for each in run.graph.steps}
+    taking = _takers(run.graph)
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
         " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
-        " finished_at, seconds)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " finished_at, seconds, takers)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -100,11 +101,21 @@ def create(
                 step.started_at,
                 step.finished_at,
                 documents.dumps(step.seconds),
+                taking[step.id],
             )
             for position, step in enumerate(steps)
         ],
     )
     lineage.record(connection, run.id, values, edges)
+
+
+def _takers(graph: Graph) -> Mapping[str, str]:
+    """Step id -> the steps that take its outputs, as a row of ``steps`` has them."""
+    found: dict[str, list[str]] = {step.id: [] for step in graph.steps}
+    for step in graph.steps:
+        for earlier in step.after:
+            found[earlier].append(step.id)
+    return {step: json.dumps(ids) for step, ids in found.items()}
 
 
 def get(connection: sqlite3.Connection, run_id: str) -> Run:
@@ -207,7 +218,7 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
             status, ended = command.status, True
         elif isinstance(command, DropElements):
             elements.drop(connection, run_id, command.step, now)
-        elif _move(connection, run_id, command, now) and command.status == "ready":
+        elif move(connection, run_id, command, now) and command.status == "ready":
             ready.append(ready_step(rows[command.step], now))
     for step in state.maps:
         ready += elements.fill(connection, run_id, step, now)
@@ -382,7 +393,8 @@ def _summary(connection: sqlite3.Connection, row: sqlite3.Row) -> RunSummary:
     )
 
 
-def _move(connection: sqlite3.Connection, run_id: str, command: MoveStep, now: float) -> bool:
+def move(connection: sqlite3.Connection, run_id: str, command: MoveStep, now: float) -> bool:
+    """Give a step its new status, if it still has the one before; whether it had."""
     times = (now, first_look(now), None) if command.status == "ready" else (None, None, now)
     changed = connection.execute(
         "UPDATE steps SET status = ?, ready_at = ifnull(?, ready_at), look_at = ?, finished_at = ?"

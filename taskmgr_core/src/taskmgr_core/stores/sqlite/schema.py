@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 6
+VERSION = 7
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -23,6 +23,9 @@ ALTER TABLE runs ADD COLUMN deadline REAL;
 ALTER TABLE runs ADD COLUMN expired_at REAL;
 ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
 """,
+    6: """
+ALTER TABLE steps ADD COLUMN takers TEXT NOT NULL DEFAULT '';
+""",
 }
 _AFTER = {
     1: """
@@ -38,6 +41,7 @@ DROP TABLE IF EXISTS value_digests;
     3: "",
     4: "",
     5: "",
+    6: "",
 }
 
 STATEMENTS = """
@@ -126,9 +130,12 @@ CREATE TABLE IF NOT EXISTS steps (
     origin TEXT NOT NULL DEFAULT '',
     parent TEXT NOT NULL DEFAULT '',
     elements INTEGER,
+    takers TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS steps_of_run ON steps (run, position) WHERE parent = '';
+CREATE INDEX IF NOT EXISTS steps_open ON steps (run, status)
+    WHERE parent = '' AND status IN ('pending', 'ready', 'running', 'mapping', 'looping');
 CREATE INDEX IF NOT EXISTS elements_of_step ON steps (run, parent, status, position)
     WHERE parent <> '';
 CREATE INDEX IF NOT EXISTS steps_due ON steps (resources, priority DESC, ready_at)
