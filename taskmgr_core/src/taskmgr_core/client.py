@@ -20,6 +20,7 @@ from taskmgr_core.details import recorded_detail
 from taskmgr_core.errors import (
     ConflictError,
     NotFoundError,
+    StoreError,
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
@@ -130,6 +131,8 @@ class Client:
         if worker is not None:
             worker.stop(grace=grace)
         self.teller.hooks.close()
+        with contextlib.suppress(StoreError):  # what is counted is no reason to fail
+            self.teller.meter.report(last=True)
         self.queue.close()
         self.metadata.close()
 

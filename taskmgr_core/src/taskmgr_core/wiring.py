@@ -15,6 +15,7 @@ from taskmgr_core.environments import Environments
 from taskmgr_core.errors import SettingsError
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.metering import Meter
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
@@ -116,11 +117,14 @@ class Platform:
         self.queue = queue_of(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
-        self.environments = Environments(home / "environments", self.artifacts, self.uv)
+        self.meter = Meter(self.metadata.counters)
+        self.environments = Environments(
+            home / "environments", self.artifacts, self.uv, on_built=self.meter.environment_built
+        )
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
         self.hooks = hooks_of(settings)
-        self.teller = Teller(self.hooks, self.metadata)
+        self.teller = Teller(self.hooks, self.metadata, self.meter)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.

@@ -185,6 +185,7 @@ class WorkerProcess:
         self._queue.wake()
         self._supervisor.join()
         self._executor.pool.close()
+        self._try("counting", partial(self._teller.meter.report, last=True))
         with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
             self._metadata.remove_worker(self.id)
 
@@ -303,10 +304,12 @@ class WorkerProcess:
     def _supervise(self) -> None:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend", "expire"), 0.0)
+        due["count"] = self._timing.heartbeat + time.monotonic()
         due["orders"] = math.inf  # they come with each beat; in between only when it rings
         last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
+            "count": (self._timing.heartbeat, self._teller.meter.report),
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
             "orders": (math.inf, self._look_for_orders),
             "holds": (self._timing.holds, self._check_holds),

@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 6
+VERSION = 7
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -23,6 +23,7 @@ ALTER TABLE runs ADD COLUMN deadline REAL;
 ALTER TABLE runs ADD COLUMN expired_at REAL;
 ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
 """,
+    6: "ALTER TABLE runs ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';",
 }
 _AFTER = {
     1: """
@@ -38,6 +39,7 @@ DROP TABLE IF EXISTS value_digests;
     3: "",
     4: "",
     5: "",
+    6: "",
 }
 
 STATEMENTS = """
@@ -90,7 +92,8 @@ CREATE TABLE IF NOT EXISTS runs (
     graph TEXT NOT NULL,
     deadline REAL,
     expired_at REAL,
-    retry_of TEXT NOT NULL DEFAULT ''
+    retry_of TEXT NOT NULL DEFAULT '',
+    traceparent TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_short ON runs (short);
 CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
@@ -172,6 +175,11 @@ CREATE TABLE IF NOT EXISTS workers (
     document TEXT NOT NULL,
     leave TEXT NOT NULL DEFAULT '',
     ping TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (
+    owner TEXT PRIMARY KEY,
+    seen_at REAL NOT NULL,
+    document TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (
     number INTEGER PRIMARY KEY,
