@@ -6,6 +6,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import Units
-from taskmgr_core.settings import Settings, load, paths_of
+from taskmgr_core.setting_checks import paths_of
+from taskmgr_core.settings import Settings, load
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import PluginState
@@ -75,9 +77,19 @@ def verifier_of(settings: Settings) -> Verifier:
 
 def hooks_of(settings: Settings) -> Hooks:
     """The hook plugins of this process, none of them imported yet."""
-    own = {"log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")}
+    own: dict[str, Callable[[], object]] = {
+        "log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")
+    }
+    if settings.notifications.channels:
+        own["notifications"] = partial(_notifier, settings)
     choice = Choice.of(settings.hooks)
     return Hooks(choice, settings.hook_seconds, settings.hook_queue, own)
+
+
+def _notifier(settings: Settings) -> object:
+    from taskmgr_core.notifications.plugin import Notifier
+
+    return Notifier(settings.notifications, os.environ)
 
 
 def models_of(settings: Settings) -> ModelFiles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 import pytest
@@ -49,7 +50,7 @@ class Kept:
         return added(*self.counts.values())
 
 
-def claimed(**more: float) -> Claim:
+def claimed(**more: Any) -> Claim:
     """A claim of a step that waited for two seconds."""
     step = Step("r", "001", "echo", "1.0", "default", 5, "running", ready_at=10.0, started_at=12.0)
     return Claim(attrs.evolve(step, **more), STEP, {})
