@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import SettingsError
+from taskmgr_core.errors import SettingsError, not_installed
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.metering import Meter
@@ -75,13 +75,15 @@ def verifier_of(settings: Settings) -> Verifier:
     return Verifier(keyring_of(settings), settings.signatures)
 
 
-def hooks_of(settings: Settings) -> Hooks:
+def hooks_of(settings: Settings, metadata: MetadataStore) -> Hooks:
     """The hook plugins of this process, none of them imported yet."""
     own: dict[str, Callable[[], object]] = {
         "log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")
     }
     if settings.notifications.channels:
         own["notifications"] = partial(_notifier, settings)
+    if settings.openlineage == "on":
+        own["openlineage"] = partial(_lineage_teller, metadata)
     choice = Choice.of(settings.hooks)
     return Hooks(choice, settings.hook_seconds, settings.hook_queue, own)
 
@@ -90,6 +92,15 @@ def _notifier(settings: Settings) -> object:
     from taskmgr_core.notifications.plugin import Notifier
 
     return Notifier(settings.notifications, os.environ)
+
+
+def _lineage_teller(metadata: MetadataStore) -> object:
+    try:
+        from taskmgr_core.lineage_events.events import namespace_of
+        from taskmgr_core.lineage_events.plugin import LineageTeller
+    except ModuleNotFoundError as error:
+        raise not_installed("openlineage", "openlineage-python", error) from error
+    return LineageTeller(metadata, namespace_of())
 
 
 def models_of(settings: Settings) -> ModelFiles:
@@ -135,7 +146,7 @@ class Platform:
         )
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
-        self.hooks = hooks_of(settings)
+        self.hooks = hooks_of(settings, self.metadata)
         self.teller = Teller(self.hooks, self.metadata, self.meter)
 
     def initialize(self) -> None:
