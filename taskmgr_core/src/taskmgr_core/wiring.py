@@ -29,6 +29,7 @@ from taskmgr_core.setting_checks import paths_of
 from taskmgr_core.settings import Settings, load
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
+from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
@@ -103,6 +104,25 @@ def _lineage_teller(metadata: MetadataStore) -> object:
     return LineageTeller(metadata, namespace_of())
 
 
+def tracer_of(settings: Settings, metadata: MetadataStore) -> Tracer:
+    """What makes spans of runs.
+
+    Raises:
+        SettingsError: OpenTelemetry, or an exporter that is asked for, is not installed.
+    """
+    if settings.traces == "off":
+        return NoTracer()
+    try:
+        from taskmgr_core.telemetry.providers import provider_of
+        from taskmgr_core.telemetry.tracer import OpenTelemetryTracer
+    except ModuleNotFoundError as error:
+        raise not_installed("otel", "opentelemetry-sdk", error) from error
+    provider, owned = provider_of(os.environ)
+    return OpenTelemetryTracer(
+        provider, lambda run: metadata.run(run).traceparent, os.environ, owned=owned
+    )
+
+
 def models_of(settings: Settings) -> ModelFiles:
     """The weights of this machine, which need no database."""
     return ModelFiles(settings.home / "models", artifacts_of(settings))
@@ -148,6 +168,7 @@ class Platform:
         self.verifier = verifier_of(settings)
         self.hooks = hooks_of(settings, self.metadata)
         self.teller = Teller(self.hooks, self.metadata, self.meter)
+        self.tracer = tracer_of(settings, self.metadata)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.
@@ -174,6 +195,8 @@ class Platform:
             teller=self.teller,
             overrides=self.settings.tasks,
             own_resources=offer_from(self.settings.resources),
+            tracer=self.tracer,
+            close_seconds=self.settings.hook_seconds,
         )
 
     def hook_states_of_workers(self) -> Mapping[str, tuple[PluginState, ...]]:
@@ -289,6 +312,7 @@ class Platform:
             coverage=coverage,
             prepare=self._preparation(said) if said.active_tasks else None,
             tidy=self.housekeeping().tidy if runs is None else None,
+            tracer=self.tracer,
         )
 
     def _executor(self, said: WorkerConfiguration, slots: int, units: Units) -> Executor:

@@ -221,7 +221,8 @@ def _resolved(schema: Any, whole: Any) -> Mapping[str, Any]:
         return {}
     reference = schema.get("$ref", "")
     if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        return whole.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
+        found = whole.get("$defs", {}).get(reference.removeprefix("#/$defs/"))
+        return found if isinstance(found, Mapping) else {}
     return schema
 
 
