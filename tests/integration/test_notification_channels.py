@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from email import message_from_bytes
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def test_plugin_tells_what_is_wanted_and_is_done_at_the_end(receiver: Receiver) 
     rules = Notifications((channel(receiver, kinds=("run-failed",)),))
     hooks = Hooks(own={"notifications": lambda: Notifier(rules, {})}, group=None)
     for each in (FAILED, FAILED, Notification("worker-lost", "lost", 1.0, worker="w")):
-        hooks.tell("taskmgr_notify", lambda each=each: each)
+        hooks.tell("taskmgr_notify", partial(attrs.evolve, each))
     hooks.close()
     assert [json.loads(body)["kind"] for _, body in receiver.kept] == ["run-failed"] * 2
     assert hooks.states()[0].state == "ok"

@@ -268,7 +268,11 @@ def test_what_is_waiting_is_bounded() -> None:
     """What does not fit is dropped and counted, and nobody waits."""
     gate = threading.Event()
     delivery = Delivery("ops", capacity=2)
-    assert [delivery.put(gate.wait, "it") for _ in range(3)] == [True, True, False]
+
+    def hold() -> None:
+        gate.wait()
+
+    assert [delivery.put(hold, "it") for _ in range(3)] == [True, True, False]
     assert delivery.dropped == 1
     gate.set()
     delivery.close(5)
