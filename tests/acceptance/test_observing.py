@@ -177,7 +177,7 @@ def test_channels_are_tried_out(taskmgr: CommandLine, receiver: Receiver) -> Non
     """Whatever they want to hear of; who does not take it is named with its reason, code 1."""
     here = observed(taskmgr, receiver)
     assert here("notifications", "test").out == "ops: taken\n"
-    assert json.loads(receiver.bodies("/hook")[0])["kind"] == "test"
+    assert json.loads(receiver.bodies("/hook")[0])["kind"] == "channel-test"
     said = observed(taskmgr, attrs.evolve(receiver, url=AWAY))("notifications", "test", code=1)
     assert re.match(r"ops: 127\.0\.0\.1 cannot be reached: .*refused", said.out)
     assert here.json("notifications", "list") == {

@@ -14,7 +14,9 @@ import attrs
 from taskmgr_core.errors import Problem, SettingsError, nearest
 from taskmgr_plugins.events import Notification, NotificationKind
 
-KINDS = tuple(each for each in get_args(NotificationKind) if each != "test")
+# What somebody is told who tries a channel out, whatever its rules.
+TEST: NotificationKind = "channel-test"
+KINDS = tuple(each for each in get_args(NotificationKind) if each != TEST)
 FORMATS = ("json", "slack")
 # A value that begins so is a variable's name: the secret is not in the file.
 FROM_VARIABLE = "env:"

@@ -13,7 +13,7 @@ from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.errors import NotFoundError, SettingsError
-from taskmgr_core.notification_rules import Channel, Notifications
+from taskmgr_core.notification_rules import TEST, Channel, Notifications
 from taskmgr_core.notifications.plugin import resolved, sender
 from taskmgr_core.notifications.webhook import DeliveryError
 from taskmgr_plugins.events import Notification
@@ -63,7 +63,7 @@ def test_command(session: Session, channels: Sequence[str], as_json: bool) -> in
     has not taken it.
     """
     found = _chosen(session.settings().notifications, channels)
-    notification = Notification("test", "This is a test of taskmgr.", time.time())
+    notification = Notification(TEST, "This is a test of taskmgr.", time.time())
     problems = {each.name: _problem(each, notification) for each in found}
     if as_json:
         session.screen.json(
