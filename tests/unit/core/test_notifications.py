@@ -201,7 +201,7 @@ def test_address_inside_is_no_public_one(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1"])
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
 def test_address_of_the_internet_is_a_public_one(address: str) -> None:
     """Of both families."""
     assert is_public(address)

@@ -33,7 +33,6 @@ from taskmgr_core.specs import (
     Graph,
     GraphStep,
     condition_port,
-    input_port,
     output_port,
 )
 
@@ -97,8 +96,7 @@ class Datasets:
         ports = [output_port(step.id, name) for name in step.outputs]
         places = {port: Place(step_dataset(self.graph, step), _field(port)) for port in ports}
         return [
-            self._output(name, of_it, lambda port: self._sources(step, port), step)
-            for name, of_it in _by_dataset(places)
+            self._output(name, of_it, self._sources, step) for name, of_it in _by_dataset(places)
         ]
 
     def place(self, port: str) -> Place | None:
@@ -138,14 +136,10 @@ class Datasets:
             )
         return OutputDataset(self.namespace, name, facets=facets)
 
-    def _sources(self, step: GraphStep, port: str) -> list[Place]:
-        """The fields outside of a step that a value of it was made from, as it is recorded."""
+    def _sources(self, port: str) -> list[Place]:
+        """The fields outside of a step that a value of it was made from, through its input ports."""
         inner = {edge.source for edge in self.edges if edge.target == port}
-        outer = [
-            edge.source
-            for edge in self.edges
-            if edge.target in inner and edge.target.startswith(input_port(step.id, ""))
-        ]
+        outer = [edge.source for edge in self.edges if edge.target in inner]
         return self._origins(outer)
 
     def _origins(self, ports: Iterable[str]) -> list[Place]:
