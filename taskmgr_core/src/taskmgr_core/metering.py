@@ -27,6 +27,11 @@ _ANEW_SECONDS = SILENT_SECONDS / 4
 _BETWEEN = "\t"
 
 
+def key_of(parts: Sequence[str]) -> str:
+    """What a series is called in the store, from its name and labels."""
+    return _BETWEEN.join([each.replace(_BETWEEN, " ") for each in parts])
+
+
 @attrs.frozen
 class Family:
     """Counters of one name.
@@ -36,6 +41,8 @@ class Family:
         help: what it counts.
         labels: the names of its labels.
         bounds: the upper bounds of the buckets of a histogram, in seconds; empty for a counter.
+        sums: what the sums of a histogram are called.
+        marks: the bounds as texts, the one above all included.
     """
 
     name: str
@@ -43,9 +50,20 @@ class Family:
     labels: tuple[str, ...]
     bounds: tuple[float, ...] = ()
 
+    sums: str = attrs.field(init=False)
+    marks: tuple[str, ...] = attrs.field(init=False)
+
+    @sums.default
+    def _sums(self) -> str:
+        return f"{self.name}_sum"
+
+    @marks.default
+    def _marks(self) -> tuple[str, ...]:
+        return (*(f"{each:g}" for each in self.bounds), "+Inf")
+
     def key(self, labels: Sequence[str], part: str = "") -> str:
         """What a series is called in the store."""
-        return _BETWEEN.join([self.name + part, *(each.replace(_BETWEEN, " ") for each in labels)])
+        return key_of([self.name + part, *labels])
 
 
 _STEP_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -89,6 +107,7 @@ BUILDS = Family(
     ("result",),
     _BUILD_BOUNDS,
 )
+# What is counted besides, as the hits of a cache, is a family here and a call of ``Meter.add``.
 FAMILIES = (
     STEPS, STEP_SECONDS, WAIT_SECONDS, STAGE_SECONDS, FAILURES, RETRIES, RECOVERIES, RUNS, BUILDS,
 )  # fmt: skip
@@ -105,7 +124,7 @@ class Meter:
         self._store = store
         self._lock = threading.Lock()
         self._reporting = threading.Lock()
-        self._counts: dict[str, float] = {}
+        self._counts: dict[tuple[str, ...], float] = {}
         self._reported: dict[str, float] = {}
         self._begun: dict[str, float] = {}
         self._owner = ""
@@ -155,20 +174,20 @@ class Meter:
     def add(self, family: Family, *labels: str, value: float = 1.0) -> None:
         """Count one more."""
         with self._lock:
-            self._add(family.key(labels), family.key([OTHER] * len(labels)), value)
+            self._add((family.name, *labels), value)
 
     def observe(self, family: Family, seconds: float, *labels: str) -> None:
         """Count a duration: in the first bucket that it fits into, and in the sum."""
-        place = bisect.bisect_left(family.bounds, seconds)
-        bound = f"{family.bounds[place]:g}" if place < len(family.bounds) else "+Inf"
-        others = [OTHER] * len(labels)
+        bound = family.marks[bisect.bisect_left(family.bounds, seconds)]
         with self._lock:
-            self._add(family.key([*labels, bound]), family.key([*others, bound]), 1.0)
-            self._add(family.key(labels, "_sum"), family.key(others, "_sum"), seconds)
+            self._add((family.name, *labels, bound), 1.0, kept=1)
+            self._add((family.sums, *labels), seconds)
 
-    def _add(self, key: str, other: str, value: float) -> None:
+    def _add(self, key: tuple[str, ...], value: float, kept: int = 0) -> None:
+        """Add to a series; where there are too many, to one for all others (some labels kept)."""
         if key not in self._counts and len(self._counts) >= MOST_SERIES:
-            key = other
+            end = len(key) - kept
+            key = (key[0], *[OTHER] * (end - 1), *key[end:])
         self._counts[key] = self._counts.get(key, 0.0) + value
 
     # the store
@@ -187,7 +206,7 @@ class Meter:
             return
         with self._reporting:
             with self._lock:
-                counts = dict(self._counts)
+                counts = {key_of(key): value for key, value in self._counts.items()}
             if counts == self._reported:
                 return
             now = time.time() if now is None else now

@@ -137,7 +137,7 @@ class Datasets:
         return OutputDataset(self.namespace, name, facets=facets)
 
     def _sources(self, port: str) -> list[Place]:
-        """The fields outside of a step that a value of it was made from, through its input ports."""
+        """The fields of other datasets that a value was made from, through the input ports."""
         inner = {edge.source for edge in self.edges if edge.target == port}
         outer = [edge.source for edge in self.edges if edge.target in inner]
         return self._origins(outer)
