@@ -14,7 +14,6 @@ from typing import Any
 import attrs
 
 from taskmgr_core.aliases import ALIASES
-from taskmgr_core.overrides import Overrides
 from taskmgr_core.settings import HOME_FOLDER, PREFIX, Settings
 
 INTRODUCTION = """# Settings
@@ -128,7 +127,7 @@ def _rows() -> Iterator[str]:
 def _shown(default: Any) -> str:
     if isinstance(default, Path):
         return "see below"
-    return "" if default in ("", Overrides()) else f"`{default}`"
+    return f"`{default}`" if str(default) else ""
 
 
 if __name__ == "__main__":

@@ -134,7 +134,8 @@ TO_SCHEMA_2 = """
     ALTER TABLE steps DROP COLUMN parent; ALTER TABLE steps DROP COLUMN elements;
     ALTER TABLE steps DROP COLUMN rule; ALTER TABLE steps DROP COLUMN origin;
     ALTER TABLE runs DROP COLUMN deadline; ALTER TABLE runs DROP COLUMN expired_at;
-    ALTER TABLE runs DROP COLUMN retry_of;
+    ALTER TABLE runs DROP COLUMN retry_of; ALTER TABLE runs DROP COLUMN traceparent;
+    DROP TABLE counters;
     DROP INDEX steps_due; DROP INDEX steps_due_in_queue; DROP INDEX runs_by_end;
     ALTER TABLE steps DROP COLUMN resources;
     ALTER TABLE workers DROP COLUMN leave; ALTER TABLE workers DROP COLUMN ping;

@@ -20,6 +20,7 @@ from taskmgr_core.details import recorded_detail
 from taskmgr_core.errors import (
     ConflictError,
     NotFoundError,
+    StoreError,
     TaskmgrError,
 )
 from taskmgr_core.inputs import InputReader
@@ -35,6 +36,7 @@ from taskmgr_core.reruns import NewRun, rerun
 from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.serving import RunningWorker
+from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     Graph,
@@ -105,6 +107,8 @@ class Client:
     teller: Teller
     overrides: Mapping[str, TaskOverride] = attrs.field(factory=dict)
     own_resources: Mapping[str, int] = attrs.field(factory=dict)
+    tracer: Tracer = attrs.field(factory=NoTracer)
+    close_seconds: float = 10.0
     _compiled: CompiledPipelines = attrs.field(factory=CompiledPipelines, init=False, repr=False)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
     _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
@@ -133,6 +137,9 @@ class Client:
         if worker is not None:
             worker.stop(grace=grace)
         self.teller.hooks.close()
+        with contextlib.suppress(StoreError):  # what is counted is no reason to fail
+            self.teller.meter.report(last=True)
+        self.tracer.close(self.close_seconds)
         self.queue.close()
         self.metadata.close()
 
@@ -250,23 +257,28 @@ class Client:
         graph: Graph | None,
         run_id: str,
     ) -> Run:
-        graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
-        documents = self.reader.read(graph, inputs)
-        is_task = isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
-        now = time.time()
-        run = Run(
-            id=run_id,
-            name=graph.name,
-            kind="task" if is_task else "pipeline",
-            graph=graph,
-            status="running",
-            created_at=now,
-        )
-        values = [
-            recorded(name, document, type_name(graph.schemas[name]), "")
-            for name, document in documents.items()
-        ]
-        return self._start(NewRun(run, first_steps(run, now), values))
+        name = what if isinstance(what, str) else what.pipeline
+        with self.tracer.submitting(name, run_id) as traceparent:
+            graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
+            documents = self.reader.read(graph, inputs)
+            is_task = (
+                isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
+            )
+            now = time.time()
+            run = Run(
+                id=run_id,
+                name=graph.name,
+                kind="task" if is_task else "pipeline",
+                graph=graph,
+                status="running",
+                created_at=now,
+                traceparent=traceparent,
+            )
+            values = [
+                recorded(name, document, type_name(graph.schemas[name]), "")
+                for name, document in documents.items()
+            ]
+            return self._start(NewRun(run, first_steps(run, now), values))
 
     def _start(self, new: NewRun) -> Run:
         self.metadata.create_run(new.run, new.steps, new.values, new.edges)
@@ -277,7 +289,10 @@ class Client:
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
-        return self._start(rerun(self.metadata, run_id, first, new_run_id(), time.time())).id
+        new = rerun(self.metadata, run_id, first, new_run_id(), time.time())
+        with self.tracer.submitting(new.run.name, new.run.id) as traceparent:
+            run = attrs.evolve(new.run, traceparent=traceparent)
+            return self._start(attrs.evolve(new, run=run)).id
 
     def run(
         self,

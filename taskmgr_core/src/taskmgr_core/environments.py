@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import attrs
 import uuid_utils
@@ -41,6 +41,15 @@ from taskmgr_core.uv import POLL_SECONDS, Interpreter, NoPythonError, Uv, never,
 SPARE_SECONDS = 60.0
 
 OnProgress = Callable[[str], None]
+
+
+class OnBuilt(Protocol):
+    """Told how long a building took."""
+
+    def __call__(self, seconds: float, /, *, built: bool) -> None:
+        """Arguments: its seconds, and whether it succeeded."""
+
+
 Cancelled = Callable[[], bool]
 
 
@@ -123,12 +132,14 @@ class Environments:
         artifacts: where wheels and locks come from.
         uv: builds them.
         bytecode: where the bytecode of their packages is kept; by default with them.
+        on_built: told of each building: its seconds, and ``built=`` whether it succeeded.
     """
 
     folder: Path = attrs.field(converter=_absolute)
     artifacts: ArtifactStore
     uv: Uv
     bytecode: Path | None = None
+    on_built: OnBuilt = lambda _, *, built: None  # noqa: ARG005
 
     def ensure(
         self,
@@ -284,10 +295,14 @@ class Environments:
     def _build_reporting(
         self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled
     ) -> None:
+        began, built = time.monotonic(), False
         try:
             self._build(environment, on_progress, cancelled)
+            built = True
         except OSError as error:
             raise _unwritable(environment.path, error) from error
+        finally:
+            self.on_built(time.monotonic() - began, built=built)
 
     def _build(
         self, environment: Environment, on_progress: OnProgress, cancelled: Cancelled

@@ -69,6 +69,20 @@ class SettingsError(TaskmgrError):
     """A setting has a value that it cannot have."""
 
 
+def not_installed(extra: str, distribution: str, error: ModuleNotFoundError) -> SettingsError:
+    """What is asked for needs an extra of taskmgr-core that is not installed.
+
+    Arguments:
+        extra: its name.
+        distribution: what it installs.
+        error: of the import.
+    """
+    return SettingsError(
+        f"{distribution} is not installed here ({error}); install it beside taskmgr: "
+        f"pip install 'taskmgr-core[{extra}]'"
+    )
+
+
 class NotFoundError(TaskmgrError):
     """A name or id that is not known; the message has the nearest one."""
 

@@ -8,12 +8,11 @@ The environment is read once, by ``load``.
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import attrs
@@ -23,15 +22,29 @@ from taskmgr_core.addresses import without_secrets
 from taskmgr_core.aliases import completed
 from taskmgr_core.errors import SettingsError, nearest
 from taskmgr_core.hooks.choice import Choice
+from taskmgr_core.notification_rules import Notifications, read_notifications
 from taskmgr_core.overrides import Overrides, TaskOverride, read_overrides
+from taskmgr_core.setting_checks import (
+    at_least,
+    between,
+    bounds_of,
+    folder_of,
+    one_of,
+    paths_of,
+    wrong_in,
+)
 from taskmgr_core.specs.resources import offer_from
 
-MOST_SLOTS = 1000
 HOME_FOLDER = ".taskmgr"
 PREFIX = "TASKMGR_"
 SET = "(set)"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _OTHER_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
+
+# What stands in a table of the file, and in JSON in its variable.
+TABLES: Mapping[type, Callable[[Any, str], Any]] = MappingProxyType(
+    {Notifications: read_notifications, Overrides: read_overrides}
+)
 
 
 def _setting(
@@ -54,78 +67,10 @@ def _secret(text: str) -> Any:
     return _setting("", text, show=lambda value: SET if value else "")
 
 
-def _one_of(*allowed: str) -> Callable[[Any], str | None]:
-    wrong = f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}"
-    return lambda value: None if value in allowed else wrong
-
-
-def _at_least(minimum: float) -> Callable[[Any], str | None]:
-    wrong = f"it must be at least {minimum:g}"
-    return lambda value: None if minimum <= value < math.inf else wrong
-
-
-def _between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
-    wrong = f"it must be {minimum:g} to {maximum:g}"
-    return lambda value: None if minimum <= value <= maximum else wrong
-
-
-def bounds_of(text: str) -> tuple[int, int] | None:
-    """The bounds in a text such as ``1,8``; None for an empty one.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    if not text.strip():
-        return None
-    found = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)
-    if found is None:
-        raise ValueError(f"{text!r}: allowed is MIN,MAX, as 1,8")
-    fewest, most = int(found[1]), int(found[2])
-    if not 1 <= fewest <= most <= MOST_SLOTS:
-        raise ValueError(f"{text!r}: allowed is 1 <= MIN <= MAX <= {MOST_SLOTS}")
-    return fewest, most
-
-
-def _folder_of(text: str) -> Path:
-    """The folder that a text names.
-
-    Raises:
-        ValueError: it begins with a user that is not there.
-    """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError("it names no user's folder; give a path") from error
-
-
-def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
-    def wrong(text: str) -> str | None:
-        try:
-            read(text)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    return wrong
-
-
-def paths_of(text: str) -> tuple[Path, ...]:
-    """The paths of a text such as ``/data/weights:/opt/licences``.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    found = [each.strip() for each in text.split(os.pathsep) if each.strip()]
-    for each in found:
-        if not Path(each).is_absolute():
-            raise ValueError(f"{each!r} is no absolute path; begin it with /")
-    return tuple(map(Path, found))
-
-
-_no_paths = _wrong(paths_of)
-_no_resources = _wrong(offer_from)
-_no_bounds = _wrong(bounds_of)
-_no_folder = _wrong(_folder_of)
+_no_paths = wrong_in(paths_of)
+_no_resources = wrong_in(offer_from)
+_no_bounds = wrong_in(bounds_of)
+_no_folder = wrong_in(folder_of)
 
 
 @attrs.frozen
@@ -152,16 +97,16 @@ class Settings:
     history_days: float = _setting(
         0.0,
         "Days that ended runs and their logs are kept in MongoDB; 0 for ever.",
-        _at_least(0),
+        at_least(0),
     )
     slots: int = _setting(
-        0, "Steps that a worker runs at once; 0 for the number of CPU cores.", _at_least(0)
+        0, "Steps that a worker runs at once; 0 for the number of CPU cores.", at_least(0)
     )
     threads: int = _setting(
         0,
         "Threads that OpenCV, BLAS and OpenMP use in a step; 0 for the CPU cores divided by the "
         "slots. To be set where several workers share a machine.",
-        _at_least(0),
+        at_least(0),
     )
     autoscale: str = _setting(
         "",
@@ -176,32 +121,32 @@ class Settings:
         _no_resources,
     )
     warm_runners: int = _setting(
-        8, "Idle runner processes that a worker keeps, models loaded.", _at_least(0)
+        8, "Idle runner processes that a worker keeps, models loaded.", at_least(0)
     )
-    heartbeat: float = _setting(2.0, "Seconds between the beats of a worker.", _at_least(0.05))
+    heartbeat: float = _setting(2.0, "Seconds between the beats of a worker.", at_least(0.05))
     lost_after: float = _setting(
-        4.0, "Seconds without a beat until a worker counts as lost.", _at_least(0.1)
+        4.0, "Seconds without a beat until a worker counts as lost.", at_least(0.1)
     )
     lost_attempts: int = _setting(
-        3, "Workers that may be lost over one step before it is quarantined.", _at_least(1)
+        3, "Workers that may be lost over one step before it is quarantined.", at_least(1)
     )
     retry_delay: float = _setting(
-        1.0, "Seconds before the first retry of a step; doubled each time.", _at_least(0)
+        1.0, "Seconds before the first retry of a step; doubled each time.", at_least(0)
     )
     inline_bytes: int = _setting(
-        65_536, "A field value with more bytes of JSON is stored as a file.", _at_least(256)
+        65_536, "A field value with more bytes of JSON is stored as a file.", at_least(256)
     )
     log_bytes: int = _setting(
-        1_000_000, "Bytes of output that are kept of one attempt.", _at_least(0)
+        1_000_000, "Bytes of output that are kept of one attempt.", at_least(0)
     )
     image_megapixels: int = _setting(
-        150, "Pictures with more million pixels are refused (at most 178).", _between(1, 178)
+        150, "Pictures with more million pixels are refused (at most 178).", between(1, 178)
     )
     isolation: str = _setting(
         "auto",
         "What keeps tasks from the files of others and from the network: auto as far as this "
         "machine can (`taskmgr doctor` says how far), require or no task is run, off.",
-        _one_of("auto", "off", "require"),
+        one_of("auto", "off", "require"),
     )
     readable: str = _setting(
         "",
@@ -219,58 +164,58 @@ class Settings:
         1024,
         "Files that a process of a task may have open, no fewer than 64; 0 for as many as the "
         "worker.",
-        _at_least(0),
+        at_least(0),
     )
     file_mb: int = _setting(
-        10_000, "Size of a file that a task may write; 0 for no limit.", _at_least(0)
+        10_000, "Size of a file that a task may write; 0 for no limit.", at_least(0)
     )
     processes: int = _setting(
-        256, "Processes that a task may be, with all that it starts; 0 for no limit.", _at_least(0)
+        256, "Processes that a task may be, with all that it starts; 0 for no limit.", at_least(0)
     )
     environments_mb: int = _setting(
         20_000,
         "Size that `taskmgr env gc`, and each worker once a minute, bring the virtualenvs of this "
         "machine down to; 0 for no limit.",
-        _at_least(0),
+        at_least(0),
     )
     models_mb: int = _setting(
         0,
         "Size that `taskmgr models gc`, and each worker once a minute, bring this machine's copies "
         "of weights down to; 0 for no limit.",
-        _at_least(0),
+        at_least(0),
     )
     cache_mb: int = _setting(
         0,
         "Size that `taskmgr artifacts gc`, and each worker once a minute, bring this machine's "
         "copies of what is in S3 down to, weights left out; 0 for no limit.",
-        _at_least(0),
+        at_least(0),
     )
     hooks: str = _setting(
         "all",
         "Hook plugins that are used: all, none, their names with a comma between them, or -NAME "
         "for all but that one.",
-        _wrong(Choice.of),
+        wrong_in(Choice.of),
     )
     hook_seconds: float = _setting(
         10.0,
         "Seconds that a call of a hook may take: a plugin that takes longer is told no more until "
         "it is done. What is not done at the end of a process is waited for as long.",
-        _at_least(0.1),
+        at_least(0.1),
     )
     hook_queue: int = _setting(
-        1000, "Events that may wait for each hook plugin; more are dropped.", _at_least(1)
+        1000, "Events that may wait for each hook plugin; more are dropped.", at_least(1)
     )
     slow_step: float = _setting(
         0.5,
         "Part of its timeout after which a step that still runs is notified of as slow; 0 for "
         "never.",
-        _at_least(0),
+        at_least(0),
     )
     signatures: Literal["off", "warn", "require"] = _setting(
         "off",
         "What becomes of a task version that no key trusted here has signed: off runs it, warn "
         "runs it and says so once in the log, require fails its steps.",
-        _one_of("off", "warn", "require"),
+        one_of("off", "warn", "require"),
     )
     signing_key: str = _setting(
         "", "Id or name of the key that publish signs with, where there are several."
@@ -284,12 +229,12 @@ class Settings:
     log_level: str = _setting(
         "info",
         "What a worker tells: debug, info, warning or error.",
-        _one_of(*LOG_LEVELS),
+        one_of(*LOG_LEVELS),
     )
     log_file_mb: int = _setting(
-        10, "Size at which a worker begins another file in its log folder.", _at_least(1)
+        10, "Size at which a worker begins another file in its log folder.", at_least(1)
     )
-    log_files: int = _setting(5, "Full files of each log that are kept.", _at_least(0))
+    log_files: int = _setting(5, "Full files of each log that are kept.", at_least(0))
     index_token: str = _secret(
         "Token that `taskmgr index serve` asks its clients for, at least 16 letters, digits and "
         "any of -._~. Default: one that is made and kept in the home.",
@@ -297,6 +242,20 @@ class Settings:
     tasks: Mapping[str, TaskOverride] = _setting(
         Overrides(),
         "Queue, priority and timeout of tasks, where they are not to be what the plugin says.",
+    )
+    notifications: Notifications = _setting(  # noqa: RUF009 - as above
+        Notifications(), "Who is told by webhook and e-mail of what a person may want to know."
+    )
+    openlineage: Literal["off", "on"] = _setting(
+        "off",
+        "Whether runs are told to an OpenLineage receiver; which one, openlineage.yml and "
+        "OPENLINEAGE_* say.",
+        one_of("off", "on"),
+    )
+    traces: Literal["off", "on"] = _setting(
+        "off",
+        "Whether runs and steps are spans of OpenTelemetry; where they go, OTEL_* say.",
+        one_of("off", "on"),
     )
 
     @property
@@ -454,9 +413,9 @@ def _read(file: Path) -> dict[str, Any]:
 def _parsed(text: str, field: attrs.Attribute[Any], place: str) -> Any:
     """A setting from an environment variable's text."""
     kind: type = type(field.default)
-    if kind is Overrides:
+    if kind in TABLES:
         try:
-            return read_overrides(json.loads(text), place)
+            return TABLES[kind](json.loads(text), place)
         except ValueError as error:
             raise SettingsError(f"{place}: not JSON: {error}") from error
     try:
@@ -468,8 +427,8 @@ def _parsed(text: str, field: attrs.Attribute[Any], place: str) -> Any:
 def _typed(value: Any, field: attrs.Attribute[Any], place: str) -> Any:
     """A setting from the configuration file."""
     kind = type(field.default)
-    if kind is Overrides:
-        return read_overrides(value, place)
+    if kind in TABLES:
+        return TABLES[kind](value, place)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or isinstance(value, bool):

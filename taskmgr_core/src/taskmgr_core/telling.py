@@ -9,6 +9,7 @@ import attrs
 
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.hooks import Hooks
+from taskmgr_core.metering import Meter
 from taskmgr_core.specs import Claim, Outcome, Run, Step
 from taskmgr_core.stores.metadata import MetadataStore, Progress
 from taskmgr_plugins.events import (
@@ -32,10 +33,12 @@ class Teller:
     Attributes:
         hooks: who is told.
         metadata: where the rest of what they are told is read.
+        meter: counts it.
     """
 
     hooks: Hooks
     metadata: MetadataStore
+    meter: Meter = attrs.field(factory=Meter)
 
     def run_started(self, run: Run) -> None:
         """A run is recorded."""
@@ -47,6 +50,7 @@ class Teller:
         """What was recorded may have ended a run."""
         if not progress.ended:
             return
+        self.meter.run_ended(progress.run_status)
         self.hooks.tell(RUN_ENDED, lambda: self._run_ended(run_id))
         if progress.run_status == "failed":
             self.hooks.tell(NOTIFY, lambda: _run_failed(self._run_ended(run_id)))
@@ -62,6 +66,7 @@ class Teller:
 
         A step that has begun to be run for each element of a list has not ended by that.
         """
+        self.meter.step_ended(claim, outcome)
         if outcome.status != "mapping" and self.hooks.wants(STEP_ENDED):
             failure = outcome.failure
             event = StepEnded(
@@ -83,6 +88,8 @@ class Teller:
             now: as it is recorded now.
         """
         quarantined = now.failure is not None and now.failure.code == "quarantined"
+        if quarantined:
+            self.meter.quarantined(held)
         message = now.failure.message if quarantined and now.failure else "its worker is lost"
         event = StepEnded(
             **_attempt(held),

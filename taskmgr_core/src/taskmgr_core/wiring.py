@@ -6,15 +6,17 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import SettingsError
+from taskmgr_core.errors import SettingsError, not_installed
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
+from taskmgr_core.metering import Meter
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.orchestrator.validation import Validator
@@ -23,9 +25,11 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import Units
-from taskmgr_core.settings import Settings, load, paths_of
+from taskmgr_core.setting_checks import paths_of
+from taskmgr_core.settings import Settings, load
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
+from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
@@ -72,11 +76,51 @@ def verifier_of(settings: Settings) -> Verifier:
     return Verifier(keyring_of(settings), settings.signatures)
 
 
-def hooks_of(settings: Settings) -> Hooks:
+def hooks_of(settings: Settings, metadata: MetadataStore) -> Hooks:
     """The hook plugins of this process, none of them imported yet."""
-    own = {"log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")}
+    own: dict[str, Callable[[], object]] = {
+        "log": lambda: importlib.import_module("taskmgr_core.hooks.logging_plugin")
+    }
+    if settings.notifications.channels:
+        own["notifications"] = partial(_notifier, settings)
+    if settings.openlineage == "on":
+        own["openlineage"] = partial(_lineage_teller, metadata)
     choice = Choice.of(settings.hooks)
     return Hooks(choice, settings.hook_seconds, settings.hook_queue, own)
+
+
+def _notifier(settings: Settings) -> object:
+    from taskmgr_core.notifications.plugin import Notifier
+
+    return Notifier(settings.notifications, os.environ)
+
+
+def _lineage_teller(metadata: MetadataStore) -> object:
+    try:
+        from taskmgr_core.lineage_events.events import namespace_of
+        from taskmgr_core.lineage_events.plugin import LineageTeller
+    except ModuleNotFoundError as error:
+        raise not_installed("openlineage", "openlineage-python", error) from error
+    return LineageTeller(metadata, namespace_of())
+
+
+def tracer_of(settings: Settings, metadata: MetadataStore) -> Tracer:
+    """What makes spans of runs.
+
+    Raises:
+        SettingsError: OpenTelemetry, or an exporter that is asked for, is not installed.
+    """
+    if settings.traces == "off":
+        return NoTracer()
+    try:
+        from taskmgr_core.telemetry.providers import provider_of
+        from taskmgr_core.telemetry.tracer import OpenTelemetryTracer
+    except ModuleNotFoundError as error:
+        raise not_installed("otel", "opentelemetry-sdk", error) from error
+    provider, owned = provider_of(os.environ)
+    return OpenTelemetryTracer(
+        provider, lambda run: metadata.run(run).traceparent, os.environ, owned=owned
+    )
 
 
 def models_of(settings: Settings) -> ModelFiles:
@@ -116,11 +160,15 @@ class Platform:
         self.queue = queue_of(settings, self.metadata)
         self.validator = Validator()
         self.uv = Uv.find(os.environ)
-        self.environments = Environments(home / "environments", self.artifacts, self.uv)
+        self.meter = Meter(self.metadata.counters)
+        self.environments = Environments(
+            home / "environments", self.artifacts, self.uv, on_built=self.meter.environment_built
+        )
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
-        self.hooks = hooks_of(settings)
-        self.teller = Teller(self.hooks, self.metadata)
+        self.hooks = hooks_of(settings, self.metadata)
+        self.teller = Teller(self.hooks, self.metadata, self.meter)
+        self.tracer = tracer_of(settings, self.metadata)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.
@@ -147,6 +195,8 @@ class Platform:
             teller=self.teller,
             overrides=self.settings.tasks,
             own_resources=offer_from(self.settings.resources),
+            tracer=self.tracer,
+            close_seconds=self.settings.hook_seconds,
         )
 
     def hook_states_of_workers(self) -> Mapping[str, tuple[PluginState, ...]]:
@@ -262,6 +312,7 @@ class Platform:
             coverage=coverage,
             prepare=self._preparation(said) if said.active_tasks else None,
             tidy=self.housekeeping().tidy if runs is None else None,
+            tracer=self.tracer,
         )
 
     def _executor(self, said: WorkerConfiguration, slots: int, units: Units) -> Executor:

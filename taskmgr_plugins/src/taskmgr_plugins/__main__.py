@@ -85,7 +85,8 @@ class RunnerProcess:
         load = time.perf_counter() - started
         self._go_home()
         self._converter.paths = frame.get("artifacts", {})
-        outputs, seconds = loaded.call(frame["inputs"])
+        with _traced(frame):
+            outputs, seconds = loaded.call(frame["inputs"])
         return {"kind": "result", "outputs": outputs, "seconds": {"load": load, **seconds}}
 
     def _go_home(self) -> None:
@@ -109,6 +110,15 @@ class RunnerProcess:
                 raise TaskmgrError(f"{self._distribution} has no task {name!r}")
             self._loaded[name] = LoadedTask(tasks[name], frame.get("models", {}), self._converter)
         return self._loaded[name]
+
+
+def _traced(frame: Frame) -> contextlib.AbstractContextManager[None]:
+    """What the task's own spans belong to, where its worker traces the attempt."""
+    if not frame.get("traceparent"):
+        return contextlib.nullcontext()
+    from taskmgr_plugins import telemetry  # seldom needed
+
+    return telemetry.continued(str(frame["traceparent"]))
 
 
 def _error_frame(error: BaseException, folder: Path) -> Frame:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 import attrs
 
-NotificationKind = Literal["run-failed", "step-quarantined", "step-slow", "worker-lost"]
+NotificationKind = Literal[
+    "channel-test", "run-failed", "step-quarantined", "step-slow", "worker-lost"
+]
 
 
 @attrs.frozen
@@ -110,7 +112,7 @@ class Notification:
     """Something that a person may want to know.
 
     Attributes:
-        kind: what it is about; there may be more kinds in later versions.
+        kind: what it is about, there may be more kinds in later versions.
         message: what happened, for people.
         time: UTC seconds since 1970.
         run: the run's id; empty where it is about none.

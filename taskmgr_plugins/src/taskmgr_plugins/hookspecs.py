@@ -130,3 +130,14 @@ def taskmgr_notify(notification: Notification) -> None:
     Arguments:
         notification: what happened.
     """
+
+
+@hookspec
+def taskmgr_close(seconds: float) -> None:
+    """Finish what is under way, because the process ends.
+
+    Called once in each process in which the plugin was told something, as the last call.
+
+    Arguments:
+        seconds: that are left for it; what takes longer is given up.
+    """

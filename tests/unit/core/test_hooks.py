@@ -392,3 +392,33 @@ def test_damaged_metadata_of_a_distribution_stops_nobody(
         hooks = Hooks()
         assert hooks.states(load=True) == ()
     assert "the installed plugins cannot be listed" in caplog.text
+
+
+CLOSES = """
+heard = []
+
+@hookimpl
+def taskmgr_notify(notification):
+    time.sleep(0.05)
+    heard.append(notification)
+
+@hookimpl
+def taskmgr_close(seconds):
+    heard.append(seconds)
+"""
+
+
+def test_plugin_is_told_of_the_end_after_all_else(site: Site) -> None:
+    """Once, as the last call, with the seconds that are left; one that was told nothing is not."""
+    module, idle = site.install("acme", CLOSES), site.install("idle", CLOSES)
+    hooks = site.hooks(seconds=5, choice="acme")
+    for each in ("a", "b"):
+        hooks.tell(NOTIFY, partial(str, each))
+    hooks.close()
+    *told, seconds = heard(module)
+    assert told == ["a", "b"]
+    assert isinstance(seconds, float)
+    assert 3 < seconds < 5
+    untold = site.hooks(choice="idle")
+    untold.close()
+    assert heard(idle) == []

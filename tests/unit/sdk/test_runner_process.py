@@ -234,3 +234,26 @@ def test_runner_without_its_arguments_says_which() -> None:
     )
     assert result.returncode == 2
     assert "--distribution" in result.stderr
+
+
+TRACED = """
+import os
+from opentelemetry import trace
+
+@task
+def traced(ignored: str = "") -> str:
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x} {os.environ.get('TRACEPARENT', '')}"
+
+TASKS = [traced]
+"""
+
+
+def test_task_continues_the_trace_of_its_worker(start_runner: Start) -> None:
+    """By its current span and by the variable, for this call alone."""
+    runner = start_runner(TRACED, "traced")
+    call = {"kind": "call", "task": "traced", "inputs": {}}
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    answer = runner.ask({**call, "traceparent": parent})
+    assert answer["outputs"] == {"result": f"0af7651916cd43dd8448eb211c80319c {parent}"}
+    assert runner.ask(call)["outputs"] == {"result": f"{0:032x} "}

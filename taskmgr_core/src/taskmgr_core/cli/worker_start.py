@@ -148,6 +148,7 @@ class WorkerStart:
                 raise worker.trouble
         finally:
             platform.hooks.close()
+            platform.tracer.close(self.settings.hook_seconds)
             platform.queue.close()
             platform.metadata.close()
 

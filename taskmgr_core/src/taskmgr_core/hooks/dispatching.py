@@ -25,6 +25,9 @@ from taskmgr_plugins.hookspecs import HOOKS_GROUP
 _LOGGER = logging.getLogger("taskmgr_core.hooks")
 
 OWN = "taskmgr"
+CLOSE = "taskmgr_close"
+# Of the time at the end, what is kept back for a plugin to return.
+SPARE_SECONDS = 0.2
 
 
 @attrs.frozen
@@ -152,6 +155,9 @@ class Hooks:
         if self._thread is not None:
             self._thread.join(max(deadline - time.monotonic(), 0))
         left = len(self._incoming)
+        for each in self._plugins or []:
+            if CLOSE in each.hooks:
+                each.tell(CLOSE, max(deadline - time.monotonic() - SPARE_SECONDS, 0.0))
         for each in self._plugins or []:
             given_up = each.close(deadline)
             left += given_up

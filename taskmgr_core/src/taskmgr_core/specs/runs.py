@@ -103,6 +103,8 @@ class Run:
         created_at, finished_at: UTC seconds since 1970.
         cancel_requested: whether somebody asked to cancel it.
         retry_of: the run that it does again in part; empty for none.
+        traceparent: the span that its steps belong to, as W3C Trace Context writes it; empty
+            where nobody traces it.
     """
 
     id: str
@@ -115,6 +117,7 @@ class Run:
     cancel_requested: bool = False
     failure: Failure | None = None
     retry_of: str = ""
+    traceparent: str = ""
 
 
 @attrs.frozen

@@ -64,6 +64,7 @@ class Claim:
         values: source port id -> its recorded value, for every input that is no constant.
         units: the units that the worker keeps for it: resource -> their numbers.
         element: the index of the element that it is for; None where it is for none.
+        traceparent: the span of this attempt; empty where nobody traces it.
     """
 
     step: Step
@@ -71,6 +72,7 @@ class Claim:
     values: Mapping[str, FieldValue]
     units: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
     element: int | None = None
+    traceparent: str = ""
 
 
 @attrs.frozen

@@ -206,6 +206,8 @@ class Executor:
                 lease.load(step.task, step.memory_mb, cancelled, output)
                 placed = lease.runner.placed(paths)
                 frame = call_frame(step.task, lease.models, documents, placed)
+                if claim.traceparent:  # a key that a runner of an older SDK ignores
+                    frame["traceparent"] = claim.traceparent
                 answer = lease.runner.request(frame, limits=limits, output=output)
                 found = answer["outputs"]
                 written = take_files(found, lease.runner.folder, self.artifacts, paths)

@@ -8,7 +8,7 @@ import attrs
 
 from taskmgr_core.specs import Claim, Step, Worker
 from taskmgr_core.stores.metadata import Progress
-from taskmgr_core.telling import NOTIFY, RUN_ENDED, STEP_ENDED, Teller
+from taskmgr_core.telling import Teller
 
 
 @attrs.define
@@ -53,9 +53,7 @@ class Reporter:
 
     def released(self, steps: Sequence[Step]) -> None:
         """Steps were taken back from workers that are lost."""
-        hooks = self.teller.hooks
-        if not any(map(hooks.wants, (NOTIFY, RUN_ENDED, STEP_ENDED))):
-            return
+        self.teller.meter.recovered(steps)
         metadata = self.teller.metadata
         for run in dict.fromkeys(each.run for each in steps):
             recorded = {each.id: each for each in metadata.steps(run)}

@@ -19,6 +19,7 @@ from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Announcement, Feed, Queue
+from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
 from taskmgr_core.telling import Teller
@@ -29,6 +30,7 @@ from taskmgr_core.worker.reporting import Reporter
 
 _LOGGER = logging.getLogger(__name__)
 
+NO_TRACER = NoTracer()
 LOOKS_UNTIL_LOST = 6
 STALLED_SECONDS = 15.0
 TEND_SECONDS = 1.0
@@ -94,6 +96,7 @@ class WorkerProcess:
         coverage: what can be run here; None for everything.
         prepare: done before the first claim, in a thread; asked whether to break off.
         tidy: done once a minute, in a thread.
+        tracer: makes a span of each attempt.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class WorkerProcess:
         coverage: Coverage | None = None,
         prepare: Callable[[Callable[[], bool]], None] | None = None,
         tidy: Callable[[], None] | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.told = Orders()  # what it was told to do; once to leave, then stop it
@@ -139,6 +143,7 @@ class WorkerProcess:
         self._answered = ""
         self._prepare = prepare
         self._tidy = tidy
+        self._tracer = tracer
         self._leaving = threading.Event()
         self._starting = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -185,6 +190,7 @@ class WorkerProcess:
         self._queue.wake()
         self._supervisor.join()
         self._executor.pool.close()
+        self._try("counting", partial(self._teller.meter.report, last=True))
         with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
             self._metadata.remove_worker(self.id)
 
@@ -237,6 +243,9 @@ class WorkerProcess:
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
         self._teller.step_started(claim)
+        span, outcome, progress = self._tracer.attempt(claim), None, Progress(recorded=False)
+        if span.traceparent:
+            claim = running.claim = attrs.evolve(claim, traceparent=span.traceparent)
         try:
             # What it is given and what it makes stays on this machine until it is recorded.
             with self._executor.artifacts.files.using():
@@ -251,6 +260,7 @@ class WorkerProcess:
         finally:
             with self._lock:
                 del self._running[key]
+            span.end(outcome, recorded=progress.recorded)
         seconds = outcome.seconds.get("total", 0.0)
         _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
         if not progress.recorded:
@@ -305,11 +315,13 @@ class WorkerProcess:
     def _supervise(self) -> None:
         seen = self._queue.changes()
         due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend", "expire"), 0.0)
+        due["count"] = self._timing.heartbeat + time.monotonic()
         due["orders"] = math.inf  # they come with each beat; in between only when it rings
         deaf_until = 0.0
         last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
             "beat": (self._timing.heartbeat, self._beat),
+            "count": (self._timing.heartbeat, self._teller.meter.report),
             "recover": (self._timing.lost_after / LOOKS_UNTIL_LOST, self._recover),
             "orders": (math.inf, self._look_for_orders),
             "holds": (self._timing.holds, self._check_holds),

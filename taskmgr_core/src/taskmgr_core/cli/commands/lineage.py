@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -16,6 +17,7 @@ from taskmgr_core.cli.trace_views import TITLES, page_tree, traces_mermaid, wort
 from taskmgr_core.cli.views import lineage_view, page_view
 from taskmgr_core.client import TRACE_PAGE
 from taskmgr_core.elements import of_element
+from taskmgr_core.errors import not_installed
 from taskmgr_core.report.formats import short_digest
 from taskmgr_core.tracing import Page
 
@@ -28,6 +30,7 @@ from taskmgr_core.tracing import Page
         "taskmgr lineage 3f9a2c1b --down",
         "taskmgr lineage 3f9a2c1b --element '002[3]'",
         "taskmgr lineage 3f9a2c1b --mermaid > lineage.mmd",
+        "taskmgr lineage 3f9a2c1b --openlineage events.ndjson",
         "taskmgr lineage --of photo.jpg",
         "taskmgr lineage --of photo.jpg --mermaid > lineage.mmd",
     ],
@@ -63,6 +66,13 @@ from taskmgr_core.tracing import Page
     help="Of a step with `map`, as 002[3]: the lineage of one element.",
 )
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print a Mermaid flowchart.")
+@click.option(
+    "--openlineage",
+    "events",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the run as events of OpenLineage, a line of JSON each; - for stdout.",
+)
 @json_option
 @click.pass_obj
 def lineage_command(
@@ -74,6 +84,7 @@ def lineage_command(
     down: bool,
     element: str | None,
     as_mermaid: bool,
+    events: Path | None,
     as_json: bool,
 ) -> None:
     """Show which value was made from which.
@@ -84,12 +95,15 @@ def lineage_command(
     """
     if sum(each is not None for each in (run, of, cursor)) != 1:
         raise click.UsageError("give a run, or --of FILE, or --next CURSOR")
-    if as_json and as_mermaid:
-        raise click.UsageError("--json and --mermaid exclude each other")
+    if as_json + as_mermaid + (events is not None) > 1:
+        raise click.UsageError("--json, --mermaid and --openlineage exclude one another")
     if run is None:
-        if down or element:
-            raise click.UsageError("--down and --element are for a run, not for --of")
+        if down or element or events:
+            raise click.UsageError("--down, --element and --openlineage are for a run")
         _trace(session, of, cursor, limit, as_json=as_json, chart=as_mermaid)
+        return
+    if events is not None:
+        _write_events(session, run, events)
         return
     with session.client() as client:
         detail = client.models.lineage().completed(client.detail(run))
@@ -104,6 +118,21 @@ def lineage_command(
     else:
         tree = tree_down if down else tree_up
         session.screen.print(tree(session.screen, detail))
+
+
+def _write_events(session: Session, run: str, path: Path) -> None:
+    """Write a run as events of OpenLineage."""
+    try:  # it is an extra, and slow to import
+        from taskmgr_core.lineage_events.events import namespace_of
+        from taskmgr_core.lineage_events.export import as_lines, exported
+    except ModuleNotFoundError as error:
+        raise not_installed("openlineage", "openlineage-python", error) from error
+    with session.client() as client:
+        found = exported(client.detail(run), namespace_of())
+    with click.open_file(str(path), "w", encoding="utf-8", atomic=str(path) != "-") as opened:
+        opened.write(as_lines(found))
+    if str(path) != "-":
+        session.screen.line(plain(f"{len(found)} events in {path}"))
 
 
 def _trace(

@@ -33,6 +33,7 @@ from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, ever
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
+from taskmgr_core.stores.mongodb.counters import MongoCounters
 from taskmgr_core.stores.mongodb.database import Database
 from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.runs import Runs
@@ -55,6 +56,7 @@ class MongoMetadata:
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
         self.schedules = MongoSchedules(self._database)
+        self.counters = MongoCounters(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)

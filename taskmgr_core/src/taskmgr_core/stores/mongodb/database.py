@@ -75,6 +75,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
+    "counters": (IndexModel([("seen_at", ASCENDING)], name="by_time"),),
 }
 
 
@@ -134,6 +135,7 @@ class Database:
         self.runs: Collection[Document] = database["runs"]
         self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
+        self.counters: Collection[Document] = database["counters"]
         self.log: Collection[Document] = database["log"]
         self._database = database
 

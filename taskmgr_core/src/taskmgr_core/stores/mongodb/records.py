@@ -20,6 +20,7 @@ so that no transaction over several documents is needed::
     deadline        when they are over; absent once it has ended or was told so
     expired_at      when it was told so; absent before
     retry_of        the run that it does again in part
+    traceparent     the span that its steps belong to; absent where nobody traces it
     revision        grows with each change
     expires_at      when the server forgets it
 
@@ -105,6 +106,8 @@ def new_run(
         "rules": {each.id: text for each in run.graph.steps if (text := rule_text(each))},
         "retry_of": run.retry_of,
     }
+    if run.traceparent:
+        document["traceparent"] = run.traceparent
     if (deadline := deadline_of(run)) is not None:
         document |= {"deadline": deadline, "time_limit": run.graph.timeout}
     look = earliest_look(document)
@@ -131,6 +134,7 @@ def run_from(document: Document) -> Run:
         cancel_requested=document["cancel_requested"],
         failure=told_failure(document["failure"], f"the stored run {document['_id']}"),
         retry_of=document.get("retry_of", ""),
+        traceparent=document.get("traceparent", ""),
     )
 
 

@@ -58,8 +58,8 @@ def create(
 ) -> None:
     """See ``MetadataStore.create_run``."""
     connection.execute(
-        "INSERT INTO runs (id, short, name, kind, status, created_at, graph, deadline, retry_of)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO runs (id, short, name, kind, status, created_at, graph, deadline, retry_of,"
+        " traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             run.id,
             run.id[-SHORT:],
@@ -70,6 +70,7 @@ def create(
             documents.dumps(run.graph),
             deadline_of(run),
             run.retry_of,
+            run.traceparent,
         ),
     )
     graph_steps = {each.id: each for each in run.graph.steps}
@@ -135,6 +136,7 @@ def _run_from(row: sqlite3.Row) -> Run:
         cancel_requested=bool(row["cancel_requested"]),
         failure=_told(row["failure"], f"the stored run {row['id']}"),
         retry_of=row["retry_of"],
+        traceparent=row["traceparent"],
     )
 
 

@@ -25,6 +25,7 @@ ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
 """,
     6: """
 ALTER TABLE steps ADD COLUMN takers TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 """,
 }
 _AFTER = {
@@ -94,7 +95,8 @@ CREATE TABLE IF NOT EXISTS runs (
     graph TEXT NOT NULL,
     deadline REAL,
     expired_at REAL,
-    retry_of TEXT NOT NULL DEFAULT ''
+    retry_of TEXT NOT NULL DEFAULT '',
+    traceparent TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_short ON runs (short);
 CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
@@ -179,6 +181,11 @@ CREATE TABLE IF NOT EXISTS workers (
     document TEXT NOT NULL,
     leave TEXT NOT NULL DEFAULT '',
     ping TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (
+    owner TEXT PRIMARY KEY,
+    seen_at REAL NOT NULL,
+    document TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS log (
     number INTEGER PRIMARY KEY,

@@ -1,0 +1,1 @@
+"""Notifications by webhook and e-mail: a hook plugin that comes with taskmgr."""

@@ -1,0 +1,1 @@
+"""Traces of OpenTelemetry. It needs ``taskmgr-core[otel]``; nothing else of taskmgr imports it."""
