@@ -63,6 +63,7 @@ COMMANDS = (
     Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
     Entry("index", "index", "A package index of the published wheels, for pip and uv.", PLATFORM),
+    Entry("api", "api", "The REST API: submit and follow runs over HTTP.", PLATFORM),
     Entry("models", "models", "The weights of the published tasks, and who used them.", PLATFORM),
     Entry("artifacts", "artifacts", "The stored files: remove those that nobody needs.", PLATFORM),
     Entry("hooks", "hooks", "List the hook plugins, and how they are.", PLATFORM),

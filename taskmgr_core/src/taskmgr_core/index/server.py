@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 END_SECONDS = 5
 
-_LOGGING = {
+LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(message)s"}},
@@ -133,7 +133,7 @@ def serve(
     server = uvicorn.Server(
         uvicorn.Config(
             make_application(catalogue, token, upstream),
-            log_config=_LOGGING,
+            log_config=LOGGING,
             server_header=False,
             date_header=True,
             timeout_graceful_shutdown=END_SECONDS,

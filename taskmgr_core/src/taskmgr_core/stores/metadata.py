@@ -39,6 +39,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.catalog import CatalogStore
+from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
@@ -129,6 +130,10 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def schedules(self) -> ScheduleStore:
         """Schedules, and what they have fired."""
+
+    @property
+    def requests(self) -> RequestStore:
+        """Requests that must not be answered twice."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""

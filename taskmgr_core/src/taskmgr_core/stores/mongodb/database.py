@@ -60,6 +60,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "firings": (
         IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
     ),
+    "requests": (IndexModel([("at", ASCENDING)], name="by_time"),),
     "elements": (
         IndexModel(
             [("of", ASCENDING), ("status", ASCENDING), ("index", ASCENDING)], name="by_step"
@@ -91,6 +92,7 @@ class Durable:
     firings: Collection[Document]
     leases: Collection[Document]
     elements: Collection[Document]
+    requests: Collection[Document]
 
 
 class Database:
@@ -129,6 +131,7 @@ class Database:
             synced["firings"],
             synced["leases"],
             synced["elements"],
+            synced["requests"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]

@@ -44,6 +44,7 @@ from taskmgr_core.stores.sqlite import (
     workers,
 )
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.requests import SqliteRequests
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
@@ -62,6 +63,7 @@ class SqliteMetadata:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self.schedules = SqliteSchedules(self._database)
+        self.requests = SqliteRequests(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

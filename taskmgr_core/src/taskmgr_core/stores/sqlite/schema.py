@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 6
+VERSION = 7
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -23,6 +23,7 @@ ALTER TABLE runs ADD COLUMN deadline REAL;
 ALTER TABLE runs ADD COLUMN expired_at REAL;
 ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
 """,
+    6: "",
 }
 _AFTER = {
     1: """
@@ -38,6 +39,7 @@ DROP TABLE IF EXISTS value_digests;
     3: "",
     4: "",
     5: "",
+    6: "",
 }
 
 STATEMENTS = """
@@ -183,6 +185,13 @@ CREATE TABLE IF NOT EXISTS log (
     text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
+CREATE TABLE IF NOT EXISTS requests (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    run TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at);
 """
 
 

@@ -1,0 +1,50 @@
+"""What a route declares beside what its handler's types say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.openapi.datastructures import ResponseSpec
+
+from taskmgr_core.api.access import ACTION, PERMISSION, Needed
+from taskmgr_core.api.problems import KINDS, MEDIA_TYPE, ProblemView
+
+BODY = "body"
+FORM = "form"
+# Every route may answer so.
+_COMMON = ("invalid-request", "unauthenticated", "forbidden", "misdirected", "too-many-requests")
+
+
+def route(
+    permission: Needed,
+    action: str,
+    *problems: str,
+    body: type | None = None,
+    form: bool = False,
+    **more: Any,
+) -> dict[str, Any]:
+    """The options of a route's decorator.
+
+    Arguments:
+        permission: which it needs.
+        action: what the audit log calls what it does; the first word is the tag.
+        problems: the kinds of problems that it answers with, beside those of every route.
+        body: the model of its JSON, where the handler reads one.
+        form: whether that may also be a part of a form with files.
+        more: further options.
+    """
+    reading = ("too-large", "slow-request", "unsupported-media-type") if body else ()
+    statuses = {KINDS[each].status for each in (*_COMMON, *reading, *problems)}
+    return {
+        "opt": {PERMISSION: permission, ACTION: action, BODY: body, FORM: form},
+        "tags": [action.partition(".")[0]],
+        "responses": {status: _problem(status) for status in sorted(statuses)},
+        **more,
+    }
+
+
+def _problem(status: int) -> ResponseSpec:
+    titles = [kind.title for kind in KINDS.values() if kind.status == status]
+    return ResponseSpec(
+        ProblemView, description="; ".join(titles), media_type=MEDIA_TYPE, generate_examples=False
+    )
