@@ -24,7 +24,7 @@ from taskmgr_core.accounts.interface import (
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.problems import RequestError
 from taskmgr_core.client import Client
-from taskmgr_core.errors import AuthenticationError
+from taskmgr_core.errors import AuthenticationError, Problem, nearest
 
 PERMISSION = "permission"
 ACTION = "action"
@@ -55,6 +55,19 @@ class Access:
 def needs(permission: Needed, action: str) -> dict[str, Any]:
     """What a route declares: the permission, and what the audit log calls what it does."""
     return {PERMISSION: permission, ACTION: action}
+
+
+def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse a parameter that the route has not: a mistyped filter would find everything.
+
+    Raises:
+        RequestError: with the nearest name.
+    """
+    known = set(handler.parsed_fn_signature.parameters) - {"request", *connection.path_params}
+    for name in connection.query_params:
+        if name not in known:
+            said = f"unknown parameter {name!r}; {nearest(name, known)}"
+            raise RequestError("invalid-parameter", said, [Problem(name, said)])
 
 
 async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:

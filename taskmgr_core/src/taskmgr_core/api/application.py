@@ -15,7 +15,7 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Scope
 
 from taskmgr_core.accounts.interface import Allowance
-from taskmgr_core.api.access import PUBLIC, Access, admit, limit_headers
+from taskmgr_core.api.access import PUBLIC, Access, admit, know, limit_headers
 from taskmgr_core.api.changes import Changes
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
@@ -79,7 +79,7 @@ def routes() -> Router:
             *platform.ROUTES,
             read_openapi,
         ],
-        guards=[admit],
+        guards=[admit, know],
         exception_handlers=handlers(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
@@ -21,6 +22,7 @@ def route(
     *problems: str,
     body: type | None = None,
     form: bool = False,
+    also: Mapping[int, ResponseSpec] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """The options of a route's decorator.
@@ -31,6 +33,7 @@ def route(
         problems: the kinds of problems that it answers with, beside those of every route.
         body: the model of its JSON, where the handler reads one.
         form: whether that may also be a part of a form with files.
+        also: further answers, by their status.
         more: further options.
     """
     reading = ("too-large", "slow-request", "unsupported-media-type") if body else ()
@@ -38,7 +41,7 @@ def route(
     return {
         "opt": {PERMISSION: permission, ACTION: action, BODY: body, FORM: form},
         "tags": [action.partition(".")[0]],
-        "responses": {status: _problem(status) for status in sorted(statuses)},
+        "responses": {**{status: _problem(status) for status in sorted(statuses)}, **(also or {})},
         **more,
     }
 

@@ -228,6 +228,8 @@ def _told(error: Exception) -> str:
 
 def _items(error: Exception) -> list[ProblemItem]:
     base = "/inputs" if isinstance(error, InvalidInputsError) else ""
+    if kind_of(error) == "invalid-parameter":
+        return [ProblemItem(e.message, parameter=e.place) for e in getattr(error, "problems", ())]
     return [
         ProblemItem(each.message, base + pointer(each.place))
         for each in getattr(error, "problems", ())

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from litestar import Request, Response
 from litestar import route as litestar_route
-from litestar.params import Parameter
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter
 from litestar.response import Stream
 
 from taskmgr_core.accounts.policy import Permission
@@ -23,7 +24,9 @@ BYTES = "application/octet-stream"
 _PART_BYTES = 256 << 10
 Digest = Annotated[
     str,
-    Parameter(pattern="^sha256:[0-9a-f]{64}$", description="Of a file, as a run has recorded it."),
+    PathParameter(
+        pattern="^sha256:[0-9a-f]{64}$", description="Of a file, as a run has recorded it."
+    ),
 ]
 
 
@@ -31,7 +34,21 @@ Digest = Annotated[
     "/artifacts/{digest:str}",
     http_method=["GET", "HEAD"],
     sync_to_thread=True,
-    **route(Permission.READ, "artifact.read", "not-found", "range-not-satisfiable"),
+    media_type=BYTES,
+    **route(
+        Permission.READ,
+        "artifact.read",
+        "not-found",
+        "range-not-satisfiable",
+        also={
+            206: ResponseSpec(
+                bytes, description="A part of it", media_type=BYTES, generate_examples=False
+            ),
+            304: ResponseSpec(
+                None, description="The client has it already", generate_examples=False
+            ),
+        },
+    ),
 )
 def read_artifact(request: AnyRequest, digest: Digest) -> Response[Any]:
     """The content of a file that a run was given or has made, whole or a part (`Range`).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromPath, FromQuery
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import client_of
@@ -30,7 +31,9 @@ def list_tasks(request: AnyRequest) -> TaskList:
 
 
 @get("/tasks/{name:str}", sync_to_thread=True, **route(Permission.READ, "task.show", "not-found"))
-def show_task(request: AnyRequest, name: str, version: str | None = None) -> TaskView:
+def show_task(
+    request: AnyRequest, name: FromPath[str], version: FromQuery[str | None] = None
+) -> TaskView:
     """A task: what it takes, what it gives, which versions there are."""
     metadata = client_of(request).metadata
     return TaskView.of(metadata.version(name, version), metadata.versions(name))
@@ -41,7 +44,7 @@ def show_task(request: AnyRequest, name: str, version: str | None = None) -> Tas
     sync_to_thread=True,
     **route(Permission.READ, "task.versions", "not-found"),
 )
-def list_versions(request: AnyRequest, name: str) -> VersionList:
+def list_versions(request: AnyRequest, name: FromPath[str]) -> VersionList:
     """The versions of a task, and why some of them are yanked."""
     found, routed = client_of(request).rollouts.versions(name)
     return VersionList(
@@ -69,7 +72,7 @@ def list_pipelines(request: AnyRequest) -> PipelineList:
     sync_to_thread=True,
     **route(Permission.READ, "pipeline.show", "not-found", "invalid-pipeline"),
 )
-def show_pipeline(request: AnyRequest, name: str) -> PipelineView:
+def show_pipeline(request: AnyRequest, name: FromPath[str]) -> PipelineView:
     """A pipeline as new runs get it: which port takes its value from where."""
     client = client_of(request)
     found = {each.pipeline: each for each in client.pipelines()}

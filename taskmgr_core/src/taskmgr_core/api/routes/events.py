@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from taskmgr_core.accounts.policy import Permission
@@ -31,11 +31,11 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 )
 def run_logs(
     request: AnyRequest,
-    run: str,
+    run: FromPath[str],
     after: Annotated[
-        int, Parameter(ge=0, le=MOST_NUMBER, description="Only lines with greater numbers.")
+        int, QueryParameter(ge=0, le=MOST_NUMBER, description="Only lines with greater numbers.")
     ] = 0,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 1000,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 1000,
 ) -> LogPage:
     """What the tasks of a run have written so far."""
     client = client_of(request)
@@ -46,19 +46,22 @@ def run_logs(
 
 @get(
     "/runs/{run:str}/events",
+    media_type=EVENTS,
     **route(Permission.READ, "run.events", "not-found", "busy"),
 )
 async def run_events(
     request: AnyRequest,
-    run: str,
-    logs: Annotated[bool, Parameter(description="Whether lines of the log are wanted.")] = True,
+    run: FromPath[str],
+    logs: Annotated[
+        bool, QueryParameter(description="Whether lines of the log are wanted.")
+    ] = True,
     after: Annotated[
-        int, Parameter(ge=0, le=MOST_NUMBER, description="Only lines with greater numbers.")
+        int, QueryParameter(ge=0, le=MOST_NUMBER, description="Only lines with greater numbers.")
     ] = 0,
     last_event_id: Annotated[
         str | None,
-        Parameter(
-            header="Last-Event-ID",
+        HeaderParameter(
+            name="Last-Event-ID",
             pattern="^[0-9]{1,15}$",
             description="The number of the last line that was received, as browsers send it.",
         ),

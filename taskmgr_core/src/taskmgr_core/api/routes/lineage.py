@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import client_of
@@ -16,7 +16,7 @@ from taskmgr_core.tracing import Page
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[
-    int, Parameter(ge=1, le=200, description="How many runs at most, in each direction.")
+    int, QueryParameter(ge=1, le=200, description="How many runs at most, in each direction.")
 ]
 
 
@@ -25,7 +25,7 @@ Limit = Annotated[
     sync_to_thread=True,
     **route(Permission.READ, "lineage.run", "not-found"),
 )
-def run_lineage(request: AnyRequest, run: str) -> RunLineage:
+def run_lineage(request: AnyRequest, run: FromPath[str]) -> RunLineage:
     """The values of a run and which was made from which."""
     client = client_of(request)
     return RunLineage.of(client.models.lineage().completed(client.detail(run)))
@@ -40,14 +40,14 @@ def digest_lineage(
     request: AnyRequest,
     digest: Annotated[
         str,
-        Parameter(
+        PathParameter(
             pattern="^(sha256:)?[0-9a-fA-F]{8,64}$",
             description="Of a value or a file, or the beginning of it.",
         ),
     ],
     limit: Limit = TRACE_PAGE,
     cursor: Annotated[
-        str | None, Parameter(description="The `next` of one direction: its next page alone.")
+        str | None, QueryParameter(description="The `next` of one direction: its next page alone.")
     ] = None,
 ) -> DigestLineage:
     """What a value or a file came from, and what came of it, over all runs."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import PUBLIC, client_of
@@ -68,7 +68,9 @@ def list_schedules(request: AnyRequest) -> ScheduleList:
     **route(Permission.READ, "schedule.firings", "not-found"),
 )
 def list_firings(
-    request: AnyRequest, name: str, limit: Annotated[int, Parameter(ge=1, le=1000)] = 50
+    request: AnyRequest,
+    name: FromPath[str],
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
 ) -> FiringList:
     """What a schedule has fired, the latest time first."""
     client = client_of(request)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import client_of, principal_of, record
@@ -36,7 +36,7 @@ from taskmgr_core.api.models.runs import (
 )
 from taskmgr_core.api.problems import RequestError
 from taskmgr_core.client import Client
-from taskmgr_core.errors import Problem
+from taskmgr_core.errors import ConflictError, InvalidValueError, Problem
 from taskmgr_core.specs import RunStatus
 from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_plugins.fields import File
@@ -44,7 +44,7 @@ from taskmgr_plugins.fields import File
 AnyRequest = Request[Any, Any, Any]
 RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Wait = Annotated[
-    float, Parameter(ge=0, le=60, description="Seconds to wait for the run to end, at most.")
+    float, QueryParameter(ge=0, le=60, description="Seconds to wait for the run to end, at most.")
 ]
 
 
@@ -60,8 +60,8 @@ async def submit_run(
     request: AnyRequest,
     idempotency_key: Annotated[
         str | None,
-        Parameter(
-            header="Idempotency-Key",
+        HeaderParameter(
+            name="Idempotency-Key",
             min_length=1,
             max_length=200,
             description="A text of the client's own, new for each run: who sends the same "
@@ -119,11 +119,11 @@ def _with_files(inputs: Mapping[str, Any], files: Mapping[str, list[File]]) -> d
 @get("/runs", sync_to_thread=True, **route(Permission.READ, "run.list"))
 def list_runs(
     request: AnyRequest,
-    status: RunStatus | None = None,
-    name: Annotated[str | None, Parameter(description="Of the pipeline or task.")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 50,
+    status: FromQuery[RunStatus | None] = None,
+    name: Annotated[str | None, QueryParameter(description="Of the pipeline or task.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
     cursor: Annotated[
-        str | None, Parameter(pattern=RUN_ID, description="The `next` of the page before.")
+        str | None, QueryParameter(pattern=RUN_ID, description="The `next` of the page before.")
     ] = None,
 ) -> RunPage:
     """Runs, newest first."""
@@ -134,7 +134,7 @@ def list_runs(
 
 
 @get("/runs/{run:str}", **route(Permission.READ, "run.show", "not-found"))
-async def show_run(request: AnyRequest, run: str, wait: Wait = 0.0) -> RunDetailView:
+async def show_run(request: AnyRequest, run: FromPath[str], wait: Wait = 0.0) -> RunDetailView:
     """Everything that is recorded of a run, when it has ended or the time is over."""
     client = client_of(request)
     if wait:
@@ -152,7 +152,7 @@ def _shown(client: Client, run: str) -> RunDetailView:
     sync_to_thread=True,
     **route(Permission.RUN, "run.cancel", "not-found"),
 )
-def cancel_run(request: AnyRequest, run: str) -> RunView:
+def cancel_run(request: AnyRequest, run: FromPath[str]) -> RunView:
     """Ask for a run to be cancelled; durable when it is answered. A run that has ended stays."""
     found = client_of(request).cancel(run)
     record(request, found.id)
@@ -162,12 +162,15 @@ def cancel_run(request: AnyRequest, run: str) -> RunView:
 @post(
     "/runs/{run:str}/retry",
     status_code=201,
-    **route(Permission.RUN, "run.retry", "not-found", "invalid-value", body=Again),
+    **route(Permission.RUN, "run.retry", "not-found", "conflict", "invalid-value", body=Again),
 )
-async def retry_run(request: AnyRequest, run: str) -> Response[Submitted]:
+async def retry_run(request: AnyRequest, run: FromPath[str]) -> Response[Submitted]:
     """Do a run that has ended again from where it failed, as a new run."""
     asked = await json_body(request, Again) if await request.body() else Again()
-    run_id = await run_sync(client_of(request).retry, run, asked.step)
+    try:
+        run_id = await run_sync(client_of(request).retry, run, asked.step)
+    except InvalidValueError as error:  # it goes on, or has nothing to be done again
+        raise ConflictError(str(error)) from error
     record(request, run_id, note=f"again: {run}")
     headers = {"Location": f"/v1/runs/{run_id}"}
     return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
