@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
@@ -42,6 +43,7 @@ from taskmgr_core.stores.metadata import RunFilter
 from taskmgr_plugins.fields import File
 
 AnyRequest = Request[Any, Any, Any]
+SUBMITTING = 4
 RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Wait = Annotated[
     float, QueryParameter(ge=0, le=60, description="Seconds to wait for the run to end, at most.")
@@ -84,11 +86,22 @@ async def submit_run(
     else:
         raise unsupported(request, JSON, MULTIPART)
     try:
-        run_id, again = await run_sync(_submitted, request, asked, uploads, idempotency_key)
+        run_id, again = await run_sync(
+            _submitted, request, asked, uploads, idempotency_key, limiter=_submitting(request)
+        )
     finally:
         await closed(uploads)
     headers = {"Location": f"/v1/runs/{run_id}", **({"Idempotent-Replay": "true"} if again else {})}
     return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
+
+
+def _submitting(request: AnyRequest) -> CapacityLimiter:
+    """Some threads: together they sync the disk once, and more would wait for one another."""
+    state = request.app.state
+    if "submitting" not in state:
+        state["submitting"] = CapacityLimiter(SUBMITTING)
+    limiter: CapacityLimiter = state["submitting"]
+    return limiter
 
 
 def _submitted(
