@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 6
+VERSION = 7
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -23,6 +23,7 @@ ALTER TABLE runs ADD COLUMN deadline REAL;
 ALTER TABLE runs ADD COLUMN expired_at REAL;
 ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
 """,
+    6: "",
 }
 _AFTER = {
     1: """
@@ -38,6 +39,7 @@ DROP TABLE IF EXISTS value_digests;
     3: "",
     4: "",
     5: "",
+    6: "",
 }
 
 STATEMENTS = """
@@ -183,6 +185,32 @@ CREATE TABLE IF NOT EXISTS log (
     text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
+CREATE TABLE IF NOT EXISTS workspaces (
+    name TEXT PRIMARY KEY,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tokens (
+    id TEXT PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    workspace TEXT NOT NULL,
+    last_used_at REAL,
+    document TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tokens_of_workspace ON tokens (workspace);
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    workspace TEXT NOT NULL,
+    document TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS audit_of_workspace ON audit (workspace, number);
+CREATE TABLE IF NOT EXISTS audit_marks (
+    name TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    hash TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
