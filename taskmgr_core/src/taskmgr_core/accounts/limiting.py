@@ -58,11 +58,12 @@ def taken(limit: Limit, bucket: Bucket | None, now: float, cost: int) -> tuple[B
         limit: what it holds.
         bucket: as it was; None for a full one.
         now: seconds; a clock that went back gives nothing back.
-        cost: how much is asked for.
+        cost: how much is asked for; what is more than a full bucket counts as one.
 
     Returns:
         The bucket as it is then, and what that means. What is refused takes nothing.
     """
+    cost = min(cost, limit.requests)
     if bucket is None:
         bucket = Bucket(limit.requests, now)
     passed = max(now - bucket.at, 0.0)
@@ -78,7 +79,7 @@ def allowance_of(limit: Limit, left: float, cost: int, allowed: bool) -> Allowan
     Arguments:
         limit: what it holds at most.
         left: what is in it now.
-        cost: what was asked for.
+        cost: what was asked for; no more than it holds at most.
         allowed: whether it was granted.
     """
     return Allowance(
@@ -87,7 +88,7 @@ def allowance_of(limit: Limit, left: float, cost: int, allowed: bool) -> Allowan
         window=limit.window,
         remaining=int(left),
         reset=(limit.requests - left) / limit.rate,
-        retry_after=0.0 if allowed else (min(cost, limit.requests) - left) / limit.rate,
+        retry_after=0.0 if allowed else (cost - left) / limit.rate,
     )
 
 

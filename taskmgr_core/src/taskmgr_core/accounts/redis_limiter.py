@@ -49,6 +49,7 @@ class RedisLimiter:
 
     def take(self, principal: Principal, cost: int = 1) -> Allowance:
         """Ask for a request to be answered."""
+        cost = min(cost, self._limit.requests)
         arguments = [self._limit.requests, self._limit.window, cost]
         try:
             allowed, left = self._take([PREFIX + key_of(principal)], arguments)
