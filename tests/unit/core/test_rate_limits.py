@@ -30,7 +30,7 @@ def test_no_more_is_granted_than_a_full_bucket_and_what_came_back(
     for pause, cost in requests:
         now += pause
         bucket, allowance = taken(limit, bucket, now, cost)
-        granted.append((now, cost if allowance.allowed else 0))
+        granted.append((now, min(cost, limit.requests) if allowance.allowed else 0))
         assert 0 <= allowance.remaining <= limit.requests
     for first in range(len(granted)):
         total = 0
