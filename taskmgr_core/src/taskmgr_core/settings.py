@@ -8,118 +8,38 @@ The environment is read once, by ``load``.
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import platformdirs
 
-from taskmgr_core.addresses import without_secrets
 from taskmgr_core.aliases import completed
 from taskmgr_core.errors import SettingsError, nearest
 from taskmgr_core.hooks.choice import Choice
 from taskmgr_core.overrides import Overrides, TaskOverride, read_overrides
+from taskmgr_core.setting_kinds import address as _address
+from taskmgr_core.setting_kinds import at_least as _at_least
+from taskmgr_core.setting_kinds import between as _between
+from taskmgr_core.setting_kinds import bounds_of, paths_of
+from taskmgr_core.setting_kinds import fault_of as _wrong
+from taskmgr_core.setting_kinds import folder_of as _folder_of
+from taskmgr_core.setting_kinds import one_of as _one_of
+from taskmgr_core.setting_kinds import secret as _secret
+from taskmgr_core.setting_kinds import setting as _setting
+from taskmgr_core.silos import bucket_in, database_in, home_in, name_fault
+from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
 from taskmgr_core.specs.resources import offer_from
 
-MOST_SLOTS = 1000
+__all__ = ["Settings", "Source", "bounds_of", "explain", "load", "paths_of"]
+
 HOME_FOLDER = ".taskmgr"
 PREFIX = "TASKMGR_"
-SET = "(set)"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 _OTHER_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
-
-
-def _setting(
-    default: Any,
-    text: str,
-    check: Callable[[Any], str | None] = lambda _: None,
-    show: Callable[[Any], str] = str,
-) -> Any:
-    metadata = {"help": text, "check": check, "show": show}
-    return attrs.field(default=default, metadata=metadata, repr=show)
-
-
-def _address(text: str) -> Any:
-    """A setting that may have a password in it, which is never shown."""
-    return _setting("", text, show=without_secrets)
-
-
-def _secret(text: str) -> Any:
-    """A setting of which only whether it is set is ever shown."""
-    return _setting("", text, show=lambda value: SET if value else "")
-
-
-def _one_of(*allowed: str) -> Callable[[Any], str | None]:
-    wrong = f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}"
-    return lambda value: None if value in allowed else wrong
-
-
-def _at_least(minimum: float) -> Callable[[Any], str | None]:
-    wrong = f"it must be at least {minimum:g}"
-    return lambda value: None if minimum <= value < math.inf else wrong
-
-
-def _between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
-    wrong = f"it must be {minimum:g} to {maximum:g}"
-    return lambda value: None if minimum <= value <= maximum else wrong
-
-
-def bounds_of(text: str) -> tuple[int, int] | None:
-    """The bounds in a text such as ``1,8``; None for an empty one.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    if not text.strip():
-        return None
-    found = re.fullmatch(r"\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*", text)
-    if found is None:
-        raise ValueError(f"{text!r}: allowed is MIN,MAX, as 1,8")
-    fewest, most = int(found[1]), int(found[2])
-    if not 1 <= fewest <= most <= MOST_SLOTS:
-        raise ValueError(f"{text!r}: allowed is 1 <= MIN <= MAX <= {MOST_SLOTS}")
-    return fewest, most
-
-
-def _folder_of(text: str) -> Path:
-    """The folder that a text names.
-
-    Raises:
-        ValueError: it begins with a user that is not there.
-    """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise ValueError("it names no user's folder; give a path") from error
-
-
-def _wrong(read: Callable[[str], object]) -> Callable[[str], str | None]:
-    def wrong(text: str) -> str | None:
-        try:
-            read(text)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    return wrong
-
-
-def paths_of(text: str) -> tuple[Path, ...]:
-    """The paths of a text such as ``/data/weights:/opt/licences``.
-
-    Raises:
-        ValueError: with what is wrong.
-    """
-    found = [each.strip() for each in text.split(os.pathsep) if each.strip()]
-    for each in found:
-        if not Path(each).is_absolute():
-            raise ValueError(f"{each!r} is no absolute path; begin it with /")
-    return tuple(map(Path, found))
 
 
 _no_paths = _wrong(paths_of)
@@ -294,6 +214,17 @@ class Settings:
         "Token that `taskmgr index serve` asks its clients for, at least 16 letters, digits and "
         "any of -._~. Default: one that is made and kept in the home.",
     )
+    workspace: str = _setting(
+        DEFAULT_WORKSPACE,
+        "Workspace that is worked in: its tasks, runs, artifacts and keys are its own. "
+        "`taskmgr workspaces new` makes one.",
+        name_fault,
+    )
+    rate_limit: int = _setting(
+        6_000,
+        "Requests to the API that a principal may make in a minute, and at once; 0 for no limit.",
+        _at_least(0),
+    )
     tasks: Mapping[str, TaskOverride] = _setting(
         Overrides(),
         "Queue, priority and timeout of tasks, where they are not to be what the plugin says.",
@@ -308,6 +239,19 @@ class Settings:
     def index_token_file(self) -> Path:
         """Where the token of the index is kept that was made."""
         return self.home / "index-token"
+
+    def in_workspace(self, name: str) -> Settings:
+        """The settings of a workspace, from those of the default one: its places are its own."""
+        if name == DEFAULT_WORKSPACE:
+            return self
+        return attrs.evolve(
+            self,
+            workspace=name,
+            home=home_in(self.home, name),
+            metadata_url=database_in(self.metadata_url, name),
+            artifacts_url=bucket_in(self.artifacts_url, name),
+            keys_folder=self.keys_folder and str(home_in(_folder_of(self.keys_folder), name)),
+        )
 
     @property
     def slot_bounds(self) -> tuple[int, int]:
@@ -347,18 +291,29 @@ class Source:
     shown: str
 
 
-def load(environ: Mapping[str, str], working: Path, home: Path | None = None) -> Settings:
+def load(
+    environ: Mapping[str, str],
+    working: Path,
+    home: Path | None = None,
+    workspace: str | None = None,
+) -> Settings:
     """Read the settings.
 
     Arguments:
         environ: the process's environment.
         working: the folder from which the nearest ``.taskmgr`` is looked for.
         home: overrides the setting ``home``.
+        workspace: overrides the setting ``workspace``.
 
     Raises:
         SettingsError: with the place of the value that is wrong.
     """
-    return Settings(**{each.name: each.value for each in explain(environ, working, home)})
+    if workspace is not None:
+        if (fault := name_fault(workspace)) is not None:
+            raise SettingsError(f"--workspace: {workspace!r} is not allowed; {fault}")
+        environ = {**environ, f"{PREFIX}WORKSPACE": workspace}
+    read = Settings(**{each.name: each.value for each in explain(environ, working, home)})
+    return read.in_workspace(read.workspace)
 
 
 def explain(environ: Mapping[str, str], working: Path, home: Path | None = None) -> list[Source]:

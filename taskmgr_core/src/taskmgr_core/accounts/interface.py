@@ -12,14 +12,12 @@ A request is answered in this order::
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import attrs
 
 from taskmgr_core.accounts.policy import Permission, Role, allowed
-from taskmgr_core.specs.accounts import ALL_WORKSPACES
-
-AuditOutcome: TypeAlias = Literal["done", "denied", "failed"]
+from taskmgr_core.specs.accounts import ALL_WORKSPACES, DEFAULT_WORKSPACE, AuditOutcome
 
 
 @attrs.frozen
@@ -53,6 +51,16 @@ class Principal:
     def reaches(self, workspace: str) -> bool:
         """Whether a workspace is theirs."""
         return self.workspace in (workspace, ALL_WORKSPACES)
+
+    def entering(self, workspace: str | None) -> Principal | None:
+        """The principal in a workspace; None where it is not theirs.
+
+        Arguments:
+            workspace: which; None for their own, or the default one where theirs are all.
+        """
+        if workspace is None:
+            workspace = DEFAULT_WORKSPACE if self.is_of_the_platform else self.workspace
+        return attrs.evolve(self, workspace=workspace) if self.reaches(workspace) else None
 
 
 # Everybody, where accounts are off: see ``opening.fault_without_accounts``.
@@ -151,6 +159,6 @@ class RateLimiter(Protocol):
         """Ask for a request to be answered.
 
         Arguments:
-            principal: who asks; their tokens have a limit each.
+            principal: who asks; all their tokens share one limit.
             cost: how many requests it counts for, at least 1.
         """

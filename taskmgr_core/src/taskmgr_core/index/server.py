@@ -76,6 +76,9 @@ def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Lis
             "give another --port, 0 for one that is free"
         ) from error
     with opened:
+        # Connections inherit it; asyncio, which sets it by itself, knows them not by a socket
+        # that was made elsewhere, and an answer of two parts would wait 40 ms for the second.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         name = f"[{host}]" if ":" in host else host
         yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}/simple/")
 

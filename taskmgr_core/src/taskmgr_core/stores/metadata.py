@@ -38,6 +38,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
+from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
@@ -134,6 +135,10 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def requests(self) -> RequestStore:
         """Requests that must not be answered twice."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Tokens, workspaces and the audit log; those of the platform are in its default store."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""

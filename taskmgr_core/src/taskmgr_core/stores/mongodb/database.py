@@ -75,6 +75,14 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
+    "tokens": (
+        IndexModel([("hash", ASCENDING)], name="by_hash", unique=True),
+        IndexModel([("workspace", ASCENDING)], name="by_workspace"),
+    ),
+    "audit": (
+        IndexModel([("workspace", ASCENDING), ("_id", DESCENDING)], name="by_workspace"),
+        IndexModel([("at", ASCENDING)], name="by_time"),
+    ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
 }
 
@@ -93,6 +101,10 @@ class Durable:
     leases: Collection[Document]
     elements: Collection[Document]
     requests: Collection[Document]
+    tokens: Collection[Document]
+    workspaces: Collection[Document]
+    audit: Collection[Document]
+    audit_marks: Collection[Document]
 
 
 class Database:
@@ -132,12 +144,17 @@ class Database:
             synced["leases"],
             synced["elements"],
             synced["requests"],
+            synced["tokens"],
+            synced["workspaces"],
+            synced["audit"],
+            synced["audit_marks"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]
         self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.log: Collection[Document] = database["log"]
+        self.tokens: Collection[Document] = database["tokens"]
         self._database = database
 
     def initialize(self) -> None:
@@ -160,6 +177,11 @@ class Database:
         """The server's version, asked of the server."""
         with self.translated():
             return str(self._client.server_info()["version"])
+
+    def drop(self) -> None:
+        """Remove all that is recorded, and the indexes."""
+        with self.translated():
+            self._client.drop_database(self.name)
 
     def close(self) -> None:
         """Close the connections."""
