@@ -97,5 +97,5 @@ def rest_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 @pytest.fixture(scope="session")
 def rest(rest_home: tuple[Path, dict[str, str]]) -> Iterator[Served]:
     """The REST API on that home, in a process of its own."""
-    with served(rest_home[0]) as answering:
+    with served(rest_home[0], "--no-accounts") as answering:
         yield answering

@@ -78,10 +78,15 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def served(
+    home: Path, *options: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """A server on a home; it ends with the tests, however these end."""
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", GUARD, str(os.getpid()), TASKMGR, "api", "serve", "--port=0"],
+        [
+            *(sys.executable, "-I", "-S", GUARD, str(os.getpid())),
+            *(TASKMGR, "api", "serve", "--port=0", *options),
+        ],
         env={**os.environ, "TASKMGR_HOME": str(home), **(settings or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -17,7 +17,6 @@ from taskmgr_core.accounts.interface import (
     Accounts,
     Allowance,
     Asked,
-    AuditOutcome,
     Principal,
     RateLimiter,
 )
@@ -25,6 +24,7 @@ from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.problems import RequestError
 from taskmgr_core.client import Client
 from taskmgr_core.errors import AuthenticationError, Problem, nearest
+from taskmgr_core.specs.accounts import AuditOutcome
 
 PERMISSION = "permission"
 ACTION = "action"

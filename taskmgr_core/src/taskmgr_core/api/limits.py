@@ -27,19 +27,16 @@ class Limits:
         body_bytes: of a body of JSON.
         upload_bytes: of a form with files, all together.
         uploads: how many files a form may have.
-        body_seconds: within which a body has to arrive.
-        stall_seconds: within which a client has to take what it is sent.
+        patience: seconds within which a body has to arrive, and a client has to take each
+            part of what it is sent.
         streams: how many event streams are open at once.
-        wait_seconds: how long a request may wait for the end of a run.
     """
 
     body_bytes: int = 2 * MEGABYTE
     upload_bytes: int = 256 * MEGABYTE
     uploads: int = 64
-    body_seconds: float = 60.0
-    stall_seconds: float = 30.0
+    patience: float = 30.0
     streams: int = 2000
-    wait_seconds: float = 60.0
 
 
 @attrs.frozen
@@ -77,9 +74,9 @@ class Gate:
         self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], most: int
     ) -> None:
         body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
-        reading = _Reading(receive, most, self.limits.body_seconds)
+        reading = _Reading(receive, most, self.limits.patience)
         extensions: dict[str, Any] = scope.get("extensions") or {}
-        answering = _Answering(send, self.limits.stall_seconds, reading, extensions.get(ABORT))
+        answering = _Answering(send, self.limits.patience, reading, extensions.get(ABORT))
         try:
             await self.application(scope, reading if body else receive, answering)
         except Exception:

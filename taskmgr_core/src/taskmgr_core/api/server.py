@@ -9,8 +9,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from taskmgr_core.accounts.opening import fault_without_accounts
 from taskmgr_core.errors import SettingsError
 from taskmgr_core.index.server import END_SECONDS, LOGGING, Listening, is_loopback
+from taskmgr_core.settings import Settings
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -18,17 +20,16 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 
 
-def check_host(host: str, *, accounts: bool) -> None:
-    """Refuse to let other machines in where nobody is asked who they are.
+def check_without_accounts(host: str, settings: Settings) -> None:
+    """Refuse to let in everybody who comes, where that is more than this machine's own.
 
     Raises:
-        SettingsError: they could reach a server without accounts.
+        SettingsError: with what to do.
     """
-    if not accounts and not is_loopback(host):
-        raise SettingsError(
-            f"--host {host}: other machines could reach it, and nobody is asked for a token: "
-            "without accounts allowed is this machine alone, as --host 127.0.0.1"
-        )
+    embedded = not (settings.metadata_url or settings.artifacts_url or settings.broker_url)
+    fault = fault_without_accounts(loopback=is_loopback(host), embedded=embedded)
+    if fault:
+        raise SettingsError(f"--no-accounts --host {host}: {fault}")
 
 
 def serve(application: ASGIApp, place: Listening, on_ready: Callable[[], None]) -> None:
