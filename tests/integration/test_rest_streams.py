@@ -116,7 +116,6 @@ def test_thousand_streams_are_told_by_one_thread(rest: Served) -> None:
             each.sendall(request)
         for each in opened:
             assert each.recv(12) == b"HTTP/1.1 200"
-        status = Path(f"/proc/{rest.process.pid}/status")
         write(client, run_id, 3)
         finish(client, run_id)
         for each in opened:
@@ -126,7 +125,6 @@ def test_thousand_streams_are_told_by_one_thread(rest: Served) -> None:
                 if b"event: end" in told:
                     break
             assert told.count(b"event: log") == 3
-        assert status.exists()
     assert threads_of(rest.process.pid) < 64
 
 
@@ -172,6 +170,7 @@ def test_client_that_never_reads_is_cut_off(hasty: Served) -> None:
         opened.settimeout(20)
         opened.connect(hasty.address)
         opened.sendall(request)
+        assert opened.recv(12) == b"HTTP/1.1 200"
         deadline = time.monotonic() + 15
         while ends := peers(hasty, opened):
             assert time.monotonic() < deadline, ends
@@ -187,7 +186,7 @@ def peers(server: Served, client: socket.socket) -> int:
     found = [psutil.Process(server.process.pid)]
     found += found[0].children(recursive=True)
     return sum(
-        connection.raddr and connection.raddr.port == port
+        bool(connection.raddr) and connection.raddr.port == port
         for each in found
         for connection in each.net_connections("tcp")
     )

@@ -129,8 +129,8 @@ class Changes:
         """How many streams there are."""
         return sum(len(each.followers) for each in self._feeds.values())
 
-    async def follow(self, run_id: str, after: int, *, logs: bool) -> AsyncIterator[Frame]:
-        """The frames of a run until it ends.
+    async def follow(self, run_id: str, after: int, *, logs: bool) -> AsyncIterator[bytes]:
+        """What a stream is told of a run until it ends, some frames at a time.
 
         Arguments:
             run_id: its full id.
@@ -142,17 +142,17 @@ class Changes:
         try:
             while True:
                 if follower.behind and logs:
-                    for frame in await self._page(run_id, follower):
-                        yield frame
+                    found = await self._page(run_id, follower)
                 elif follower.frames:
-                    frame = follower.frames.popleft()
-                    if frame.event != "log" or (logs and frame.number > follower.cursor):
-                        follower.cursor = max(follower.cursor, frame.number)
-                        yield frame
-                    if frame.event == "end":
-                        return
+                    found = _wanted(follower, logs=logs)
                 elif not await _told(follower):
-                    yield QUIET
+                    found = [QUIET]
+                else:
+                    continue
+                if found:
+                    yield b"".join(each.content for each in found)
+                    if found[-1].event == "end":
+                        return
         finally:
             self._leave(run_id, follower)
 
@@ -263,6 +263,17 @@ class Changes:
 def _deliver(feed: _Feed, frames: list[Frame]) -> None:
     for each in feed.followers:
         each.put(frames)
+
+
+def _wanted(follower: Follower, *, logs: bool) -> list[Frame]:
+    """All that a follower has not given on yet."""
+    found = []
+    while follower.frames:
+        frame = follower.frames.popleft()
+        if frame.event != "log" or (logs and frame.number > follower.cursor):
+            follower.cursor = max(follower.cursor, frame.number)
+            found.append(frame)
+    return found
 
 
 async def _told(follower: Follower) -> bool:

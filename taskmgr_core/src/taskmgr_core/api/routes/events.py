@@ -80,14 +80,14 @@ async def run_events(
             "busy", f"{limits.streams} streams are open already; close some, or come later"
         )
     found = await run_sync(client.metadata.summary, run)
-    frames = changes.follow(found.id, max(after, int(last_event_id or 0)), logs=logs)
-    return Stream(_contents(frames), media_type=EVENTS, headers=_HEADERS)
+    told = changes.follow(found.id, max(after, int(last_event_id or 0)), logs=logs)
+    return Stream(_begun(told), media_type=EVENTS, headers=_HEADERS)
 
 
-async def _contents(frames: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def _begun(told: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield b"retry: 2000\n\n"
-    async for each in frames:
-        yield each.content
+    async for each in told:
+        yield each
 
 
 ROUTES = (run_logs, run_events)
