@@ -13,9 +13,9 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import moment
+from taskmgr_core.cli.views import minute, moment
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.specs.accounts import AuditLine
+from taskmgr_core.specs.accounts import AuditEntry, AuditLine
 from taskmgr_core.stores.accounts import entry_from
 
 
@@ -48,21 +48,21 @@ def list_command(
     """List the audit log, the newest line first."""
     with session.office() as (office, _):
         lines = office.store.audit_page(before, limit, workspace)
-    found = [_view(each) for each in lines]
     if as_json:
+        found = [_view(each) for each in lines]
         more = lines[-1].number if len(lines) == limit else None
         session.screen.json({"lines": found, "next": more})
         return
-    shown = table("", "when", "who", "in", "did", "of", "outcome", "from", "why", whole=("when",))
-    for each in found:
+    names = ("", "when (UTC)", "who", "in", "did", "of", "outcome", "from", "why")
+    shown = table(*names, whole=("when (UTC)",))
+    for line in lines:
+        said = _said(line)
         shown.add_row(
-            str(each["number"]),
-            moment(each["at"]),
-            plain(" ".join(filter(None, [each["who"], each["token"]]))),
-            *(
-                plain(each[name])
-                for name in ("workspace", "action", "target", "outcome", "where", "note")
-            ),
+            str(line.number),
+            minute(line.at),
+            plain(" ".join(filter(None, [said.who, said.token]))),
+            *map(plain, (said.workspace, said.action, said.target, said.outcome, said.where)),
+            plain(said.note),
         )
     session.screen.print(shown)
 
@@ -119,11 +119,14 @@ def forget_command(session: Session, days: float, as_json: bool) -> None:
     session.screen.line(f"{forgotten} lines are removed")
 
 
-def _view(line: AuditLine) -> dict[str, Any]:
+def _said(line: AuditLine) -> AuditEntry:
+    """What a line says; of one that cannot be read that."""
     try:
-        said = attrs.asdict(entry_from(line))
+        return entry_from(line)
     except DamagedRecordError as error:
-        names = ("who", "token", "action", "target", "outcome", "where")
-        said = {**dict.fromkeys(names, ""), "note": error.fault}
-        said |= {"at": line.at, "workspace": line.workspace}
-    return {"number": line.number, **said}
+        return AuditEntry(line.at, "", "", line.workspace, "", "", "failed", "", error.fault)
+
+
+def _view(line: AuditLine) -> dict[str, Any]:
+    said = attrs.asdict(_said(line))
+    return {"number": line.number, **said, "at": moment(line.at)}

@@ -8,7 +8,7 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import moment
+from taskmgr_core.cli.views import minute, moment
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
 
 
@@ -34,7 +34,7 @@ def new_command(session: Session, name: str, as_json: bool) -> None:
     with session.office() as (office, admin):
         made = office.new_workspace(admin, name)
     if as_json:
-        session.screen.json({"name": made.name, "created_at": made.created_at})
+        session.screen.json({"name": made.name, "created_at": moment(made.created_at)})
         return
     session.screen.line(plain(f"the workspace {name} is made"))
     session.screen.err.print(
@@ -52,7 +52,11 @@ def list_command(session: Session, as_json: bool) -> None:
     if as_json:
         default = {"name": DEFAULT_WORKSPACE, "created_at": None, "created_by": ""}
         others = [
-            {"name": each.name, "created_at": each.created_at, "created_by": each.created_by}
+            {
+                "name": each.name,
+                "created_at": moment(each.created_at),
+                "created_by": each.created_by,
+            }
             for each in found
         ]
         session.screen.json({"workspaces": [default, *others]})
@@ -60,7 +64,7 @@ def list_command(session: Session, as_json: bool) -> None:
     shown = table("workspace", "made", "by", whole=("workspace",))
     shown.add_row(DEFAULT_WORKSPACE, "", "")
     for each in found:
-        state = "is being removed" if each.removing else moment(each.created_at)
+        state = "is being removed" if each.removing else minute(each.created_at)
         shown.add_row(plain(each.name), state, plain(each.created_by))
     session.screen.print(shown)
 
