@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import click
 
 from taskmgr_core.cli.groups import Group
@@ -50,15 +51,13 @@ def list_command(session: Session, as_json: bool) -> None:
     with session.office() as (_, admin):
         found = admin.workspaces()
     if as_json:
-        default = {"name": DEFAULT_WORKSPACE, "created_at": None, "created_by": ""}
-        others = [
-            {
-                "name": each.name,
-                "created_at": moment(each.created_at),
-                "created_by": each.created_by,
-            }
-            for each in found
-        ]
+        default = {
+            "name": DEFAULT_WORKSPACE,
+            "created_at": None,
+            "created_by": "",
+            "removing": False,
+        }
+        others = [attrs.asdict(each) | {"created_at": moment(each.created_at)} for each in found]
         session.screen.json({"workspaces": [default, *others]})
         return
     shown = table("workspace", "made", "by", whole=("workspace",))
