@@ -35,9 +35,9 @@ def moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def minute(seconds: float) -> str:
-    """A moment to the minute, in UTC, for a table."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+def utc_time(seconds: float) -> str:
+    """A moment to the second, in UTC, for a table."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dict[str, Any]:

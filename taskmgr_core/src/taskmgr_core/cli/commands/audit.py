@@ -13,7 +13,7 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import minute, moment
+from taskmgr_core.cli.views import moment, utc_time
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.specs.accounts import AuditEntry, AuditLine
 from taskmgr_core.stores.accounts import entry_from
@@ -53,17 +53,13 @@ def list_command(
         more = lines[-1].number if len(lines) == limit else None
         session.screen.json({"lines": found, "next": more})
         return
-    names = ("", "when (UTC)", "who", "in", "did", "of", "outcome", "from", "why")
-    shown = table(*names, whole=("when (UTC)",))
+    names = ("", "when (UTC)", "who", "from", "in", "did", "of", "outcome")
+    shown = table(*names, right=("",), whole=("", "when (UTC)", "did"))
     for line in lines:
         said = _said(line)
-        shown.add_row(
-            str(line.number),
-            minute(line.at),
-            plain(" ".join(filter(None, [said.who, said.token]))),
-            *map(plain, (said.workspace, said.action, said.target, said.outcome, said.where)),
-            plain(said.note),
-        )
+        how = f"{said.outcome}: {said.note}" if said.note else said.outcome
+        words = (said.who, said.where, said.workspace, said.action, said.target, how)
+        shown.add_row(str(line.number), utc_time(line.at), *map(plain, words))
     session.screen.print(shown)
 
 
