@@ -247,6 +247,7 @@ def test_others_administer_nothing(office: Office) -> None:
 
 def test_narrowed_token_makes_none_that_may_more(office: Office) -> None:
     """An admin's whose token only administers makes no token that reads."""
+    only = [Permission.ADMINISTER]
     secret = office.admin().new_token("ada", Role.ADMIN, "red", None, only).secret
     admin = office.admin(office.accounts.authenticate(secret))
     with pytest.raises(PermissionDeniedError, match="has not read"):

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
@@ -447,22 +447,22 @@ def remove_silo(settings: Settings) -> None:
         artifacts = artifacts_of(settings)
         for digest in list(artifacts.digests()):
             artifacts.remove(digest)
-    if settings.broker_url:
-        from taskmgr_core.queue.celery.queue import CeleryQueue
-
-        queue = CeleryQueue(
-            settings.broker_url, metadata_of(settings), broker_prefix(settings.workspace)
-        )
-        queue.drop()
-        queue.close()
-    if settings.metadata_url:
-        from taskmgr_core.stores.mongodb import MongoMetadata
-
-        database = MongoMetadata(settings.metadata_url)
-        database.drop()
-        database.close()
+    metadata = metadata_of(settings)
+    queue = queue_of(settings, metadata)
+    for each in (queue, metadata):  # those of a laptop are files in the home
+        if isinstance(each, Droppable):
+            each.drop()
+        each.close()
     if settings.home.exists():
         shutil.rmtree(settings.home)
+
+
+@runtime_checkable
+class Droppable(Protocol):
+    """What is on a server, and can be removed from it as a whole."""
+
+    def drop(self) -> None:
+        """Remove all of it."""
 
 
 def _check_workspace(settings: Settings, metadata: MetadataStore) -> None:
@@ -471,8 +471,9 @@ def _check_workspace(settings: Settings, metadata: MetadataStore) -> None:
     if name == DEFAULT_WORKSPACE:
         return
     # To look into a file that is not there would make it.
-    begun = settings.is_begun and metadata.accounts.workspace(name)
-    if not begun or begun.removing:
+    made = metadata.accounts.workspace(name) if settings.is_begun else None
+    if made is None or made.removing:
+        metadata.close()
         raise NotFoundError(
             f"no workspace {name!r}; `taskmgr workspaces list` shows those that there are, "
             f"`taskmgr workspaces new {name}` makes it"

@@ -95,7 +95,7 @@ class Administration:
             raise InvalidValueError(f"{seconds:g} s is not allowed; a token is for some time")
         kept = None if permissions is None else tuple(sorted(set(permissions)))
         _check_narrowing(role, kept)
-        asked = Asked("token.new", f"{name}, {role} of {workspace}", self.where)
+        asked = Asked("token.new", name, self.where)
         self._require(asked, workspace)
         self._require_no_more_than_theirs(asked, workspace, role, kept)
         self._check_workspace(workspace)
@@ -112,7 +112,8 @@ class Administration:
             permissions=kept,
         )
         self.store.add_token(token)
-        self._note(attrs.evolve(asked, target=f"{token.id}: {asked.target}"), workspace)
+        given = " ".join([f"{name},", role, *(("only", *kept) if kept else ())])
+        self._note(attrs.evolve(asked, target=token.id), workspace, note=given)
         return NewToken(secret, token)
 
     def tokens(self) -> list[Token]:
@@ -143,9 +144,8 @@ class Administration:
         revoked = self.store.revoke_token(token_id, self.clock())
         if revoked is None:
             raise NotFoundError.named("token", token_id, known)
-        self._note(
-            Asked("token.revoke", f"{revoked.id}: {revoked.name}", self.where), revoked.workspace
-        )
+        asked = Asked("token.revoke", revoked.id, self.where)
+        self._note(asked, revoked.workspace, note=revoked.name)
         return revoked
 
     def new_workspace(self, name: str, make_silo: Callable[[Workspace], None]) -> Workspace:
@@ -199,7 +199,7 @@ class Administration:
         revoked = self.store.revoke_tokens_of(name, self.clock())
         remove_silo()
         self.store.remove_workspace(name)
-        self._note(asked, name, note=f"{revoked} tokens revoked")
+        self._note(asked, name, note=f"{revoked} tokens")
         return revoked
 
     def forget_audit(self, days: float) -> int:

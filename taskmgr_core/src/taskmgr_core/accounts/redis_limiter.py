@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -11,6 +12,8 @@ from taskmgr_core.accounts.interface import Allowance, Principal
 from taskmgr_core.accounts.limiting import Limit, LocalLimiter, allowance_of, key_of
 
 PREFIX = "taskmgr.limit/"
+# A server that hangs is not waited for by each request.
+AWAY_SECONDS = 2.0
 
 # One round trip, by the clock of the server: processes need not agree on the time.
 _TAKE = """
@@ -46,14 +49,18 @@ class RedisLimiter:
         self._limit = limit
         self._take = client.register_script(_TAKE)
         self._local = LocalLimiter(limit)
+        self._away_until = 0.0
 
     def take(self, principal: Principal, cost: int = 1) -> Allowance:
         """Ask for a request to be answered."""
+        if time.monotonic() < self._away_until:
+            return self._local.take(principal, cost)
         cost = min(cost, self._limit.requests)
         arguments = [self._limit.requests, self._limit.window, cost]
         try:
             allowed, left = self._take([PREFIX + key_of(principal)], arguments)
         except (RedisError, OSError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
             _LOGGER.warning("the rate limit is counted by this process alone: %s", error)
             return self._local.take(principal, cost)
         return allowance_of(self._limit, float(left), cost, bool(allowed))

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
-
 if TYPE_CHECKING:
     from taskmgr_core.accounts.administration import Administration
     from taskmgr_core.cli.screen import Screen
@@ -97,6 +95,7 @@ class Session:
             SettingsError, StoreError: with what to do.
         """
         from taskmgr_core.settings import load
+        from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
         from taskmgr_core.workspaces import local_principal, open_office
 
         # They are those of the platform, whatever workspace is worked in.

@@ -13,9 +13,9 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import moment
+from taskmgr_core.cli.views import moment, utc_time
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.specs.accounts import AuditLine
+from taskmgr_core.specs.accounts import AuditEntry, AuditLine
 from taskmgr_core.stores.accounts import entry_from
 
 
@@ -48,22 +48,18 @@ def list_command(
     """List the audit log, the newest line first."""
     with session.office() as (office, _):
         lines = office.store.audit_page(before, limit, workspace)
-    found = [_view(each) for each in lines]
     if as_json:
+        found = [_view(each) for each in lines]
         more = lines[-1].number if len(lines) == limit else None
         session.screen.json({"lines": found, "next": more})
         return
-    shown = table("", "when", "who", "in", "did", "of", "outcome", "from", "why", whole=("when",))
-    for each in found:
-        shown.add_row(
-            str(each["number"]),
-            moment(each["at"]),
-            plain(" ".join(filter(None, [each["who"], each["token"]]))),
-            *(
-                plain(each[name])
-                for name in ("workspace", "action", "target", "outcome", "where", "note")
-            ),
-        )
+    names = ("", "when (UTC)", "who", "from", "in", "did", "of", "outcome")
+    shown = table(*names, right=("",), whole=("", "when (UTC)", "did"))
+    for line in lines:
+        said = _said(line)
+        how = f"{said.outcome}: {said.note}" if said.note else said.outcome
+        words = (said.who, said.where, said.workspace, said.action, said.target, how)
+        shown.add_row(str(line.number), utc_time(line.at), *map(plain, words))
     session.screen.print(shown)
 
 
@@ -119,11 +115,14 @@ def forget_command(session: Session, days: float, as_json: bool) -> None:
     session.screen.line(f"{forgotten} lines are removed")
 
 
-def _view(line: AuditLine) -> dict[str, Any]:
+def _said(line: AuditLine) -> AuditEntry:
+    """What a line says; of one that cannot be read that."""
     try:
-        said = attrs.asdict(entry_from(line))
+        return entry_from(line)
     except DamagedRecordError as error:
-        names = ("who", "token", "action", "target", "outcome", "where")
-        said = {**dict.fromkeys(names, ""), "note": error.fault}
-        said |= {"at": line.at, "workspace": line.workspace}
-    return {"number": line.number, **said}
+        return AuditEntry(line.at, "", "", line.workspace, "", "", "failed", "", error.fault)
+
+
+def _view(line: AuditLine) -> dict[str, Any]:
+    said = attrs.asdict(_said(line))
+    return {"number": line.number, **said, "at": moment(line.at)}

@@ -12,7 +12,7 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import moment
+from taskmgr_core.cli.views import moment, utc_time
 from taskmgr_core.specs.accounts import ALL_WORKSPACES, DEFAULT_WORKSPACE, Token
 
 DAY = 86_400.0
@@ -97,7 +97,7 @@ def new_command(
         session.screen.json({"token": made.secret, **_view(made.token)})
         return
     session.screen.line(plain(made.secret))
-    ends = "" if made.token.expires_at is None else f" until {moment(made.token.expires_at)}"
+    ends = "" if made.token.expires_at is None else f" until {utc_time(made.token.expires_at)} UTC"
     session.screen.err.print(
         plain(
             f"{made.token.id} of {name}: {role} in {workspace}{ends}; it is not shown again", "dim"
@@ -118,9 +118,8 @@ def list_command(session: Session, as_json: bool) -> None:
     if not found:
         session.screen.line("there are no tokens: taskmgr tokens new")
         return
-    shown = table(
-        "id", "for", "role", "in", "only", "state", "expires", "last used", whole=("id", "state")
-    )
+    names = ("id", "for", "role", "in", "only", "state", "expires (UTC)", "last used")
+    shown = table(*names, whole=("id", "state"))
     for each in found:
         shown.add_row(
             each.id,
@@ -129,8 +128,8 @@ def list_command(session: Session, as_json: bool) -> None:
             plain(each.workspace),
             " ".join(each.permissions or ()),
             _state(each),
-            moment(each.expires_at) if each.expires_at else "never",
-            moment(each.last_used_at) if each.last_used_at else "",
+            utc_time(each.expires_at) if each.expires_at else "never",
+            utc_time(each.last_used_at) if each.last_used_at else "",
         )
     session.screen.print(shown)
 
@@ -167,9 +166,9 @@ def _view(token: Token) -> dict[str, Any]:
         "workspace": token.workspace,
         "permissions": None if token.permissions is None else list(token.permissions),
         "state": _state(token),
-        "created_at": token.created_at,
+        "created_at": moment(token.created_at),
         "created_by": token.created_by,
-        "expires_at": token.expires_at,
-        "revoked_at": token.revoked_at,
-        "last_used_at": token.last_used_at,
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+        "last_used_at": moment(token.last_used_at),
     }

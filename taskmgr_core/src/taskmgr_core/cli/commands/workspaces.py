@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import moment
-from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
+from taskmgr_core.cli.views import moment, utc_time
+from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
+
+DEFAULT = Workspace(DEFAULT_WORKSPACE, 0.0, "")  # always there: nobody has made it
 
 
 @click.group(
@@ -34,7 +38,7 @@ def new_command(session: Session, name: str, as_json: bool) -> None:
     with session.office() as (office, admin):
         made = office.new_workspace(admin, name)
     if as_json:
-        session.screen.json({"name": made.name, "created_at": made.created_at})
+        session.screen.json({"name": made.name, "created_at": moment(made.created_at)})
         return
     session.screen.line(plain(f"the workspace {name} is made"))
     session.screen.err.print(
@@ -50,17 +54,12 @@ def list_command(session: Session, as_json: bool) -> None:
     with session.office() as (_, admin):
         found = admin.workspaces()
     if as_json:
-        default = {"name": DEFAULT_WORKSPACE, "created_at": None, "created_by": ""}
-        others = [
-            {"name": each.name, "created_at": each.created_at, "created_by": each.created_by}
-            for each in found
-        ]
-        session.screen.json({"workspaces": [default, *others]})
+        session.screen.json({"workspaces": [_view(DEFAULT), *map(_view, found)]})
         return
     shown = table("workspace", "made", "by", whole=("workspace",))
     shown.add_row(DEFAULT_WORKSPACE, "", "")
     for each in found:
-        state = "is being removed" if each.removing else moment(each.created_at)
+        state = "is being removed" if each.removing else utc_time(each.created_at)
         shown.add_row(plain(each.name), state, plain(each.created_by))
     session.screen.print(shown)
 
@@ -87,3 +86,12 @@ def remove_command(session: Session, name: str, yes: bool, as_json: bool) -> Non
         session.screen.json({"name": name, "tokens_revoked": revoked})
         return
     session.screen.line(plain(f"the workspace {name} is removed; {revoked} tokens are revoked"))
+
+
+def _view(workspace: Workspace) -> dict[str, Any]:
+    return {
+        "name": workspace.name,
+        "created_at": moment(workspace.created_at) if workspace.created_at else None,
+        "created_by": workspace.created_by,
+        "removing": workspace.removing,
+    }
