@@ -7,13 +7,13 @@ from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 
-from taskmgr_core.api.access import ACTION, PERMISSION, Needed
+from taskmgr_core.api.access import ACTION, PERMISSION, PUBLIC, Needed
 from taskmgr_core.api.problems import KINDS, MEDIA_TYPE, ProblemView
 
 BODY = "body"
 FORM = "form"
-# Every route may answer so.
-_COMMON = ("invalid-request", "unauthenticated", "forbidden", "misdirected", "too-many-requests")
+# Every route may answer so; where nobody is asked who they are, only the first two.
+_COMMON = ("invalid-request", "misdirected", "unauthenticated", "forbidden", "too-many-requests")
 
 
 def route(
@@ -37,7 +37,8 @@ def route(
         more: further options.
     """
     reading = ("too-large", "slow-request", "unsupported-media-type") if body else ()
-    statuses = {KINDS[each].status for each in (*_COMMON, *reading, *problems)}
+    common = _COMMON[:2] if permission == PUBLIC else _COMMON
+    statuses = {KINDS[each].status for each in (*common, *reading, *problems)}
     return {
         "opt": {PERMISSION: permission, ACTION: action, BODY: body, FORM: form},
         "tags": [action.partition(".")[0]],

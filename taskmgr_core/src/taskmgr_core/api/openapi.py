@@ -74,7 +74,8 @@ def operations(application: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandl
 
 def _complete(document: dict[str, Any], operation: dict[str, Any], handler: Any) -> None:
     operation.pop("deprecated", None)
-    lines = (handler.fn.__doc__ or "").strip().partition("\n")
+    function = getattr(handler.fn, "func", handler.fn)  # what runs in a thread is wrapped
+    lines = (function.__doc__ or "").strip().partition("\n")
     operation["summary"] = lines[0].rstrip(".")
     operation["description"] = "\n".join(each.strip() for each in lines[2].strip().splitlines())
     if not operation["description"]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
@@ -86,7 +87,9 @@ async def live() -> Alive:
 
 @get(
     "/health/ready",
-    **route(PUBLIC, "health.ready"),
+    **route(
+        PUBLIC, "health.ready", also={503: ResponseSpec(Ready, False, "Something does not answer")}
+    ),
 )
 async def ready(request: AnyRequest) -> Response[Ready]:
     """Whether the stores and the broker answer; 503 where they do not."""
