@@ -190,15 +190,22 @@ def pointer(place: str) -> str:
     return "".join(f"/{each.replace('~', '~0').replace('/', '~1')}" for each in parts)
 
 
-def _answered(request: AnyRequest, error: Exception) -> Response[Any]:
+def problem_of(request: AnyRequest, error: Exception) -> ProblemView:
+    """What is said of an error; of what a client cannot mend only where the log says more."""
     kind = kind_of(error)
+    if isinstance(error, HTTPException):
+        return problem(kind, error.detail)
     if KINDS[kind].status < HTTPStatus.INTERNAL_SERVER_ERROR or kind not in _KEPT:
-        return answer(problem(kind, _told(error), _items(error)), _headers(error, kind))
+        return problem(kind, _told(error), _items(error))
     instance = f"urn:uuid:{uuid.uuid4()}"
     bug = error if kind == "internal" else None
     _LOGGER.error("%s %s: %s (%s)", request.method, request.url.path, error, instance, exc_info=bug)
     said = "the log of the server says more, under the id in `instance`"
-    return answer(problem(kind, said, instance=instance), _headers(error, kind))
+    return problem(kind, said, instance=instance)
+
+
+def _answered(request: AnyRequest, error: Exception) -> Response[Any]:
+    return answer(problem_of(request, error), _headers(error, kind_of(error)))
 
 
 def _refused(request: AnyRequest, error: HTTPException) -> Response[Any]:

@@ -76,7 +76,7 @@ def serve_command(
     patience: float,
     no_accounts: bool,
 ) -> None:
-    """Serve the REST API over HTTP, until Ctrl-C or SIGTERM.
+    """Serve the REST API and the web page over HTTP, until Ctrl-C or SIGTERM.
 
     Whoever asks shows a token, as `taskmgr tokens new` makes them. Only this machine
     can reach it; for others put a proxy that speaks TLS before it. It runs nothing
@@ -93,11 +93,15 @@ def serve_command(
         from taskmgr_core.api.limits import MEGABYTE, Limits
         from taskmgr_core.health import check
         from taskmgr_core.probes import probes
+        from taskmgr_core.web.application import routes, with_cookies
 
         limits = Limits(upload_bytes=upload_mb * MEGABYTE, patience=patience)
         services = probes(settings)
+        application = make_application(
+            access, lambda: check(services, HEALTH_SECONDS), limits, more=routes()
+        )
         serve(
-            make_application(access, lambda: check(services, HEALTH_SECONDS), limits),
+            with_cookies(application),
             place,
             on_ready=lambda: _tell(place.url.removesuffix("/simple/"), no_accounts=no_accounts),
         )
@@ -140,5 +144,6 @@ def _open_access(session: Session, *, accounts: bool) -> Iterator[tuple[Settings
 
 def _tell(url: str, *, no_accounts: bool) -> None:
     click.echo(f"the API is on {url}/v1, its OpenAPI file on {url}/v1/openapi.json, until Ctrl-C")
+    click.echo(f"the web page is on {url}/")
     if not no_accounts:
         click.echo("who asks shows a token: taskmgr tokens new")
