@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from taskmgr_core.addresses import API_PORT
 from taskmgr_core.api.server import check_without_accounts, serve
 from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.session import Session
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from taskmgr_core.client import Client
     from taskmgr_core.settings import Settings
 
-DEFAULT_PORT = 8320
 HEALTH_SECONDS = 5.0
 
 
@@ -38,7 +38,7 @@ def api_command() -> None:
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
+    default=API_PORT,
     show_default=True,
     help="Where it listens; 0 for a port that is free.",
 )
