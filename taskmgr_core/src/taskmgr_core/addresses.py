@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, unquote, urlencode
 
 HIDDEN = "***"
+# Where the REST API and the web page are, unless another port is chosen.
+API_PORT = 8320
 
 _SECRET_OPTION = re.compile(r"pass|secret|token|credential|username|mechanismprop", re.IGNORECASE)
 _HOST = re.compile(r"[\w.-]+(:\d{1,5})?(/\w*)?\Z")

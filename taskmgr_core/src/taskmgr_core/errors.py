@@ -18,12 +18,14 @@ from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, boun
 
 __all__ = [
     "ArtifactError",
+    "AuthenticationError",
     "ConflictError",
     "DamagedRecordError",
     "EnvironmentBuildError",
     "InvalidPipelineError",
     "InvalidValueError",
     "NotFoundError",
+    "PermissionDeniedError",
     "Problem",
     "PublishError",
     "QueueError",
@@ -94,6 +96,14 @@ class NotFoundError(TaskmgrError):
 
 class ConflictError(TaskmgrError):
     """Something else is stored there already."""
+
+
+class AuthenticationError(TaskmgrError):
+    """Nobody knows who asks: no token, or one that is unknown, expired or revoked."""
+
+
+class PermissionDeniedError(TaskmgrError):
+    """Whoever asks is known and may not do this, or not in this workspace."""
 
 
 class PublishError(TaskmgrError):

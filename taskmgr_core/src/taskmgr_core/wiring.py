@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import SettingsError, not_installed
+from taskmgr_core.errors import NotFoundError, SettingsError, not_installed
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.metering import Meter
@@ -25,12 +26,13 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import Units
-from taskmgr_core.setting_checks import paths_of
-from taskmgr_core.settings import Settings, load
+from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
+from taskmgr_core.silos import broker_prefix
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
+from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
@@ -42,6 +44,7 @@ from taskmgr_core.uv import Uv
 # What publishes, works or serves is slow to import: it is, where it is made. Most programs look,
 # or submit a run.
 if TYPE_CHECKING:
+    from taskmgr_core.accounts.interface import RateLimiter
     from taskmgr_core.control import Control
     from taskmgr_core.index.catalogue import Catalogue
     from taskmgr_core.publishing import Publisher
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
 EMBEDDED_HOLDS_SECONDS = 0.1
 HOLDS_SECONDS = 2.0
 MEGABYTE = 1_000_000
+RATE_SECONDS = 60.0
+LIMITER_SECONDS = 0.5  # a limit that cannot be asked is counted here
 
 
 def environments_of(settings: Settings) -> Environments:
@@ -128,16 +133,18 @@ def models_of(settings: Settings) -> ModelFiles:
     return ModelFiles(settings.home / "models", artifacts_of(settings))
 
 
-def connect(home: Path | None = None) -> Client:
+def connect(home: Path | None = None, workspace: str | None = None) -> Client:
     """A client with the settings of this process's environment.
 
     Arguments:
         home: overrides ``TASKMGR_HOME``.
+        workspace: overrides ``TASKMGR_WORKSPACE``.
 
     Raises:
         SettingsError, StoreError: with what to do.
+        NotFoundError: there is no such workspace.
     """
-    return Platform(load(os.environ, Path.cwd(), home)).client()
+    return Platform(load(os.environ, Path.cwd(), home, workspace)).client()
 
 
 class Platform:
@@ -152,6 +159,7 @@ class Platform:
         home = settings.home
         self.metadata = metadata_of(settings)
         self.artifacts = artifacts_of(settings)
+        _check_workspace(settings, self.metadata)
         # A file and a folder are made by whoever comes first; servers are prepared once.
         if not settings.metadata_url:
             self.metadata.initialize()
@@ -179,14 +187,18 @@ class Platform:
         self.metadata.initialize()
         self.artifacts.initialize()
 
-    def client(self) -> Client:
-        """The client."""
+    def client(self, *, paths: bool = True) -> Client:
+        """The client.
+
+        Arguments:
+            paths: whether inputs may name files of this machine.
+        """
         return Client(
             metadata=self.metadata,
             artifacts=self.artifacts,
             queue=self.queue,
             reader=InputReader(
-                self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
+                self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd(), paths
             ),
             make_publisher=self.publisher,
             models=ModelRegistry(self.metadata, self.artifacts, self.models),
@@ -426,4 +438,93 @@ def queue_of(settings: Settings, metadata: MetadataStore) -> Queue:
         return EmbeddedQueue(metadata, Bell(settings.home / "bells"))
     from taskmgr_core.queue.celery.queue import CeleryQueue
 
-    return CeleryQueue(settings.broker_url, metadata)
+    return CeleryQueue(settings.broker_url, metadata, broker_prefix(settings.workspace))
+
+
+def limiter_of(settings: Settings) -> RateLimiter | None:
+    """How often a principal may ask; counted in Redis where there is one. None for no limit."""
+    from taskmgr_core.accounts.limiting import Limit, LocalLimiter
+
+    if not settings.rate_limit:
+        return None
+    limit = Limit(settings.rate_limit, RATE_SECONDS)
+    if not settings.broker_url:
+        return LocalLimiter(limit)
+    from redis import Redis
+
+    from taskmgr_core.accounts.redis_limiter import RedisLimiter
+    from taskmgr_core.queue.celery.address import check_address, verified
+
+    check_address(settings.broker_url)
+    url = verified(settings.broker_url)
+    client = Redis.from_url(
+        url, socket_connect_timeout=LIMITER_SECONDS, socket_timeout=LIMITER_SECONDS
+    )
+    return RedisLimiter(client, limit)
+
+
+def make_silo(settings: Settings, workspace: Workspace) -> None:
+    """Make the stores of a workspace, with its name in them. Safe to call again.
+
+    Arguments:
+        settings: those of the workspace.
+        workspace: its record.
+
+    Raises:
+        StoreError, ArtifactError: a server cannot be reached, or refuses.
+    """
+    metadata = metadata_of(settings)
+    try:
+        metadata.initialize()
+        artifacts_of(settings).initialize()
+        metadata.accounts.add_workspace(workspace)
+    finally:
+        metadata.close()
+
+
+def remove_silo(settings: Settings) -> None:
+    """Remove all that is in a workspace. Safe to call again.
+
+    Arguments:
+        settings: those of the workspace; of another than the default one.
+
+    Raises:
+        StoreError, ArtifactError, QueueError: a server cannot be reached, or refuses.
+    """
+    if settings.workspace == DEFAULT_WORKSPACE:
+        raise ValueError("the default workspace is the platform itself")
+    if settings.artifacts_url:
+        artifacts = artifacts_of(settings)
+        for digest in list(artifacts.digests()):
+            artifacts.remove(digest)
+    metadata = metadata_of(settings)
+    queue = queue_of(settings, metadata)
+    for each in (queue, metadata):  # those of a laptop are files in the home
+        if isinstance(each, Droppable):
+            each.drop()
+        each.close()
+    if settings.home.exists():
+        shutil.rmtree(settings.home)
+
+
+@runtime_checkable
+class Droppable(Protocol):
+    """What is on a server, and can be removed from it as a whole."""
+
+    def drop(self) -> None:
+        """Remove all of it."""
+
+
+def _check_workspace(settings: Settings, metadata: MetadataStore) -> None:
+    """Refuse a workspace that nobody has made: a misspelt name would be an empty platform."""
+    name = settings.workspace
+    if name == DEFAULT_WORKSPACE:
+        return
+    # To look into a file that is not there would make it.
+    made = metadata.accounts.workspace(name) if settings.is_begun else None
+    if made is None or made.removing:
+        metadata.close()
+        raise NotFoundError(
+            f"no workspace {name!r}; `taskmgr workspaces list` shows those that there are, "
+            f"`taskmgr workspaces new {name}` makes it"
+        )

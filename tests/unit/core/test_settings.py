@@ -39,6 +39,7 @@ SMALLEST = {
     "slow_step": 0.0,
     "log_file_mb": 1,
     "log_files": 0,
+    "rate_limit": 0,
 }
 
 Configure = Callable[[str], Path]

@@ -63,6 +63,7 @@ COMMANDS = (
     Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
     Entry("index", "index", "A package index of the published wheels, for pip and uv.", PLATFORM),
+    Entry("api", "api", "The REST API: submit and follow runs over HTTP.", PLATFORM),
     Entry("models", "models", "The weights of the published tasks, and who used them.", PLATFORM),
     Entry("artifacts", "artifacts", "The stored files: remove those that nobody needs.", PLATFORM),
     Entry(
@@ -72,6 +73,9 @@ COMMANDS = (
         PLATFORM,
     ),
     Entry("metrics", "metrics", "Print metrics for Prometheus, or serve them.", PLATFORM),
+    Entry("tokens", "tokens", "The tokens that open the API to others.", PLATFORM),
+    Entry("workspaces", "workspaces", "Tasks, runs and keys apart from all others.", PLATFORM),
+    Entry("audit", "audit", "Who did what, when, from where.", PLATFORM),
     Entry("hooks", "hooks", "List the hook plugins, and how they are.", PLATFORM),
     Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),
@@ -109,6 +113,7 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder of everything that taskmgr keeps; instead of TASKMGR_HOME.",
 )
+@click.option("--workspace", help="The workspace to work in; instead of TASKMGR_WORKSPACE.")
 @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
 @click.option(
     "--version",
@@ -119,10 +124,10 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Print the version and exit.",
 )
 @click.pass_context
-def taskmgr(ctx: click.Context, home: Path | None, debug: bool) -> None:
+def taskmgr(ctx: click.Context, home: Path | None, workspace: str | None, debug: bool) -> None:
     """Publish AI tasks, run pipelines of them, know which output came from which input."""
     session = ctx.ensure_object(Session)
-    session.home, session.debug = home, debug
+    session.home, session.workspace, session.debug = home, workspace, debug
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from taskmgr_core.accounts.administration import Administration
     from taskmgr_core.cli.screen import Screen
     from taskmgr_core.client import Client
     from taskmgr_core.control import Control
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from taskmgr_core.settings import Settings
     from taskmgr_core.signing.verifying import Verifier
     from taskmgr_core.wiring import Platform
+    from taskmgr_core.workspaces import Office
 
 
 class Session:
@@ -33,6 +35,7 @@ class Session:
 
     def __init__(self, home: Path | None = None, debug: bool = False) -> None:
         self.home = home
+        self.workspace: str | None = None
         self.debug = debug
         self._screen: Screen | None = None
 
@@ -58,7 +61,7 @@ class Session:
         """
         from taskmgr_core.settings import load
 
-        return load(os.environ, Path.cwd(), self.home)
+        return load(os.environ, Path.cwd(), self.home, self.workspace)
 
     def platform(self) -> Platform:
         """Every object, made from the settings.
@@ -83,6 +86,22 @@ class Session:
         finally:
             platform.queue.close()
             platform.metadata.close()
+
+    @contextlib.contextmanager
+    def office(self) -> Iterator[tuple[Office, Administration]]:
+        """What is asked of accounts, and what the user of this machine may administer: all.
+
+        Raises:
+            SettingsError, StoreError: with what to do.
+        """
+        from taskmgr_core.settings import load
+        from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
+        from taskmgr_core.workspaces import local_principal, open_office
+
+        # They are those of the platform, whatever workspace is worked in.
+        settings = load(os.environ, Path.cwd(), self.home, DEFAULT_WORKSPACE)
+        with open_office(settings) as office:
+            yield office, office.administration(local_principal())
 
     @contextlib.contextmanager
     def index(self) -> Iterator[Catalogue]:

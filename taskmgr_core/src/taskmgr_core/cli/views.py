@@ -35,6 +35,11 @@ def moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def utc_time(seconds: float) -> str:
+    """A moment to the second, in UTC, for a table."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dict[str, Any]:
     """A task: what it takes, what it gives, what it asks for."""
     task = version.task

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from taskmgr_core.report import formats, svg, theme
@@ -59,36 +60,42 @@ def write_report(detail: RunDetail, open_artifact: OpenArtifact, target: Path) -
 
 def render_report(detail: RunDetail, open_artifact: OpenArtifact) -> str:
     """The report as HTML; arguments as for ``write_report``."""
+    page = page_environment().get_template("report.html.j2")
+    return formats.printable(page.render(linked=False, **told_of(detail, open_artifact)))
+
+
+def told_of(detail: RunDetail, open_artifact: OpenArtifact) -> dict[str, Any]:
+    """What a page shows of a run, as its templates name it; arguments as for ``write_report``."""
     run, steps = detail.run, detail.steps
     overlays = find_overlays(detail, open_artifact)
     values = RecordedValues(detail, open_artifact)
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            detail=detail,
-            run=run,
-            steps=steps,
-            counts=_counts(steps),
-            workers=sorted({step.worker for step in steps if step.worker}),
-            troubles=tuple(_troubles(detail)),
-            pictures=pictures_of(values, overlays),
-            result=result_view(detail, overlays),
-            graph=Markup(graph_svg(run.graph, steps, standalone=False)),  # noqa: S704 - escaped there
-            timeline=Markup(timeline_svg(run, steps, standalone=False)),  # noqa: S704 - escaped there
-            legend=stages_of(timeline_of(run, steps)),
-            timing=said(timing_of(run, steps)),
-            stages=[stage for stage in _STAGES if any(step.seconds.get(stage) for step in steps)],
-            lineage=tuple(_lineage(detail)),
-            open_rows=_OPEN_ROWS,
-        )
-    )
-    return formats.printable(page)
+    return {
+        "detail": detail,
+        "run": run,
+        "steps": steps,
+        "counts": _counts(steps),
+        "workers": sorted({step.worker for step in steps if step.worker}),
+        "troubles": tuple(_troubles(detail)),
+        "pictures": pictures_of(values, overlays),
+        "result": result_view(detail, overlays),
+        "graph": Markup(graph_svg(run.graph, steps, standalone=False)),  # noqa: S704 - escaped there
+        "timeline": Markup(timeline_svg(run, steps, standalone=False)),  # noqa: S704 - escaped there
+        "legend": stages_of(timeline_of(run, steps)),
+        "timing": said(timing_of(run, steps)),
+        "stages": [stage for stage in _STAGES if any(step.seconds.get(stage) for step in steps)],
+        "lineage": tuple(_lineage(detail)),
+        "open_rows": _OPEN_ROWS,
+    }
 
 
-def _environment() -> Environment:
+def page_environment(*more: BaseLoader) -> Environment:
+    """The templates of reports, with what they use.
+
+    Arguments:
+        more: where further templates are, looked into first.
+    """
     environment = Environment(
-        loader=PackageLoader("taskmgr_core", "report/templates"),
+        loader=ChoiceLoader([*more, PackageLoader("taskmgr_core", "report/templates")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

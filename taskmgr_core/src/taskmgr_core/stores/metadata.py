@@ -38,8 +38,10 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
+from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.counters import CounterStore
+from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
@@ -134,6 +136,14 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def counters(self) -> CounterStore:
         """What processes have counted."""
+
+    @property
+    def requests(self) -> RequestStore:
+        """Requests that must not be answered twice."""
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Tokens, workspaces and the audit log; those of the platform are in its default store."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""

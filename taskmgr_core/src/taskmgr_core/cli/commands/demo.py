@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from taskmgr_core.addresses import API_PORT
 from taskmgr_core.cli.checkout import PIPELINE, find_checkout
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK
 from taskmgr_core.cli.groups import Command
@@ -145,6 +146,8 @@ def _say_next(screen: Screen, detail: RunDetail, picture: Path) -> None:
     ):
         screen.line(plain(f"  {line}"))
     screen.line()
+    page = f"http://127.0.0.1:{API_PORT}/runs/{detail.run.id}"
+    screen.line(plain(f"its page, while `taskmgr api serve --no-accounts` runs: {page}"))
 
 
 def _relative(path: Path) -> Path:

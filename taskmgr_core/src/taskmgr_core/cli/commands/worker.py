@@ -14,7 +14,7 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.worker_start import WorkerStart
 from taskmgr_core.logs import FORMATS, LogFormat
-from taskmgr_core.setting_checks import bounds_of
+from taskmgr_core.setting_kinds import bounds_of
 from taskmgr_core.settings import LOG_LEVELS
 from taskmgr_core.specs.resources import offer_from
 from taskmgr_core.worker.configuration import (

@@ -78,10 +78,16 @@ def needs_of(broker_queue: str) -> dict[str, int]:
     return from_text(broker_queue.partition(RESOURCES)[2])
 
 
-def list_key(queue: str, priority: int) -> str:
-    """The key of the list in which messages of that queue and priority (ours) wait."""
+def list_key(queue: str, priority: int, prefix: str = "") -> str:
+    """The key of the list in which messages of that queue and priority (ours) wait.
+
+    Arguments:
+        queue: the broker's.
+        priority: ours.
+        prefix: of all keys of one workspace.
+    """
     number = broker_priority(priority)
-    return f"{queue}{SEPARATOR}{number}" if number else queue
+    return f"{prefix}{queue}{SEPARATOR}{number}" if number else prefix + queue
 
 
 def verified(url: str) -> str:

@@ -7,11 +7,12 @@ from celery import Celery
 from taskmgr_core.queue.celery.address import CONNECT_SECONDS, PRIORITIES
 
 
-def make_application(url: str) -> Celery:
+def make_application(url: str, prefix: str = "") -> Celery:
     """The application: JSON alone, no results, one priority list for each of ours.
 
     Arguments:
         url: ``redis://user:password@host:port/number``, or ``rediss://`` for TLS.
+        prefix: of all keys and channels, to keep workspaces apart.
     """
     application = Celery("taskmgr", broker=url, set_as_current=False)
     application.conf.update(
@@ -37,6 +38,7 @@ def make_application(url: str) -> Celery:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": CONNECT_SECONDS * 2,
             "socket_keepalive": True,
+            **({"global_keyprefix": prefix} if prefix else {}),
         },
     )
     _drop_shared_tasks(application)

@@ -19,10 +19,12 @@ class Inbox:
 
     Arguments:
         client: of the broker; Redis 7 or later.
+        prefix: of the lists.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, prefix: str = "") -> None:
         self._client = client
+        self._prefix = prefix
         self._turn = 0
 
     def take(self, queues: Sequence[str], most: int, timeout: float) -> list[bytes]:
@@ -40,7 +42,7 @@ class Inbox:
         start = self._turn % max(len(queues), 1)
         ordered = [*queues[start:], *queues[:start]]
         keys = [
-            list_key(queue, priority)
+            list_key(queue, priority, self._prefix)
             for priority in reversed(range(PRIORITIES))
             for queue in ordered
         ]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from taskmgr_core.queue.celery.outbox import Outbox
 
 LOOK_AGAIN_SECONDS = 1.0
+SCANNED = 1_000  # keys of each round trip
 OLDEST_REDIS = 7  # the first that gives several messages at once
 # A message is written after its step is recorded as ready; the clocks are of one machine.
 SENT_LATER_SECONDS = 1.0
@@ -58,13 +59,15 @@ class CeleryQueue:
     Arguments:
         url: the broker's address.
         metadata: the store that says what is ready.
+        prefix: of all keys and channels; a workspace's, which none of another begins with.
 
     Raises:
         SettingsError: the URL cannot be used.
     """
 
-    def __init__(self, url: str, metadata: MetadataStore) -> None:
+    def __init__(self, url: str, metadata: MetadataStore, prefix: str = "") -> None:
         check_address(url)
+        self._prefix = prefix
         self.place = place_of(url)
         self._url = verified(url)
         self._metadata = metadata
@@ -79,13 +82,13 @@ class CeleryQueue:
         """
         from taskmgr_core.queue.celery.application import make_application
 
-        return make_application(self._url)
+        return make_application(self._url, self._prefix)
 
     def inbox(self) -> Inbox:
         """Where a worker takes its messages, on a connection of its own."""
         from taskmgr_core.queue.celery.inbox import Inbox
 
-        return Inbox(self._new_client())
+        return Inbox(self._new_client(), self._prefix)
 
     @cached_property
     def _client(self) -> Redis:
@@ -113,7 +116,7 @@ class CeleryQueue:
             if self._made_bell is None:
                 from taskmgr_core.queue.celery.bell import RedisBell
 
-                self._made_bell = RedisBell(self._client)
+                self._made_bell = RedisBell(self._client, self._prefix)
             return self._made_bell
 
     def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
@@ -181,7 +184,7 @@ class CeleryQueue:
         Raises:
             QueueError: the broker cannot be asked.
         """
-        keys = [_list_of(step) for step in steps]
+        keys = [self._list_of(step) for step in steps]
         with translated(self.place):
             oldest = {each: self._oldest(each) for each in set(keys)}
         return [
@@ -212,7 +215,7 @@ class CeleryQueue:
         with translated(self.place), self._client.pipeline(transaction=False) as pipeline:
             for queue in queues:
                 for priority in range(PRIORITIES):
-                    pipeline.llen(list_key(queue, priority))
+                    pipeline.llen(list_key(queue, priority, self._prefix))
             found = pipeline.execute()
         return [
             sum(found[place : place + PRIORITIES]) for place in range(0, len(found), PRIORITIES)
@@ -259,7 +262,7 @@ class CeleryQueue:
         """One message for each step, all in one round trip."""
         with translated(self.place):
             self._outbox.send(
-                [("LPUSH", _list_of(step), message_of(step, passes)) for step in steps]
+                [("LPUSH", self._list_of(step), message_of(step, passes)) for step in steps]
             )
 
     def _oldest(self, key: str) -> float:
@@ -272,7 +275,19 @@ class CeleryQueue:
         except (ValueError, KeyError, TypeError):
             return 0.0  # not one of ours: it says nothing
 
+    def _list_of(self, step: ReadyStep) -> str:
+        """The key of the list in which a step's message waits."""
+        return list_key(queue_of(step), step.priority, self._prefix)
 
-def _list_of(step: ReadyStep) -> str:
-    """The key of the list in which a step's message waits."""
-    return list_key(queue_of(step), step.priority)
+    def drop(self) -> None:
+        """Remove all that waits, of a workspace that is removed.
+
+        Raises:
+            QueueError: the broker cannot be reached.
+            ValueError: it has no prefix: whose the other keys are nobody knows.
+        """
+        if not self._prefix:
+            raise ValueError("a queue without a prefix shares the broker with others")
+        with translated(self.place):
+            for key in self._client.scan_iter(match=f"{self._prefix}*", count=SCANNED):
+                self._client.delete(key)

@@ -31,11 +31,13 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
 from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.counters import MongoCounters
 from taskmgr_core.stores.mongodb.database import Database
 from taskmgr_core.stores.mongodb.lineage import Lineage
+from taskmgr_core.stores.mongodb.requests import MongoRequests
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.workers import Log, Workers
@@ -57,6 +59,8 @@ class MongoMetadata:
         self._database = Database(url)
         self.schedules = MongoSchedules(self._database)
         self.counters = MongoCounters(self._database)
+        self.requests = MongoRequests(self._database)
+        self.accounts = MongoAccounts(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
@@ -79,6 +83,10 @@ class MongoMetadata:
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
+
+    def drop(self) -> None:
+        """Remove the whole database, of a workspace that is removed."""
+        self._database.drop()
 
     def server_version(self) -> str:
         """The server's version."""

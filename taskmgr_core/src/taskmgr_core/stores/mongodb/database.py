@@ -60,6 +60,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "firings": (
         IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
     ),
+    "requests": (IndexModel([("at", ASCENDING)], name="by_time"),),
     "elements": (
         IndexModel(
             [("of", ASCENDING), ("status", ASCENDING), ("index", ASCENDING)], name="by_step"
@@ -73,6 +74,14 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "log": (
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
+    "tokens": (
+        IndexModel([("hash", ASCENDING)], name="by_hash", unique=True),
+        IndexModel([("workspace", ASCENDING)], name="by_workspace"),
+    ),
+    "audit": (
+        IndexModel([("workspace", ASCENDING), ("_id", DESCENDING)], name="by_workspace"),
+        IndexModel([("at", ASCENDING)], name="by_time"),
     ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
     "counters": (IndexModel([("seen_at", ASCENDING)], name="by_time"),),
@@ -92,6 +101,11 @@ class Durable:
     firings: Collection[Document]
     leases: Collection[Document]
     elements: Collection[Document]
+    requests: Collection[Document]
+    tokens: Collection[Document]
+    workspaces: Collection[Document]
+    audit: Collection[Document]
+    audit_marks: Collection[Document]
 
 
 class Database:
@@ -130,6 +144,11 @@ class Database:
             synced["firings"],
             synced["leases"],
             synced["elements"],
+            synced["requests"],
+            synced["tokens"],
+            synced["workspaces"],
+            synced["audit"],
+            synced["audit_marks"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines.
         self.runs: Collection[Document] = database["runs"]
@@ -137,6 +156,7 @@ class Database:
         self.workers: Collection[Document] = database["workers"]
         self.counters: Collection[Document] = database["counters"]
         self.log: Collection[Document] = database["log"]
+        self.tokens: Collection[Document] = database["tokens"]
         self._database = database
 
     def initialize(self) -> None:
@@ -159,6 +179,11 @@ class Database:
         """The server's version, asked of the server."""
         with self.translated():
             return str(self._client.server_info()["version"])
+
+    def drop(self) -> None:
+        """Remove all that is recorded, and the indexes."""
+        with self.translated():
+            self._client.drop_database(self.name)
 
     def close(self) -> None:
         """Close the connections."""

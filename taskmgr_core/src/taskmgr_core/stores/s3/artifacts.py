@@ -31,7 +31,7 @@ _BLOCK = 1 << 20
 
 @attrs.define
 class S3Artifacts:
-    """One object ``sha256/<digits>`` for each digest.
+    """One object ``sha256/<digits>`` for each digest, behind the prefix of its place.
 
     What is stored or fetched is kept in a folder of this machine too; also what could not
     be stored, which does no harm there: it has the content of its digest. Not to be
@@ -145,7 +145,7 @@ class S3Artifacts:
         Raises:
             StoreUnavailableError: the store is away.
         """
-        return self._bucket.look(_name(digest)) is not None
+        return self._bucket.look(self._name(digest)) is not None
 
     def faults(self, digest: str) -> list[str]:
         """What is wrong with the object, and with the file of this machine; both are read.
@@ -153,7 +153,7 @@ class S3Artifacts:
         Raises:
             StoreUnavailableError: the store is away.
         """
-        name = _name(digest)
+        name = self._name(digest)
         found = self._bucket.download(name, _digest_of)
         faults = []
         if found is None:
@@ -169,8 +169,9 @@ class S3Artifacts:
         Raises:
             StoreUnavailableError: the store is away.
         """
-        for name in self._bucket.names(_PREFIX):
-            digest = "sha256:" + name.removeprefix(_PREFIX)
+        prefix = self.location.prefix + _PREFIX
+        for name in self._bucket.names(prefix):
+            digest = "sha256:" + name.removeprefix(prefix)
             if is_digest(digest):
                 yield digest
 
@@ -180,8 +181,11 @@ class S3Artifacts:
         Raises:
             StoreUnavailableError: the store is away.
         """
-        self._bucket.remove(_name(digest))
+        self._bucket.remove(self._name(digest))
         self._cache.remove(digest)
+
+    def _name(self, digest: str) -> str:
+        return self.location.prefix + _PREFIX + hexadecimal(digest)
 
     def _locks(self) -> Path:
         folder = self.folder / _LOCKS
@@ -189,7 +193,7 @@ class S3Artifacts:
         return folder
 
     def _upload(self, stored: StoredFile) -> StoredFile:
-        name = _name(stored.digest)
+        name = self._name(stored.digest)
         path = self._cache.local_path(stored.digest)
         found = self._bucket.look(name)
         if found is None and self._bucket.upload(name, path, replace=False):
@@ -208,10 +212,10 @@ class S3Artifacts:
             return False
         if _MD5_ETAG.match(found.etag) and found.etag == etag_of(path):
             return True
-        return self._bucket.download(_name(digest), _digest_of) == digest
+        return self._bucket.download(self._name(digest), _digest_of) == digest
 
     def _fetch(self, digest: str) -> None:
-        name = _name(digest)
+        name = self._name(digest)
         origin = f"the object {name} of {self.location.name}"
 
         def take(source: IO[bytes]) -> bool:
@@ -236,10 +240,6 @@ def etag_of(path: Path) -> str:
         whole = hashlib.md5(b"".join(each.digest() for each in parts), usedforsecurity=False)
         return f"{whole.hexdigest()}-{len(parts)}"
     return (parts[0] if parts else hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _name(digest: str) -> str:
-    return _PREFIX + hexadecimal(digest)
 
 
 def _digest_of(source: IO[bytes]) -> str:

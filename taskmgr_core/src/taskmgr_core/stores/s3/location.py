@@ -20,7 +20,8 @@ _FORMS = (
     "s3+http://KEY:SECRET@HOST:PORT/BUCKET, s3+https://KEY:SECRET@HOST:PORT/BUCKET, "
     "or s3://KEY:SECRET@BUCKET?region=REGION for Amazon's"
 )
-_OPTIONS = ("region", "ca_file")
+_OPTIONS = ("region", "ca_file", "prefix")
+_PREFIX = re.compile(r"([A-Za-z0-9._-]*[A-Za-z0-9_-]/)*\Z")
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ class S3Location:
         secure: over TLS.
         region: for the signatures; empty: the server is asked.
         ca_file: who signed the server's certificate; none: whom the system trusts.
+        prefix: what the names of all objects begin with; it ends with a ``/``.
     """
 
     host: str
@@ -44,6 +46,7 @@ class S3Location:
     secure: bool = True
     region: str = ""
     ca_file: Path | None = None
+    prefix: str = ""
 
     @classmethod
     def from_url(cls, url: str) -> S3Location:
@@ -70,6 +73,8 @@ class S3Location:
                 f"the bucket {bucket!r} has no name that S3 takes: 3 to 63 small letters, "
                 "digits, dots and hyphens"
             )
+        if not _PREFIX.match(prefix := options.get("prefix", "")):
+            _refuse(f"the prefix {prefix!r} is not NAME/, or several of these")
         return cls(
             host=f"{host}:{port}" if port else host,
             bucket=bucket,
@@ -78,6 +83,7 @@ class S3Location:
             secure=parts.scheme != "s3+http",
             region=options.get("region", ""),
             ca_file=Path(options["ca_file"]) if "ca_file" in options else None,
+            prefix=prefix,
         )
 
     @property

@@ -43,8 +43,10 @@ from taskmgr_core.stores.sqlite import (
     runs,
     workers,
 )
+from taskmgr_core.stores.sqlite.accounts import SqliteAccounts
 from taskmgr_core.stores.sqlite.counters import SqliteCounters
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.requests import SqliteRequests
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
@@ -64,6 +66,8 @@ class SqliteMetadata:
         self._database = Database(path)
         self.schedules = SqliteSchedules(self._database)
         self.counters = SqliteCounters(self._database)
+        self.requests = SqliteRequests(self._database)
+        self.accounts = SqliteAccounts(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

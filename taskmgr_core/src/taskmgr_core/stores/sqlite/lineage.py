@@ -145,7 +145,7 @@ def mentioned(connection: sqlite3.Connection) -> Iterator[str]:
     """
     tables = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        " AND name NOT IN ('log', 'workers')"
+        " AND name NOT IN ('log', 'workers', 'audit')"
     ).fetchall()
     for (table,) in tables:
         for row in connection.execute(f'SELECT * FROM "{table}"'):  # noqa: S608 - its own name

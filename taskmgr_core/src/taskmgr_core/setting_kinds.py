@@ -1,4 +1,4 @@
-"""What a setting may be: checks that say what is wrong, and readers of texts with a form."""
+"""Kinds of settings: how one is declared, and what its value must be."""
 
 from __future__ import annotations
 
@@ -9,25 +9,56 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
+
+from taskmgr_core.addresses import without_secrets
+
 MOST_SLOTS = 1000
+SET = "(set)"
 
-Check = Callable[[Any], "str | None"]
+
+def setting(
+    default: Any,
+    text: str,
+    check: Callable[[Any], str | None] = lambda _: None,
+    show: Callable[[Any], str] = str,
+) -> Any:
+    """A setting.
+
+    Arguments:
+        default: its value where nobody says another.
+        text: what it means.
+        check: says what is wrong with a value; None where nothing is.
+        show: the value as it may be shown.
+    """
+    metadata = {"help": text, "check": check, "show": show}
+    return attrs.field(default=default, metadata=metadata, repr=show)
 
 
-def one_of(*allowed: str) -> Check:
-    """One of some texts."""
+def address(text: str) -> Any:
+    """A setting that may have a password in it, which is never shown."""
+    return setting("", text, show=without_secrets)
+
+
+def secret(text: str) -> Any:
+    """A setting of which only whether it is set is ever shown."""
+    return setting("", text, show=lambda value: SET if value else "")
+
+
+def one_of(*allowed: str) -> Callable[[Any], str | None]:
+    """Checks that a value is one of some."""
     wrong = f"it must be {', '.join(allowed[:-1])} or {allowed[-1]}"
     return lambda value: None if value in allowed else wrong
 
 
-def at_least(minimum: float) -> Check:
-    """A finite number that is not below a minimum."""
+def at_least(minimum: float) -> Callable[[Any], str | None]:
+    """Checks that a number is no smaller."""
     wrong = f"it must be at least {minimum:g}"
     return lambda value: None if minimum <= value < math.inf else wrong
 
 
-def between(minimum: float, maximum: float) -> Check:
-    """A number between two others, or one of them."""
+def between(minimum: float, maximum: float) -> Callable[[Any], str | None]:
+    """Checks that a number is within bounds."""
     wrong = f"it must be {minimum:g} to {maximum:g}"
     return lambda value: None if minimum <= value <= maximum else wrong
 
@@ -61,8 +92,8 @@ def folder_of(text: str) -> Path:
         raise ValueError("it names no user's folder; give a path") from error
 
 
-def wrong_in(read: Callable[[str], object]) -> Check:
-    """A text that can be read; ``ValueError`` says why not."""
+def fault_of(read: Callable[[str], object]) -> Callable[[str], str | None]:
+    """Checks that a text can be read; what reads it raises ``ValueError``."""
 
     def wrong(text: str) -> str | None:
         try:
