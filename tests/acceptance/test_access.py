@@ -49,14 +49,16 @@ def test_token_is_shown_once_and_revoked(taskmgr: CommandLine) -> None:
         (["workspaces", "new", "../up"], "small letters"),
         (["--workspace", "absent", "runs"], "no workspace 'absent'"),
         (["--workspace", "a/b", "runs"], "small letters"),
+        (["--workspace", "absent", "keys", "new"], "no workspace 'absent'"),
         (["audit", "verify", "--expect", "1:2"], "NUMBER:HASH"),
     ],
 )
 def test_bad_input_is_told_what_is_allowed(
     taskmgr: CommandLine, words: list[str], said: str
 ) -> None:
-    """With the exit code of wrong usage."""
+    """With the exit code of wrong usage; and nothing is made."""
     assert said in taskmgr(*words, code=2).err
+    assert not (taskmgr.home / "workspaces" / "absent").exists()
 
 
 def test_workspace_has_tasks_runs_and_files_of_its_own(

@@ -58,10 +58,16 @@ class Session:
 
         Raises:
             SettingsError: with the place of the value that is wrong.
+            NotFoundError: nobody has made that workspace here.
         """
         from taskmgr_core.settings import load
 
-        return load(os.environ, Path.cwd(), self.home, self.workspace)
+        settings = load(os.environ, Path.cwd(), self.home, self.workspace)
+        if settings.is_unmade:
+            from taskmgr_core.silos import no_workspace
+
+            raise no_workspace(settings.workspace)
+        return settings
 
     def platform(self) -> Platform:
         """Every object, made from the settings.
