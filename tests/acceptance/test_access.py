@@ -49,16 +49,22 @@ def test_token_is_shown_once_and_revoked(taskmgr: CommandLine) -> None:
         (["workspaces", "new", "../up"], "small letters"),
         (["--workspace", "absent", "runs"], "no workspace 'absent'"),
         (["--workspace", "a/b", "runs"], "small letters"),
-        (["--workspace", "absent", "keys", "new"], "no workspace 'absent'"),
         (["audit", "verify", "--expect", "1:2"], "NUMBER:HASH"),
     ],
 )
 def test_bad_input_is_told_what_is_allowed(
     taskmgr: CommandLine, words: list[str], said: str
 ) -> None:
-    """With the exit code of wrong usage; and nothing is made."""
+    """With the exit code of wrong usage."""
     assert said in taskmgr(*words, code=2).err
-    assert not (taskmgr.home / "workspaces" / "absent").exists()
+
+
+@pytest.mark.embedded("whether a server has it is not asked by commands that need none")
+def test_command_makes_nothing_for_a_workspace_that_is_not_there(empty: CommandLine) -> None:
+    """Not even those that need no store, such as the one that makes a key."""
+    for words in (["keys", "new"], ["health"], ["worker", "start"]):
+        assert "no workspace 'absent'" in empty("--workspace", "absent", *words, code=2).err
+    assert not (empty.home / "workspaces").exists()
 
 
 def test_workspace_has_tasks_runs_and_files_of_its_own(

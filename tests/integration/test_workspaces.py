@@ -6,6 +6,7 @@ import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -209,6 +210,7 @@ def everything(settings: Settings) -> list[str]:
 
 def databases(url: str) -> list[str]:
     """The databases of a platform in a MongoDB server."""
+    client: MongoClient[Any]
     with MongoClient(url) as client:
         own = client.get_default_database().name
         return [each for each in client.list_database_names() if each.startswith(own)]
