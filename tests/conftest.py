@@ -47,6 +47,17 @@ def own_settings() -> Iterator[None]:
     os.environ.update(hidden)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_inner_sessions() -> Iterator[None]:
+    """Sessions of pytest that tests start leave out a plugin that takes a second to import."""
+    before = os.environ.get("PYTEST_ADDOPTS")
+    os.environ["PYTEST_ADDOPTS"] = f"{before or ''} -p no:schemathesis".strip()
+    yield
+    os.environ.pop("PYTEST_ADDOPTS")
+    if before is not None:
+        os.environ["PYTEST_ADDOPTS"] = before
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks(own_settings: None) -> Iterator[None]:
     """Fail a test that leaves another environment or working directory behind."""

@@ -91,7 +91,7 @@ def test_password_is_in_no_output(empty: CommandLine) -> None:
 
 def test_every_service_is_checked_pinned_and_local(services: dict[str, Any]) -> None:
     """Each has a health check, an exact version, and ports on loopback only; all restart."""
-    assert set(services) == {"redis", "mongodb", "minio", "seaweedfs", "flower", "worker"}
+    assert set(services) == {"redis", "mongodb", "minio", "seaweedfs", "flower", "worker", "api"}
     for name, service in services.items():
         assert service["healthcheck"]["test"], name
         assert re.search(r":(RELEASE\.)?v?\d[\w.-]*(@sha256:[0-9a-f]{64})?$", service["image"]), (

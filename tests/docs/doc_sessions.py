@@ -110,7 +110,7 @@ class Session:
             "NO_COLOR": "1",
             "TERM": "xterm",
             "TTY_COMPATIBLE": "1",
-            "PYTEST_ADDOPTS": "-p no:cacheprovider",
+            "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:schemathesis",
         }
         return cls(working, variables)
 

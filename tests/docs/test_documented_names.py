@@ -77,6 +77,13 @@ def test_settings_page_is_written_from_the_table() -> None:
     assert (REFERENCE / "settings.md").read_text() == printed.stdout.decode()
 
 
+def test_page_of_the_rest_api_is_written_from_the_openapi_file() -> None:
+    """The page is what scripts/rest_reference.py prints."""
+    script = ROOT / "scripts" / "rest_reference.py"
+    printed = subprocess.run([sys.executable, script], capture_output=True, check=True)
+    assert (REFERENCE / "rest-api.md").read_text() == printed.stdout.decode()
+
+
 # the SDK
 
 

@@ -43,7 +43,7 @@ def session(tmp_path: Path) -> Session:
             "NO_COLOR": "1",
             "TERM": "xterm",
             "TTY_COMPATIBLE": "1",
-            "PYTEST_ADDOPTS": "-p no:cacheprovider",
+            "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:schemathesis",
         },
     )
 

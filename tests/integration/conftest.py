@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rest_server import Served, furnish, served
 
 from taskmgr_core.client import Client
 from taskmgr_core.settings import load
@@ -84,3 +85,17 @@ def start_worker(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]
     for process in started:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def rest_home(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A home with recorded runs, and their ids by how they are."""
+    folder = tmp_path_factory.mktemp("rest")
+    return folder, furnish(folder)
+
+
+@pytest.fixture(scope="session")
+def rest(rest_home: tuple[Path, dict[str, str]]) -> Iterator[Served]:
+    """The REST API on that home, in a process of its own."""
+    with served(rest_home[0], "--no-accounts") as answering:
+        yield answering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -52,12 +53,14 @@ class InputReader:
         validator: checks documents against schemas.
         megapixels: how many million pixels a picture may have.
         working: the folder that relative paths start from.
+        paths: whether a text may name a file of this machine; not for those who are not on it.
     """
 
     artifacts: ArtifactStore
     validator: Validator
     megapixels: int
     working: Path
+    paths: bool = True
 
     def read(self, graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
         """The document of each input.
@@ -86,7 +89,7 @@ class InputReader:
             try:
                 read[name] = self._document(schema, given[name], name)
             except InvalidValueError as error:
-                problems.append(Problem("", str(error)))
+                problems.append(_placed(str(error), name))
             else:
                 problems.extend(self.validator.validate(read[name], schema, name))
         if problems:
@@ -134,6 +137,11 @@ class InputReader:
             return self._stored(str(value["$artifact"]), name, kind)
         if isinstance(value, str) and value.startswith("sha256:"):
             return self._stored(value, name, kind)
+        if isinstance(value, str) and not self.paths:
+            raise InvalidValueError(
+                f"{name}: {shown(value)} is no file here; upload it as a part of a form that is "
+                "named as the input, or give the digest of one that is stored, as sha256:..."
+            )
         if isinstance(value, str | Path):
             return self._path(self.working / _expanded(value, name), name, kind)
         if kind == "Image" and isinstance(value, dict | list | int | float | bool | None):
@@ -241,6 +249,14 @@ def _short(path: Path) -> str:
     """A path for a message; somebody may have given a file's content instead."""
     text = str(path)
     return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
+
+
+def _placed(message: str, name: str) -> Problem:
+    """What is wrong with an input, with its place where the message begins with that."""
+    place, _, said = message.partition(": ")
+    if re.fullmatch(rf"{re.escape(name)}(\[\d+\])*", place) is None:
+        return Problem("", message)
+    return Problem(place, said.removeprefix(f"{place}: "))
 
 
 def _under(name: str, error: TaskmgrError) -> InvalidValueError:

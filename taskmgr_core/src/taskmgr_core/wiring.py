@@ -140,14 +140,18 @@ class Platform:
         self.metadata.initialize()
         self.artifacts.initialize()
 
-    def client(self) -> Client:
-        """The client."""
+    def client(self, *, paths: bool = True) -> Client:
+        """The client.
+
+        Arguments:
+            paths: whether inputs may name files of this machine.
+        """
         return Client(
             metadata=self.metadata,
             artifacts=self.artifacts,
             queue=self.queue,
             reader=InputReader(
-                self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd()
+                self.artifacts, self.validator, self.settings.image_megapixels, Path.cwd(), paths
             ),
             make_publisher=self.publisher,
             models=ModelRegistry(self.metadata, self.artifacts, self.models),

@@ -36,6 +36,8 @@ class Session:
     def __init__(self, home: Path | None = None, debug: bool = False) -> None:
         self.home = home
         self.workspace: str | None = None
+        self.url = ""
+        self.url_given = False
         self.debug = debug
         self._screen: Screen | None = None
 

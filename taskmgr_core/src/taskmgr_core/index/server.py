@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 END_SECONDS = 5
 
-_LOGGING = {
+LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(message)s"}},
@@ -76,6 +76,9 @@ def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Lis
             "give another --port, 0 for one that is free"
         ) from error
     with opened:
+        # Connections inherit it; asyncio, which sets it by itself, knows them not by a socket
+        # that was made elsewhere, and an answer of two parts would wait 40 ms for the second.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         name = f"[{host}]" if ":" in host else host
         yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}/simple/")
 
@@ -133,7 +136,7 @@ def serve(
     server = uvicorn.Server(
         uvicorn.Config(
             make_application(catalogue, token, upstream),
-            log_config=_LOGGING,
+            log_config=LOGGING,
             server_header=False,
             date_header=True,
             timeout_graceful_shutdown=END_SECONDS,

@@ -40,6 +40,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.stores.catalog import CatalogStore
+from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
@@ -130,6 +131,10 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def schedules(self) -> ScheduleStore:
         """Schedules, and what they have fired."""
+
+    @property
+    def requests(self) -> RequestStore:
+        """Requests that must not be answered twice."""
 
     @property
     def accounts(self) -> AccountStore:

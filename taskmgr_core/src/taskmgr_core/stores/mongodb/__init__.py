@@ -36,6 +36,7 @@ from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.database import Database
 from taskmgr_core.stores.mongodb.lineage import Lineage
+from taskmgr_core.stores.mongodb.requests import MongoRequests
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.workers import Log, Workers
@@ -56,6 +57,7 @@ class MongoMetadata:
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
         self.schedules = MongoSchedules(self._database)
+        self.requests = MongoRequests(self._database)
         self.accounts = MongoAccounts(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)

@@ -60,6 +60,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "firings": (
         IndexModel([("schedule", ASCENDING), ("at", ASCENDING)], name="once", unique=True),
     ),
+    "requests": (IndexModel([("at", ASCENDING)], name="by_time"),),
     "elements": (
         IndexModel(
             [("of", ASCENDING), ("status", ASCENDING), ("index", ASCENDING)], name="by_step"
@@ -99,6 +100,7 @@ class Durable:
     firings: Collection[Document]
     leases: Collection[Document]
     elements: Collection[Document]
+    requests: Collection[Document]
     tokens: Collection[Document]
     workspaces: Collection[Document]
     audit: Collection[Document]
@@ -141,6 +143,7 @@ class Database:
             synced["firings"],
             synced["leases"],
             synced["elements"],
+            synced["requests"],
             synced["tokens"],
             synced["workspaces"],
             synced["audit"],

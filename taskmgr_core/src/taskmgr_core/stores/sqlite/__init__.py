@@ -45,6 +45,7 @@ from taskmgr_core.stores.sqlite import (
 )
 from taskmgr_core.stores.sqlite.accounts import SqliteAccounts
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.requests import SqliteRequests
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
@@ -63,6 +64,7 @@ class SqliteMetadata:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self.schedules = SqliteSchedules(self._database)
+        self.requests = SqliteRequests(self._database)
         self.accounts = SqliteAccounts(self._database)
 
     def initialize(self) -> None:

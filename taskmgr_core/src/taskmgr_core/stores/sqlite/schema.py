@@ -185,6 +185,13 @@ CREATE TABLE IF NOT EXISTS log (
     text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_by_run ON log (run, number);
+CREATE TABLE IF NOT EXISTS requests (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    run TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at);
 CREATE TABLE IF NOT EXISTS workspaces (
     name TEXT PRIMARY KEY,
     document TEXT NOT NULL

@@ -1,0 +1,159 @@
+"""Who may ask what: the permission that a route declares, and the guard that sees to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import attrs
+from anyio.to_thread import run_sync
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from taskmgr_core.accounts.interface import (
+    LOCAL,
+    Accounts,
+    Allowance,
+    Asked,
+    Principal,
+    RateLimiter,
+)
+from taskmgr_core.accounts.policy import Permission
+from taskmgr_core.api.problems import RequestError
+from taskmgr_core.client import Client
+from taskmgr_core.errors import AuthenticationError, Problem, nearest
+from taskmgr_core.specs.accounts import AuditOutcome
+
+PERMISSION = "permission"
+ACTION = "action"
+# What load balancers ask, and what says how to ask.
+PUBLIC: Literal["public"] = "public"
+WORKSPACE_HEADER = "taskmgr-workspace"
+
+Needed: TypeAlias = Permission | Literal["public"]
+AnyConnection = ASGIConnection[Any, Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
+
+
+@attrs.frozen
+class Access:
+    """Who somebody is, and what they reach.
+
+    Attributes:
+        client_of: the client for a principal's workspace.
+        accounts: who knows tokens; None where everybody of this machine may do everything.
+        limiter: how often somebody may ask; None for any number of times.
+    """
+
+    client_of: Callable[[Principal], Client]
+    accounts: Accounts | None = None
+    limiter: RateLimiter | None = None
+
+
+def needs(permission: Needed, action: str) -> dict[str, Any]:
+    """What a route declares: the permission, and what the audit log calls what it does."""
+    return {PERMISSION: permission, ACTION: action}
+
+
+def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse a parameter that the route has not: a mistyped filter would find everything.
+
+    Raises:
+        RequestError: with the nearest name.
+    """
+    known = set(handler.parsed_fn_signature.parameters) - {"request", *connection.path_params}
+    for name in connection.query_params:
+        if name not in known:
+            said = f"unknown parameter {name!r}; {nearest(name, known)}"
+            raise RequestError("invalid-parameter", said, [Problem(name, said)])
+
+
+async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Let in whoever has the permission that the route declares.
+
+    Raises:
+        AuthenticationError, PermissionDeniedError: they have it not.
+        RequestError: they ask too often.
+    """
+    needed: Needed = handler.opt[PERMISSION]  # a route without one answers nobody
+    access: Access = connection.app.state["access"]
+    if needed == PUBLIC or access.accounts is None:
+        connection.state["principal"] = LOCAL
+        return
+    admitted = partial(_admitted, access.accounts, access.limiter, connection, handler, needed)
+    connection.state["principal"], connection.state["allowance"] = await run_sync(admitted)
+
+
+def _admitted(
+    accounts: Accounts,
+    limiter: RateLimiter | None,
+    connection: AnyConnection,
+    handler: BaseRouteHandler,
+    needed: Permission,
+) -> tuple[Principal, Allowance | None]:
+    where = connection.client.host if connection.client else ""
+    principal = accounts.authenticate(_bearer(connection), where)
+    allowance = None if limiter is None else limiter.take(principal)
+    if allowance is not None and not allowance.allowed:
+        raise RequestError(
+            "too-many-requests",
+            f"more than {allowance.limit} requests within {allowance.window:g} s; ask again in "
+            f"{allowance.retry_after:.1f} s",
+            headers={
+                **limit_headers(allowance),
+                "Retry-After": str(max(1, round(allowance.retry_after + 0.5))),
+            },
+        )
+    target = str(next(iter(connection.path_params.values()), ""))
+    asked = Asked(str(handler.opt[ACTION]), target, where)
+    workspace = connection.headers.get(WORKSPACE_HEADER)
+    return accounts.authorize(principal, needed, asked, workspace), allowance
+
+
+def _bearer(connection: AnyConnection) -> str:
+    """The token, once: of several, who knows which one a proxy has checked.
+
+    Raises:
+        AuthenticationError: there is none.
+    """
+    found = connection.headers.getall("authorization", [])
+    scheme, _, token = (found[0] if len(found) == 1 else "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AuthenticationError(
+            "no token: send one in the header `Authorization: Bearer ...`, once"
+        )
+    return token.strip()
+
+
+def limit_headers(allowance: Allowance) -> dict[str, str]:
+    """How much is left, as a client can read it."""
+    return {
+        "RateLimit-Limit": str(allowance.limit),
+        "RateLimit-Remaining": str(allowance.remaining),
+        "RateLimit-Reset": str(round(allowance.reset + 0.5)),
+    }
+
+
+def principal_of(request: AnyRequest) -> Principal:
+    """Who asks."""
+    principal: Principal = request.state["principal"]
+    return principal
+
+
+def client_of(request: AnyRequest) -> Client:
+    """The client of the workspace of who asks."""
+    access: Access = request.app.state["access"]
+    return access.client_of(principal_of(request))
+
+
+def record(
+    request: AnyRequest, target: str, outcome: AuditOutcome = "done", note: str = ""
+) -> None:
+    """Write a change down in the audit log, where there is one."""
+    access: Access = request.app.state["access"]
+    if access.accounts is not None:
+        where = request.client.host if request.client else ""
+        asked = Asked(str(request.route_handler.opt[ACTION]), target, where)
+        access.accounts.record(principal_of(request), asked, outcome, note)
