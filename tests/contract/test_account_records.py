@@ -101,14 +101,16 @@ def test_all_that_opens_nothing_is_told_the_same(office: Office) -> None:
     office.admin().revoke_token(revoked.token.id)
     expired = office.admin().new_token("bob", Role.VIEWER, seconds=10)
     office.now += 10
-    shown = [tokens.new_secret(), "tmg_x", "", revoked.secret, expired.secret]
+    with pytest.raises(AuthenticationError, match="no token: send one"):
+        office.accounts.authenticate("", "10.0.0.7")
+    shown = [tokens.new_secret(), "tmg_x", revoked.secret, expired.secret]
     said = set()
     for each in shown:
         with pytest.raises(AuthenticationError) as caught:
             office.accounts.authenticate(each, "10.0.0.7")
         said.add(str(caught.value))
     assert len(said) == 1
-    reasons = [("", "unknown"), ("", "malformed"), ("", "no token")]
+    reasons = [("", "no token"), ("", "unknown"), ("", "malformed")]
     assert office.denied() == [*reasons, ("ada", "revoked"), ("bob", "expired")]
     assert {each.where for each in office.entries() if each.outcome == "denied"} == {"10.0.0.7"}
 

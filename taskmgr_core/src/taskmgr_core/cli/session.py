@@ -96,8 +96,11 @@ class Session:
             platform.metadata.close()
 
     @contextlib.contextmanager
-    def office(self) -> Iterator[tuple[Office, Administration]]:
+    def office(self, *, paths: bool = True) -> Iterator[tuple[Office, Administration]]:
         """What is asked of accounts, and what the user of this machine may administer: all.
+
+        Arguments:
+            paths: whether a text among inputs may name a file of this machine.
 
         Raises:
             SettingsError, StoreError: with what to do.
@@ -108,7 +111,7 @@ class Session:
 
         # They are those of the platform, whatever workspace is worked in.
         settings = load(os.environ, Path.cwd(), self.home, DEFAULT_WORKSPACE)
-        with open_office(settings) as office:
+        with open_office(settings, lambda platform: platform.client(paths=paths)) as office:
             yield office, office.administration(local_principal())
 
     @contextlib.contextmanager
