@@ -16,6 +16,7 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import (
     Edge,
     FieldSpec,
+    FieldValue,
     LogLine,
     Orders,
     Outcome,
@@ -95,8 +96,10 @@ def made_in(client: Client, folder: Path) -> Made:
     other = client.submit("echo", {"text": TEXT})
     claim = metadata.claim_step(other, "001", "w1", now)
     assert claim is not None
-    outcome = Outcome("succeeded", edges=(Edge("text", "input_001_text"),), seconds={"compute": 1})
-    metadata.finish(claim, outcome, decide, now)
+    port, made = "output_001_said", (wheel.digest,)
+    said = FieldValue(port, digest_of(b"{}"), 2, "object", "001", {}, artifacts=made)
+    edges = (Edge("text", "input_001_text"),)
+    metadata.finish(claim, Outcome("succeeded", (said,), edges, {"compute": 1}), decide, now)
     metadata.append_log([LogLine(0, run, "001", 1, now, "stdout", TEXT)])
     value = digest_of(canonical(TEXT))
     page = client.trace(value, limit=1).led_to

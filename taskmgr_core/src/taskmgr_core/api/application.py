@@ -15,7 +15,8 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 from taskmgr_core.accounts.interface import Allowance
-from taskmgr_core.api.access import PUBLIC, Access, admit, know, limit_headers
+from taskmgr_core.accounts.limiting import headers_of
+from taskmgr_core.api.access import PUBLIC, Access, admit, know
 from taskmgr_core.api.changes import Changes
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
@@ -146,7 +147,7 @@ async def _tell_allowance(message: Message, scope: Scope) -> None:
     """Say in each answer how much may be asked for until when."""
     allowance: Allowance | None = scope["state"].get("allowance")
     if message["type"] == "http.response.start" and allowance is not None:
-        told = limit_headers(allowance).items()
+        told = headers_of(allowance).items()
         message["headers"] = [
             *message["headers"],
             *((name.lower().encode(), value.encode()) for name, value in told),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,7 +17,6 @@ from taskmgr_core.index.tokens import checked, kept_token
 
 if TYPE_CHECKING:
     from taskmgr_core.api.access import Access
-    from taskmgr_core.client import Client
     from taskmgr_core.index.application import TokenGuard
     from taskmgr_core.settings import Settings
 
@@ -136,15 +134,11 @@ def _open_access(session: Session, *, accounts: bool) -> Iterator[tuple[Settings
             platform.queue.close()
             platform.metadata.close()
         return
-    with session.office() as (office, _):
-
-        @functools.cache
-        def client_in(workspace: str) -> Client:
-            return office.platforms.of(workspace).client(paths=False)
-
+    with session.office(paths=False) as (office, _):
+        clients = office.platforms.client_in
         yield (
             office.settings,
-            Access(lambda who: client_in(who.workspace), office.accounts, office.limiter),
+            Access(lambda who: clients(who.workspace), office.accounts, office.limiter),
         )
 
 
