@@ -74,7 +74,7 @@ def _common(told: Mapping[str, Any]) -> Any:
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (("runs",), "noop"),
+        (("runs", "--status", "failed"), "noop"),
         (("show", "{failed}"), "Traceback"),
         (("logs", "{succeeded}"), "line 29"),
         (("lineage", "{succeeded}"), "output_001_file"),
