@@ -13,9 +13,11 @@ from taskmgr_core.api.server import check_without_accounts, serve
 from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.session import Session
 from taskmgr_core.index.server import listening
+from taskmgr_core.index.tokens import checked, kept_token
 
 if TYPE_CHECKING:
     from taskmgr_core.api.access import Access
+    from taskmgr_core.index.application import TokenGuard
     from taskmgr_core.settings import Settings
 
 DEFAULT_PORT = 8320
@@ -60,6 +62,11 @@ def api_command() -> None:
     "an answer.",
 )
 @click.option(
+    "--with-index",
+    is_flag=True,
+    help="Serve the package index as well, under /index, with its own token.",
+)
+@click.option(
     "--no-accounts",
     is_flag=True,
     help="Ask nobody for a token; for programs of this machine and a home of its own only.",
@@ -72,6 +79,7 @@ def serve_command(
     behind_tls: bool,
     upload_mb: int,
     patience: float,
+    with_index: bool,
     no_accounts: bool,
 ) -> None:
     """Serve the REST API over HTTP, until Ctrl-C or SIGTERM.
@@ -85,17 +93,19 @@ def serve_command(
     with (
         _open_access(session, accounts=not no_accounts) as (settings, access),
         listening(host, port, behind_tls=behind_tls) as place,
+        contextlib.ExitStack() as stack,
     ):
         # Slow to import, and only what serves needs them.
-        from taskmgr_core.api.application import make_application
+        from taskmgr_core.api.application import make_application, mounted
         from taskmgr_core.api.limits import MEGABYTE, Limits
         from taskmgr_core.health import check
         from taskmgr_core.probes import probes
 
         limits = Limits(upload_bytes=upload_mb * MEGABYTE, patience=patience)
         services = probes(settings)
+        more = [mounted("/index", _index(session, stack))] if with_index else []
         serve(
-            make_application(access, lambda: check(services, HEALTH_SECONDS), limits),
+            make_application(access, lambda: check(services, HEALTH_SECONDS), limits, more),
             place,
             on_ready=lambda: _tell(place.url.removesuffix("/simple/"), no_accounts=no_accounts),
         )
@@ -130,6 +140,19 @@ def _open_access(session: Session, *, accounts: bool) -> Iterator[tuple[Settings
             office.settings,
             Access(lambda who: clients(who.workspace), office.accounts, office.limiter),
         )
+
+
+def _index(session: Session, stack: contextlib.ExitStack) -> TokenGuard:
+    """The package index of the default workspace."""
+    from taskmgr_core.index.application import make_application
+
+    settings = session.settings()
+    token = (
+        checked(settings.index_token, "index_token")
+        if settings.index_token
+        else kept_token(settings.index_token_file)
+    )
+    return make_application(stack.enter_context(session.index()), token)
 
 
 def _tell(url: str, *, no_accounts: bool) -> None:
