@@ -59,6 +59,14 @@ def test_bad_input_is_told_what_is_allowed(
     assert said in taskmgr(*words, code=2).err
 
 
+@pytest.mark.embedded("whether a server has it is not asked by commands that need none")
+def test_command_makes_nothing_for_a_workspace_that_is_not_there(empty: CommandLine) -> None:
+    """Not even those that need no store, such as the one that makes a key."""
+    for words in (["keys", "new"], ["health"], ["worker", "start"]):
+        assert "no workspace 'absent'" in empty("--workspace", "absent", *words, code=2).err
+    assert not (empty.home / "workspaces").exists()
+
+
 def test_workspace_has_tasks_runs_and_files_of_its_own(
     taskmgr: CommandLine, published: CommandLine
 ) -> None:

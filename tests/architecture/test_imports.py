@@ -53,12 +53,13 @@ def test_author_imports_load_no_converter() -> None:
 
 
 def test_web_framework_is_loaded_by_who_serves_only() -> None:
-    """Neither the platform nor the commands of the index load it before they serve."""
+    """Neither the platform nor the commands of index and API load it before they serve."""
     loaded = in_new_process(
-        "import sys, taskmgr_core.wiring, taskmgr_core.cli.commands.index\n"
+        "import sys, taskmgr_core.wiring, taskmgr_core.remote\n"
+        "import taskmgr_core.cli.commands.index, taskmgr_core.cli.commands.api\n"
         "answer = sorted(sys.modules)"
     )
-    assert {name.split(".")[0] for name in loaded} & {"litestar", "uvicorn"} == set()
+    assert {name.split(".")[0] for name in loaded} & {"litestar", "uvicorn", "httpx"} == set()
 
 
 def test_textual_is_loaded_by_the_open_dashboard_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -21,7 +22,7 @@ from taskmgr_core.errors import (
     PermissionDeniedError,
 )
 from taskmgr_core.specs.accounts import ALL_WORKSPACES, AuditEntry, Permission, Role, Workspace
-from taskmgr_core.stores.accounts import entry_from
+from taskmgr_core.stores.accounts import AccountStore, entry_from
 from taskmgr_core.stores.metadata import MetadataStore
 
 SUBMIT = Asked("run.submit", "words", "10.0.0.7")
@@ -100,14 +101,16 @@ def test_all_that_opens_nothing_is_told_the_same(office: Office) -> None:
     office.admin().revoke_token(revoked.token.id)
     expired = office.admin().new_token("bob", Role.VIEWER, seconds=10)
     office.now += 10
-    shown = [tokens.new_secret(), "tmg_x", "", revoked.secret, expired.secret]
+    with pytest.raises(AuthenticationError, match="no token: send one"):
+        office.accounts.authenticate("", "10.0.0.7")
+    shown = [tokens.new_secret(), "tmg_x", revoked.secret, expired.secret]
     said = set()
     for each in shown:
         with pytest.raises(AuthenticationError) as caught:
             office.accounts.authenticate(each, "10.0.0.7")
         said.add(str(caught.value))
     assert len(said) == 1
-    reasons = [("", "unknown"), ("", "malformed"), ("", "no token")]
+    reasons = [("", "no token"), ("", "unknown"), ("", "malformed")]
     assert office.denied() == [*reasons, ("ada", "revoked"), ("bob", "expired")]
     assert {each.where for each in office.entries() if each.outcome == "denied"} == {"10.0.0.7"}
 
@@ -140,12 +143,16 @@ def test_store_is_asked_once_for_many_requests(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a token that is known as well as of one that is not."""
-    known, asked = office.admin().new_token("ada", Role.VIEWER).secret, []
-    store = type(office.metadata.accounts)
+    known = office.admin().new_token("ada", Role.VIEWER).secret
+    asked: list[str] = []
+    store: Any = type(office.metadata.accounts)
     find = store.token_by_hash
-    monkeypatch.setattr(
-        store, "token_by_hash", lambda self, hash_: asked.append(hash_) or find(self, hash_)
-    )
+
+    def counted(self: AccountStore, hash_: str) -> object:
+        asked.append(hash_)
+        return find(self, hash_)
+
+    monkeypatch.setattr(store, "token_by_hash", counted)
     for _ in range(20):
         office.accounts.authenticate(known)
     unknown = tokens.new_secret()

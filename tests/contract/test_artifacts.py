@@ -2,6 +2,8 @@
 
 import hashlib
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,6 +71,19 @@ def test_large_file_is_stored_in_blocks(artifacts: ArtifactStore, tmp_path: Path
         assert hashlib.file_digest(found, "sha256").digest() == (
             hashlib.file_digest(given, "sha256").digest()
         )
+
+
+def test_link_gives_the_content_to_anybody_or_there_is_none(artifacts: ArtifactStore) -> None:
+    """For a while, without a key; a folder has none, and other links are not signed."""
+    stored = artifacts.put_bytes(b"a large file")
+    url = artifacts.link(stored.digest, 60)
+    if not artifacts.elsewhere:
+        assert url == ""
+        return
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert answer.read() == b"a large file"
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(url.partition("?")[0], timeout=20)
 
 
 def test_empty_content_is_an_artifact(artifacts: ArtifactStore) -> None:

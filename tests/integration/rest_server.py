@@ -84,8 +84,8 @@ def served(
     """A server on a home; it ends with the tests, however these end."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-I", "-S", GUARD, str(os.getpid())),
-            *(TASKMGR, "api", "serve", "--port=0", *options),
+            *(sys.executable, "-I", "-S", str(GUARD), str(os.getpid())),
+            *(str(TASKMGR), "api", "serve", "--port=0", *options),
         ],
         env={**os.environ, "TASKMGR_HOME": str(home), **(settings or {})},
         stdin=subprocess.DEVNULL,

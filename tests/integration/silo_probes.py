@@ -16,6 +16,7 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import (
     Edge,
     FieldSpec,
+    FieldValue,
     LogLine,
     Orders,
     Outcome,
@@ -30,8 +31,10 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.schedules import Schedule
 from taskmgr_core.stores.metadata import RunFilter
+from taskmgr_core.stores.requests import Answered
 
 TEXT = "a text that one workspace has"
+KEEP, NOW = 1e6, time.time()
 CONTENT = b"bytes that one workspace has"
 PIPELINE = {
     "pipeline": "again",
@@ -95,8 +98,11 @@ def made_in(client: Client, folder: Path) -> Made:
     other = client.submit("echo", {"text": TEXT})
     claim = metadata.claim_step(other, "001", "w1", now)
     assert claim is not None
-    outcome = Outcome("succeeded", edges=(Edge("text", "input_001_text"),), seconds={"compute": 1})
-    metadata.finish(claim, outcome, decide, now)
+    port, made = "output_001_said", (wheel.digest,)
+    said = FieldValue(port, digest_of(b"{}"), 2, "object", "001", {}, artifacts=made)
+    edges = (Edge("text", "input_001_text"),)
+    metadata.finish(claim, Outcome("succeeded", (said,), edges, {"compute": 1}), decide, now)
+    metadata.requests.begin(Answered("key", "print", run, now), KEEP)
     metadata.append_log([LogLine(0, run, "001", 1, now, "stdout", TEXT)])
     value = digest_of(canonical(TEXT))
     page = client.trace(value, limit=1).led_to
@@ -137,6 +143,9 @@ ELSEWHERE = {
 
 METADATA: Mapping[str, Probe] = {
     "schedules": lambda client, _: client.metadata.schedules.listing(),
+    "requests": lambda client, _: client.metadata.requests.begin(
+        Answered("key", "print", "a run of its own", NOW), KEEP
+    ),
     "version": lambda client, _: client.metadata.version("echo"),
     "latest_versions": lambda client, _: client.metadata.latest_versions(),
     "all_versions": lambda client, _: client.metadata.all_versions(),

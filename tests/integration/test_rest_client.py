@@ -53,6 +53,7 @@ def test_run_is_submitted_waited_for_and_told(rest: Served, remote: RemoteClient
         lines = [each.text for each in remote.logs(run_id, follow=True)]
         later.join()
     found = remote.wait(run_id, 5)
+    assert found.result is not None
     assert (found.status, found.inputs, found.result) == (
         "succeeded",
         {"number": 12},

@@ -139,7 +139,8 @@ def threads_of(pid: int) -> int:
 @pytest.fixture(scope="module")
 def hasty(rest_home: Runs) -> Iterator[Served]:
     """A server that waits for nobody longer than a second."""
-    with served(rest_home[0], "--no-accounts", f"--patience={PATIENCE:g}") as answering:
+    patience = f"--patience={PATIENCE:g}"
+    with served(rest_home[0], "--no-accounts", "--with-index", patience) as answering:
         yield answering
 
 
@@ -190,3 +191,12 @@ def peers(server: Served, client: socket.socket) -> int:
         for each in found
         for connection in each.net_connections("tcp")
     )
+
+
+def test_package_index_is_under_the_same_address(hasty: Served) -> None:
+    """With its own token; without it nothing of it is told."""
+    index = str(hasty.http.base_url).replace("/v1/", "/index/simple/")
+    assert hasty.http.get(index).status_code == 401
+    token = (hasty.home / "index-token").read_text().strip()
+    told = hasty.http.get(index, headers={"Authorization": f"Bearer {token}"})
+    assert (told.status_code, "taskmgr-made-up" in told.text) == (200, True)

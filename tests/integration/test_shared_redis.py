@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ def team_of(name: str, url: str, folder: Path) -> Iterator[Team]:
         team.close()
 
 
+def _has_ended(work: Work, steps: int) -> bool:
+    return len(work.ended) == steps
+
+
 def test_workers_of_workspaces_take_their_own_steps(redis_server: Share, tmp_path: Path) -> None:
     """On one broker, with queues of one name: each is told of its own, and runs them."""
     with (
@@ -52,7 +57,7 @@ def test_workers_of_workspaces_take_their_own_steps(redis_server: Share, tmp_pat
         runs = {each: each.submit(3) for each in (red, blue, default)}
         for team, own in runs.items():
             (work,) = team.workers
-            wait_until(lambda w=work: len(w.ended) == 3, "its steps have run")
+            wait_until(partial(_has_ended, work, 3), "its steps have run")
             assert sorted(work.begun) == sorted(own)
         with Redis.from_url(redis_server.url) as broker:
             # What Celery itself keeps of a workspace is apart, too.
@@ -69,7 +74,12 @@ def test_end_of_a_run_is_rung_in_its_workspace_alone(redis_server: Share, tmp_pa
         before = [each.changes("a run") for each in queues]
         heard = CeleryQueue(redis_server.url, metadata, "red/")
         queues.append(heard)
-        wait_until(lambda: heard.announce("a run", []) or red.changes("a run") > before[0], "rung")
+
+        def rung() -> bool:
+            heard.announce("a run", [])
+            return red.changes("a run") > before[0]
+
+        wait_until(rung, "it has rung")
         assert [each.changes("a run") for each in others] == before[1:]
     finally:
         for each in queues:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -30,10 +30,10 @@ from taskmgr_core.client import Client
 from taskmgr_core.errors import AuthenticationError, ConflictError, NotFoundError, SettingsError
 from taskmgr_core.settings import Settings, load
 from taskmgr_core.specs.accounts import Role
-from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.stores.s3.location import S3Location
 from taskmgr_core.wiring import Platform
-from taskmgr_core.workspaces import Office, open_office
+from taskmgr_core.workspaces import LOOK_SECONDS, Office, Platforms, open_office
 
 
 @attrs.frozen
@@ -78,10 +78,8 @@ def silos(settings: Settings, tmp_path: Path) -> Iterator[Silos]:
     """The workspaces, opened by the wiring as every program does."""
     platform = Platform(settings)
     platform.initialize()
-    with contextlib.ExitStack() as stack:
-        stack.callback(platform.metadata.close)
-        stack.callback(platform.queue.close)
-        office = stack.enter_context(open_office(settings, platform))
+    platform.metadata.close()
+    with open_office(settings) as office:
         for name in ("red", "blue", "untouched"):
             office.new_workspace(office.administration(LOCAL), name)
         red, blue, untouched = (
@@ -165,6 +163,7 @@ def test_removed_workspace_is_gone_everywhere_and_no_other_is(
     blue = made_in(silos.blue, settings.home)
     admin = silos.office.administration(LOCAL)
     secret = admin.new_token("ada", Role.VIEWER, "red").secret
+    assert silos.office.accounts.authenticate(secret).workspace == "red"
     with pytest.raises(ConflictError, match=r"served by w1; .* --workspace red worker stop --all"):
         silos.office.check_unserved("red")
     silos.red.metadata.remove_worker("w1")
@@ -182,6 +181,27 @@ def test_removed_workspace_is_gone_everywhere_and_no_other_is(
     fresh = Platform(settings.in_workspace("red"))
     assert fresh.metadata.latest_versions() == []
     fresh.metadata.close()
+
+
+@embedded
+def test_server_notices_that_a_workspace_was_removed_and_made_anew(
+    silos: Silos, settings: Settings
+) -> None:
+    """After some seconds: it neither writes into what is gone, nor keeps the new one shut."""
+    now = 100.0
+    platforms = Platforms(settings, silos.office.store, monotonic=lambda: now)
+    kept = platforms.client_in("red")
+    now += LOOK_SECONDS
+    assert platforms.client_in("red") is kept
+    assert silos.made.run in [each.id for each in kept.runs(RunFilter())]
+    admin = silos.office.administration(LOCAL)
+    silos.office.remove_workspace(admin, "red")
+    now += LOOK_SECONDS
+    with pytest.raises(NotFoundError):
+        platforms.of("red")
+    silos.office.new_workspace(admin, "red")
+    assert platforms.client_in("red").runs(RunFilter()) == []
+    platforms.close()
 
 
 @embedded
@@ -209,6 +229,7 @@ def everything(settings: Settings) -> list[str]:
 
 def databases(url: str) -> list[str]:
     """The databases of a platform in a MongoDB server."""
+    client: MongoClient[Any]
     with MongoClient(url) as client:
         own = client.get_default_database().name
         return [each for each in client.list_database_names() if each.startswith(own)]

@@ -288,6 +288,11 @@ class Settings:
         return bool(self.metadata_url) or self.database.is_file()
 
     @property
+    def is_unmade(self) -> bool:
+        """Whether it can be seen, without asking a server, that there is no such workspace."""
+        return self.workspace != DEFAULT_WORKSPACE and not self.is_begun
+
+    @property
     def slots_or_cores(self) -> int:
         """How many steps to run at once."""
         return self.slots or os.cpu_count() or 1

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from taskmgr_core.errors import NotFoundError
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
 
 FOLDER = "workspaces"
@@ -31,6 +32,14 @@ def name_fault(name: str) -> str | None:
     return (
         f"it must be 1 to {LONGEST_NAME} small letters, digits and hyphens, a letter or digit "
         "first and last"
+    )
+
+
+def no_workspace(name: str) -> NotFoundError:
+    """What is said of a workspace that nobody has made; what others are called is not."""
+    return NotFoundError(
+        f"no workspace {name!r}; `taskmgr workspaces list` shows those that there are, "
+        f"`taskmgr workspaces new {name}` makes it"
     )
 
 

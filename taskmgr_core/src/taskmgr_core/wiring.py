@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.environments import Environments
-from taskmgr_core.errors import NotFoundError, SettingsError, not_installed
+from taskmgr_core.errors import SettingsError, not_installed
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.metering import Meter
@@ -29,7 +29,7 @@ from taskmgr_core.queue.units import Units
 from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
-from taskmgr_core.silos import broker_prefix
+from taskmgr_core.silos import broker_prefix, no_workspace
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
@@ -524,7 +524,4 @@ def _check_workspace(settings: Settings, metadata: MetadataStore) -> None:
     made = metadata.accounts.workspace(name) if settings.is_begun else None
     if made is None or made.removing:
         metadata.close()
-        raise NotFoundError(
-            f"no workspace {name!r}; `taskmgr workspaces list` shows those that there are, "
-            f"`taskmgr workspaces new {name}` makes it"
-        )
+        raise no_workspace(name)

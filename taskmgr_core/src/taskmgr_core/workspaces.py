@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -14,27 +14,61 @@ from taskmgr_core.accounts.administration import Administration
 from taskmgr_core.accounts.auditing import AuditLog
 from taskmgr_core.accounts.authenticating import StoredAccounts
 from taskmgr_core.accounts.interface import LOCAL, Principal, RateLimiter
+from taskmgr_core.client import Client
 from taskmgr_core.errors import ConflictError, SettingsError
 from taskmgr_core.settings import Settings
+from taskmgr_core.silos import no_workspace
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
 from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.wiring import Platform, limiter_of, make_silo, metadata_of, remove_silo
+
+# How long a server goes on to answer for a workspace that was removed somewhere else.
+LOOK_SECONDS = 5.0
+
+
+@attrs.define
+class _Opened:
+    """A workspace's platform and client, its record, and when that was looked up last."""
+
+    platform: Platform
+    client: Client
+    record: Workspace | None
+    looked_at: float
+
+    def close(self) -> None:
+        self.platform.hooks.close()
+        self.platform.queue.close()
+        self.platform.metadata.close()
 
 
 class Platforms:
     """The workspaces' platforms of one process, each opened when it is first asked for.
 
+    One that was removed meanwhile, or removed and made anew, is opened anew.
+
     Arguments:
         settings: those of the default workspace.
-        default: its platform, where there is one already; whoever made it closes it.
+        store: the records of the workspaces.
+        make_client: makes the client of a platform.
+        monotonic: seconds.
+
+    Raises:
+        SettingsError: the settings are of another workspace.
     """
 
-    def __init__(self, settings: Settings, default: Platform | None = None) -> None:
-        _check_default(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        store: AccountStore,
+        make_client: Callable[[Platform], Client] = Platform.client,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._settings = settings
+        self._store = store
+        self._make_client = make_client
+        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._given = default
-        self._opened: dict[str, Platform] = {}
+        self._opened: dict[str, _Opened] = {}
 
     def of(self, workspace: str) -> Platform:
         """The platform of a workspace.
@@ -46,21 +80,43 @@ class Platforms:
             NotFoundError: there is none of that name.
             StoreError: it cannot be opened.
         """
-        if workspace == DEFAULT_WORKSPACE and self._given is not None:
-            return self._given
-        with self._lock:
-            if workspace not in self._opened:
-                self._opened[workspace] = Platform(self._settings.in_workspace(workspace))
-            return self._opened[workspace]
+        return self._found(workspace).platform
+
+    def client_in(self, workspace: str) -> Client:
+        """The client of a workspace; see ``of``. It is not to be kept from request to request."""
+        return self._found(workspace).client
 
     def close(self) -> None:
         """Close those that were opened."""
         with self._lock:
             for each in self._opened.values():
-                each.hooks.close()
-                each.queue.close()
-                each.metadata.close()
+                each.close()
             self._opened.clear()
+
+    def _found(self, workspace: str) -> _Opened:
+        with self._lock:
+            now = self._monotonic()
+            opened = self._opened.get(workspace)
+            if opened is not None and now - opened.looked_at < LOOK_SECONDS:
+                return opened
+            record = self._record(workspace)
+            if opened is not None and opened.record == record:
+                opened.looked_at = now
+                return opened
+            if opened is not None:
+                self._opened.pop(workspace).close()
+            platform = Platform(self._settings.in_workspace(workspace))
+            opened = _Opened(platform, self._make_client(platform), record, now)
+            self._opened[workspace] = opened
+            return opened
+
+    def _record(self, workspace: str) -> Workspace | None:
+        if workspace == DEFAULT_WORKSPACE:
+            return None
+        record = self._store.workspace(workspace)
+        if record is None or record.removing:
+            raise no_workspace(workspace)
+        return record
 
 
 @attrs.frozen
@@ -90,7 +146,7 @@ class Office:
             by: who asks.
             where: from where.
         """
-        return Administration(self.store, self.log, by, where)
+        return Administration(self.store, self.log, by, where, revoked=self.accounts.forget)
 
     def new_workspace(self, admin: Administration, name: str) -> Workspace:
         """Make a workspace: its stores, then its record; when interrupted, made again.
@@ -139,30 +195,33 @@ class Office:
 
 
 @contextlib.contextmanager
-def open_office(settings: Settings, default: Platform | None = None) -> Iterator[Office]:
+def open_office(
+    settings: Settings, make_client: Callable[[Platform], Client] = Platform.client
+) -> Iterator[Office]:
     """Open what a server asks of accounts, and close it.
 
     Arguments:
         settings: those of the default workspace.
-        default: its platform, where there is one already.
+        make_client: makes the client of a workspace's platform.
 
     Raises:
         SettingsError: they are of another workspace.
         StoreError: with what to do.
     """
-    platforms = Platforms(settings, default)
-    metadata = metadata_of(settings) if default is None else default.metadata
-    if default is None and not settings.metadata_url:
+    _check_default(settings)
+    metadata = metadata_of(settings)
+    if not settings.metadata_url:
         metadata.initialize()
-    log = AuditLog(metadata.accounts)
-    accounts = StoredAccounts(metadata.accounts, log)
+    store = metadata.accounts
+    platforms = Platforms(settings, store, make_client)
+    log = AuditLog(store)
+    accounts = StoredAccounts(store, log)
     try:
-        yield Office(accounts, limiter_of(settings), log, metadata.accounts, platforms, settings)
+        yield Office(accounts, limiter_of(settings), log, store, platforms, settings)
     finally:
         log.close()
         platforms.close()
-        if default is None:
-            metadata.close()
+        metadata.close()
 
 
 def local_principal() -> Principal:

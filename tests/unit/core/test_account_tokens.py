@@ -22,9 +22,9 @@ def test_new_tokens_are_whole_and_all_different() -> None:
 
 def test_token_has_256_bits_of_the_systems_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
     """All bits that are asked for are in it, the largest number as well as none."""
-    monkeypatch.setattr(tokens.secrets, "randbits", lambda bits: 2**bits - 1)
+    monkeypatch.setattr("secrets.randbits", lambda bits: 2**bits - 1)
     largest = tokens.new_secret()
-    monkeypatch.setattr(tokens.secrets, "randbits", lambda _: 0)
+    monkeypatch.setattr("secrets.randbits", lambda _: 0)
     assert tokens.is_whole(largest)
     assert tokens.is_whole(tokens.new_secret())
     body = largest[len(tokens.PREFIX) : -6]

@@ -56,6 +56,7 @@ class Administration:
         by: who asks; only what is of their workspaces can be seen and changed.
         where: from where.
         clock: UTC seconds.
+        revoked: called when a token was revoked, so that this process knows at once.
     """
 
     store: AccountStore
@@ -63,6 +64,7 @@ class Administration:
     by: Principal
     where: str = "local"
     clock: Callable[[], float] = time.time
+    revoked: Callable[[], None] = lambda: None
 
     def new_token(
         self,
@@ -144,6 +146,7 @@ class Administration:
         revoked = self.store.revoke_token(token_id, self.clock())
         if revoked is None:
             raise NotFoundError.named("token", token_id, known)
+        self.revoked()
         asked = Asked("token.revoke", revoked.id, self.where)
         self._note(asked, revoked.workspace, note=revoked.name)
         return revoked
@@ -197,6 +200,7 @@ class Administration:
             known = [each.name for each in self.store.workspaces()]
             raise NotFoundError.named("workspace", name, known)
         revoked = self.store.revoke_tokens_of(name, self.clock())
+        self.revoked()
         remove_silo()
         self.store.remove_workspace(name)
         self._note(asked, name, note=f"{revoked} tokens")

@@ -31,6 +31,10 @@ UNKNOWN = (
     "the token is not known, or not any more; send a valid one as `Authorization: Bearer tmg_...` "
     "(`taskmgr tokens new` makes one)"
 )
+ABSENT = (
+    "no token: send one in the header `Authorization: Bearer tmg_...`, once (`taskmgr tokens new` "
+    "makes one)"
+)
 _AUTHENTICATE = Asked("authenticate")
 
 _LOGGER = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ class StoredAccounts:
         token = self._token(tokens.hash_of(bearer)) if tokens.is_whole(bearer) else None
         if (fault := _fault(token, bearer, now)) or token is None:
             self._deny(_AUTHENTICATE, token, where, fault)
-            raise AuthenticationError(UNKNOWN)
+            raise AuthenticationError(UNKNOWN if bearer else ABSENT)
         self._note_use(token, now)
         permissions = None if token.permissions is None else frozenset(token.permissions)
         return Principal(token.name, token.role, token.workspace, token.id, permissions)

@@ -89,7 +89,7 @@ class Accounts(Protocol):
         """Who shows a token.
 
         Arguments:
-            bearer: the token, as it is shown after ``Authorization: Bearer``.
+            bearer: the token, as it is shown after ``Authorization: Bearer``; empty for none.
             where: the client's address.
 
         Raises:

@@ -20,10 +20,11 @@ from taskmgr_core.accounts.interface import (
     Principal,
     RateLimiter,
 )
+from taskmgr_core.accounts.limiting import headers_of
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.problems import RequestError
 from taskmgr_core.client import Client
-from taskmgr_core.errors import AuthenticationError, Problem, nearest
+from taskmgr_core.errors import Problem, nearest
 from taskmgr_core.specs.accounts import AuditOutcome
 
 PERMISSION = "permission"
@@ -101,10 +102,7 @@ def _admitted(
             "too-many-requests",
             f"more than {allowance.limit} requests within {allowance.window:g} s; ask again in "
             f"{allowance.retry_after:.1f} s",
-            headers={
-                **limit_headers(allowance),
-                "Retry-After": str(max(1, round(allowance.retry_after + 0.5))),
-            },
+            headers=dict(headers_of(allowance)),
         )
     target = str(next(iter(connection.path_params.values()), ""))
     asked = Asked(str(handler.opt[ACTION]), target, where)
@@ -113,27 +111,10 @@ def _admitted(
 
 
 def _bearer(connection: AnyConnection) -> str:
-    """The token, once: of several, who knows which one a proxy has checked.
-
-    Raises:
-        AuthenticationError: there is none.
-    """
+    """The token, once: of several, who knows which one a proxy has checked. Empty for none."""
     found = connection.headers.getall("authorization", [])
     scheme, _, token = (found[0] if len(found) == 1 else "").strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise AuthenticationError(
-            "no token: send one in the header `Authorization: Bearer ...`, once"
-        )
-    return token.strip()
-
-
-def limit_headers(allowance: Allowance) -> dict[str, str]:
-    """How much is left, as a client can read it."""
-    return {
-        "RateLimit-Limit": str(allowance.limit),
-        "RateLimit-Remaining": str(allowance.remaining),
-        "RateLimit-Reset": str(round(allowance.reset + 0.5)),
-    }
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def principal_of(request: AnyRequest) -> Principal:

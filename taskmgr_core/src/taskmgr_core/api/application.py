@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import attrs
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, asgi, get
 from litestar.datastructures import State
-from litestar.types import ASGIApp, ControllerRouterHandler, Message, Scope
+from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 from taskmgr_core.accounts.interface import Allowance
-from taskmgr_core.api.access import PUBLIC, Access, admit, know, limit_headers
+from taskmgr_core.accounts.limiting import headers_of
+from taskmgr_core.api.access import PUBLIC, Access, admit, know
 from taskmgr_core.api.changes import Changes
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
@@ -88,7 +89,7 @@ def make_application(
     access: Access,
     health: Callable[[], list[ServiceHealth]],
     limits: Limits | None = None,
-    more: Sequence[ControllerRouterHandler | ASGIApp] = (),
+    more: Sequence[ControllerRouterHandler] = (),
 ) -> Gate:
     """The API as an ASGI application.
 
@@ -96,8 +97,8 @@ def make_application(
         access: who may ask, and what they reach.
         health: asks the services of the platform how they are.
         limits: what a request may be.
-        more: further routes and applications of the same process, as a web page or
-            ``/metrics``; those under ``/v1`` declare their permission.
+        more: further routes of the same process, as a web page, ``/metrics`` or what
+            ``mounted`` gives; those under ``/v1`` declare their permission.
     """
     limits = limits or Limits()
     watching = Watching()
@@ -132,11 +133,21 @@ def make_application(
     return Gate(application, limits, local_only=access.accounts is None)
 
 
+def mounted(path: str, application: ASGIApp) -> ControllerRouterHandler:
+    """Another application under a path of this process; it sees to its own access."""
+
+    @asgi(path, is_mount=True, copy_scope=True)
+    async def mount(scope: Scope, receive: Receive, send: Send) -> None:
+        await application(scope, receive, send)
+
+    return mount
+
+
 async def _tell_allowance(message: Message, scope: Scope) -> None:
     """Say in each answer how much may be asked for until when."""
     allowance: Allowance | None = scope["state"].get("allowance")
     if message["type"] == "http.response.start" and allowance is not None:
-        told = limit_headers(allowance).items()
+        told = headers_of(allowance).items()
         message["headers"] = [
             *message["headers"],
             *((name.lower().encode(), value.encode()) for name, value in told),

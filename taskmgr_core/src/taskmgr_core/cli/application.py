@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from taskmgr_core.cli import endings
-from taskmgr_core.cli.groups import Entry, LazyGroup
+from taskmgr_core.cli.groups import OVER_HTTP, Entry, LazyGroup
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.streams import StdoutError, guard, leave
 
@@ -114,6 +114,11 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="The folder of everything that taskmgr keeps; instead of TASKMGR_HOME.",
 )
 @click.option("--workspace", help="The workspace to work in; instead of TASKMGR_WORKSPACE.")
+@click.option(
+    "--url",
+    help="A server of the REST API that carries out the commands of runs; instead of TASKMGR_URL. "
+    "Its token is TASKMGR_TOKEN's.",
+)
 @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
 @click.option(
     "--version",
@@ -124,10 +129,14 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Print the version and exit.",
 )
 @click.pass_context
-def taskmgr(ctx: click.Context, home: Path | None, workspace: str | None, debug: bool) -> None:
+def taskmgr(
+    ctx: click.Context, home: Path | None, workspace: str | None, url: str | None, debug: bool
+) -> None:
     """Publish AI tasks, run pipelines of them, know which output came from which input."""
     session = ctx.ensure_object(Session)
     session.home, session.workspace, session.debug = home, workspace, debug
+    session.url, session.url_given = url or os.environ.get("TASKMGR_URL", ""), bool(url)
+    ctx.meta[OVER_HTTP] = bool(session.url)
 
 
 def main() -> None:

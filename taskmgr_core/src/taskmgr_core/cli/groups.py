@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+OVER_HTTP = "taskmgr.over_http"
+
 
 class Entry(NamedTuple):
     """A command in the table of a group: known by name and one line, imported when needed.
@@ -38,6 +40,15 @@ class Command(click.Command):
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self.examples = tuple(examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry it out: here, or over HTTP where a server is named."""
+        if ctx.find_root().meta.get(OVER_HTTP):
+            from taskmgr_core.cli.over_http import carried_out  # not needed for anything but this
+
+            if (remote := carried_out(ctx)) is not None:
+                return remote()
+        return super().invoke(ctx)
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""

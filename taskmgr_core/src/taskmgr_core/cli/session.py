@@ -36,6 +36,8 @@ class Session:
     def __init__(self, home: Path | None = None, debug: bool = False) -> None:
         self.home = home
         self.workspace: str | None = None
+        self.url = ""
+        self.url_given = False
         self.debug = debug
         self._screen: Screen | None = None
 
@@ -58,10 +60,16 @@ class Session:
 
         Raises:
             SettingsError: with the place of the value that is wrong.
+            NotFoundError: nobody has made that workspace here.
         """
         from taskmgr_core.settings import load
 
-        return load(os.environ, Path.cwd(), self.home, self.workspace)
+        settings = load(os.environ, Path.cwd(), self.home, self.workspace)
+        if settings.is_unmade:
+            from taskmgr_core.silos import no_workspace
+
+            raise no_workspace(settings.workspace)
+        return settings
 
     def platform(self) -> Platform:
         """Every object, made from the settings.
@@ -88,8 +96,11 @@ class Session:
             platform.metadata.close()
 
     @contextlib.contextmanager
-    def office(self) -> Iterator[tuple[Office, Administration]]:
+    def office(self, *, paths: bool = True) -> Iterator[tuple[Office, Administration]]:
         """What is asked of accounts, and what the user of this machine may administer: all.
+
+        Arguments:
+            paths: whether a text among inputs may name a file of this machine.
 
         Raises:
             SettingsError, StoreError: with what to do.
@@ -100,7 +111,7 @@ class Session:
 
         # They are those of the platform, whatever workspace is worked in.
         settings = load(os.environ, Path.cwd(), self.home, DEFAULT_WORKSPACE)
-        with open_office(settings) as office:
+        with open_office(settings, lambda platform: platform.client(paths=paths)) as office:
             yield office, office.administration(local_principal())
 
     @contextlib.contextmanager

@@ -59,6 +59,13 @@ class ArtifactStore(Protocol):
     def exists(self, digest: str) -> bool:
         """Whether it is stored."""
 
+    def link(self, digest: str, seconds: int) -> str:
+        """An address under which anybody may fetch it for a while; empty where there is none.
+
+        Raises:
+            ArtifactError: it is no digest.
+        """
+
     def faults(self, digest: str) -> list[str]:
         """What is wrong with it in the store and on this machine; every byte is read.
 

@@ -155,6 +155,10 @@ class DirectoryArtifacts:
             return False
         return True
 
+    def link(self, digest: str, seconds: int) -> str:  # noqa: ARG002
+        """A folder has no addresses."""
+        return ""
+
     def faults(self, digest: str) -> list[str]:
         """What is wrong with the file; it is read."""
         path = self.files.path(digest)

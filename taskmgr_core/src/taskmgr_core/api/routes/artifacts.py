@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from litestar import Request, Response
+import attrs
+from litestar import Request, Response, get
 from litestar import route as litestar_route
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from taskmgr_core.accounts.policy import Permission
@@ -21,6 +22,16 @@ from taskmgr_core.client import Client
 
 AnyRequest = Request[Any, Any, Any]
 BYTES = "application/octet-stream"
+
+
+@attrs.frozen
+class Link:
+    """Where a file can be fetched for ``seconds``, by anybody who has the address."""
+
+    url: str
+    seconds: int
+
+
 _PART_BYTES = 256 << 10
 Digest = Annotated[
     str,
@@ -78,8 +89,37 @@ def read_artifact(request: AnyRequest, digest: Digest) -> Response[Any]:
     return Stream(parts, status_code=status, headers=headers, media_type=BYTES)
 
 
+@get(
+    "/artifacts/{digest:str}/link",
+    sync_to_thread=True,
+    **route(Permission.READ, "artifact.link", "not-found"),
+)
+def link_artifact(
+    request: AnyRequest,
+    digest: Digest,
+    seconds: Annotated[int, QueryParameter(ge=1, le=3600, description="How long it holds.")] = 300,
+) -> Link:
+    """An address in the artifact store itself, for large files; only where that is an S3 server."""
+    client = client_of(request)
+    _check(client, digest)
+    url = client.artifacts.link(digest, seconds)
+    if not url:
+        raise RequestError(
+            "not-found",
+            "the artifacts of this server are in a folder, which has no addresses; "
+            f"GET /v1/artifacts/{digest} gives the content",
+        )
+    return Link(url, seconds)
+
+
 def _file(client: Client, digest: str) -> Path:
-    """The file on this machine, verified; only what a run has recorded is given."""
+    """The file on this machine, verified."""
+    _check(client, digest)
+    return client.artifacts.local_path(digest)
+
+
+def _check(client: Client, digest: str) -> None:
+    """Refuse what no run has recorded, and what is no file."""
     client.metadata.digest(digest)
     if not client.artifacts.exists(digest):
         raise RequestError(
@@ -87,7 +127,6 @@ def _file(client: Client, digest: str) -> Path:
             f"{digest} is no file but a value; it stands in the run's values: GET "
             f"/v1/lineage/{digest} says of which runs",
         )
-    return client.artifacts.local_path(digest)
 
 
 def _span(request: AnyRequest, tag: str, size: int) -> Span | None:
@@ -112,4 +151,4 @@ def _parts(path: Path, span: Span) -> Iterator[bytes]:
             yield part
 
 
-ROUTES = (read_artifact,)
+ROUTES = (read_artifact, link_artifact)

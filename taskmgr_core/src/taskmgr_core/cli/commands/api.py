@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +14,11 @@ from taskmgr_core.api.server import check_without_accounts, serve
 from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.session import Session
 from taskmgr_core.index.server import listening
+from taskmgr_core.index.tokens import checked, kept_token
 
 if TYPE_CHECKING:
     from taskmgr_core.api.access import Access
-    from taskmgr_core.client import Client
+    from taskmgr_core.index.application import TokenGuard
     from taskmgr_core.settings import Settings
 
 HEALTH_SECONDS = 5.0
@@ -62,6 +62,11 @@ def api_command() -> None:
     "an answer.",
 )
 @click.option(
+    "--with-index",
+    is_flag=True,
+    help="Serve the package index as well, under /index, with its own token.",
+)
+@click.option(
     "--no-accounts",
     is_flag=True,
     help="Ask nobody for a token; for programs of this machine and a home of its own only.",
@@ -74,6 +79,7 @@ def serve_command(
     behind_tls: bool,
     upload_mb: int,
     patience: float,
+    with_index: bool,
     no_accounts: bool,
 ) -> None:
     """Serve the REST API and the web page over HTTP, until Ctrl-C or SIGTERM.
@@ -87,9 +93,10 @@ def serve_command(
     with (
         _open_access(session, accounts=not no_accounts) as (settings, access),
         listening(host, port, behind_tls=behind_tls) as place,
+        contextlib.ExitStack() as stack,
     ):
         # Slow to import, and only what serves needs them.
-        from taskmgr_core.api.application import make_application
+        from taskmgr_core.api.application import make_application, mounted
         from taskmgr_core.api.limits import MEGABYTE, Limits
         from taskmgr_core.health import check
         from taskmgr_core.probes import probes
@@ -97,8 +104,11 @@ def serve_command(
 
         limits = Limits(upload_bytes=upload_mb * MEGABYTE, patience=patience)
         services = probes(settings)
+        more: list[Any] = [*routes()]
+        if with_index:
+            more.append(mounted("/index", _index(session, stack)))
         application = make_application(
-            access, lambda: check(services, HEALTH_SECONDS), limits, more=routes()
+            access, lambda: check(services, HEALTH_SECONDS), limits, more
         )
         serve(
             with_cookies(application),
@@ -130,16 +140,25 @@ def _open_access(session: Session, *, accounts: bool) -> Iterator[tuple[Settings
             platform.queue.close()
             platform.metadata.close()
         return
-    with session.office() as (office, _):
-
-        @functools.cache
-        def client_in(workspace: str) -> Client:
-            return office.platforms.of(workspace).client(paths=False)
-
+    with session.office(paths=False) as (office, _):
+        clients = office.platforms.client_in
         yield (
             office.settings,
-            Access(lambda who: client_in(who.workspace), office.accounts, office.limiter),
+            Access(lambda who: clients(who.workspace), office.accounts, office.limiter),
         )
+
+
+def _index(session: Session, stack: contextlib.ExitStack) -> TokenGuard:
+    """The package index of the default workspace."""
+    from taskmgr_core.index.application import make_application
+
+    settings = session.settings()
+    token = (
+        checked(settings.index_token, "index_token")
+        if settings.index_token
+        else kept_token(settings.index_token_file)
+    )
+    return make_application(stack.enter_context(session.index()), token)
 
 
 def _tell(url: str, *, no_accounts: bool) -> None:

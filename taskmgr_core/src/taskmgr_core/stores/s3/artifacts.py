@@ -147,6 +147,15 @@ class S3Artifacts:
         """
         return self._bucket.look(self._name(digest)) is not None
 
+    def link(self, digest: str, seconds: int) -> str:
+        """An address that the store's own key has signed.
+
+        Raises:
+            ArtifactError: it is no digest.
+            StoreUnavailableError: the store is away.
+        """
+        return self._bucket.link(self._name(digest), seconds)
+
     def faults(self, digest: str) -> list[str]:
         """What is wrong with the object, and with the file of this machine; both are read.
 

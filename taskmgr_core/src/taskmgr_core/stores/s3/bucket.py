@@ -8,6 +8,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
@@ -130,6 +131,17 @@ class Bucket:
             return Found(found.size or 0, found.etag or "")
 
         return self._try(stat)
+
+    def link(self, name: str, seconds: int) -> str:
+        """An address of an object that holds for a while; the server is asked for its region."""
+
+        def sign() -> str:
+            found: str = self._client.presigned_get_object(
+                self.location.bucket, name, expires=timedelta(seconds=seconds)
+            )
+            return found
+
+        return self._try(sign)
 
     def upload(self, name: str, path: Path, *, replace: bool) -> bool:
         """Store a file, in parts where it is large; False if another was there first.

@@ -1,0 +1,124 @@
+"""The commands of runs over HTTP: as a user types them, with a server's address."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rest_server import CONTENT, Served
+from test_rest_api import png
+from test_rest_streams import finish
+
+from forked_program import program
+from taskmgr_core.documents import digest_of
+
+Runs = tuple[Path, dict[str, str]]
+
+
+def typed(
+    home: Path, *words: str | Path, url: str = "", code: int = 0, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command line, its exit code checked."""
+    variables = {**os.environ, "TASKMGR_HOME": str(home), **({"TASKMGR_URL": url} if url else {})}
+    done = subprocess.run(
+        [program(), *words], env=variables, cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A home with nothing in it."""
+    return tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs", "--limit", "3"),
+        ("runs", "--status", "failed", "--task", "noop"),
+        ("show", "{succeeded}"),
+        ("logs", "{succeeded}"),
+        ("lineage", "{succeeded}"),
+        ("lineage", "--of", "{digest}"),
+        ("list",),
+        ("info", "nothing"),
+        ("worker", "list"),
+    ],
+    ids=" ".join,
+)
+def test_command_prints_the_same_json_over_http(
+    rest: Served, rest_home: Runs, elsewhere: Path, words: tuple[str, ...]
+) -> None:
+    """Here and there differ in nothing but what only this machine knows."""
+    names = {**rest_home[1], "digest": digest_of(CONTENT)}
+    asked = [each.format(**names) for each in words]
+    here = json.loads(typed(rest.home, *asked, "--json").stdout)
+    there = json.loads(typed(elsewhere, *asked, "--json", url=rest.url).stdout)
+    assert _common(there) == _common(here)
+    assert not (elsewhere / "metadata.sqlite3").exists()
+
+
+def _common(told: Mapping[str, Any]) -> Any:
+    left_out = {"installed", "pipelines"} if "pipelines" in told else set()
+    return {name: each for name, each in told.items() if name not in left_out}
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("runs", "--status", "failed"), "noop"),
+        (("show", "{failed}"), "Traceback"),
+        (("logs", "{succeeded}"), "line 29"),
+        (("lineage", "{succeeded}"), "output_001_file"),
+        (("list",), "Do nothing."),
+        (("info", "write"), "number"),
+        (("worker", "status"), "w1"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_command_prints_for_people_over_http(
+    rest: Served, rest_home: Runs, elsewhere: Path, words: tuple[str, ...], shown: str
+) -> None:
+    """A table, not a document."""
+    asked = [each.format(**rest_home[1]) for each in words]
+    assert shown in typed(elsewhere, "--url", rest.url, *asked).stdout
+
+
+def test_run_is_waited_for_over_http(rest: Served, elsewhere: Path) -> None:
+    """The result is printed as here; a file of this machine is sent."""
+    done = typed(elsewhere, "run", "nothing", "number=4", "--no-wait", url=rest.url)
+    run_id = done.stdout.strip()
+    with rest.client() as client:
+        later = threading.Timer(0.2, finish, (client, run_id))
+        later.start()
+        client.wait(run_id, 20)
+        later.join()
+    again = typed(elsewhere, "retry", run_id, url=rest.url, code=2)
+    assert "every step of it has what it is to give" in again.stderr
+    (elsewhere.parent / "a.png").write_bytes(png(5, 6))
+    sent = typed(
+        elsewhere, "run", "look", "image=a.png", "--no-wait", "--json",
+        url=rest.url, folder=elsewhere.parent,
+    )  # fmt: skip
+    made = json.loads(sent.stdout)["run_id"]
+    assert rest.http.get(f"/runs/{made}").json()["inputs"]["image"]["name"] == "a.png"
+    assert "cancelled" in typed(elsewhere, "cancel", made, url=rest.url).stdout
+
+
+def test_what_no_server_does_is_said(rest: Served, elsewhere: Path) -> None:
+    """A command or an option that needs the machine is refused where a server was named."""
+    refused = typed(elsewhere, "--url", rest.url, "publish", ".", code=2).stderr
+    assert "publish works on this machine" in refused
+    refused = typed(elsewhere, "--url", rest.url, "show", "x", "--report", "r.html", code=2).stderr
+    assert "--report needs the home itself" in refused
+    missing = typed(elsewhere, "--url", "http://127.0.0.1:9", "runs", code=3).stderr
+    assert "does not answer" in missing
+    assert "no run 'nobody'" in typed(elsewhere, "show", "nobody", url=rest.url, code=2).stderr
