@@ -12,7 +12,7 @@ import attrs
 
 from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference
 from taskmgr_core.errors import RunnerError
-from taskmgr_core.orchestrator.graph import Versions
+from taskmgr_core.orchestrator.assembling import Versions
 from taskmgr_core.specs import PipelineSpec, RunDetail, TaskSpec
 
 Ports = Mapping[str, PortReference]

@@ -57,8 +57,9 @@ PLAIN = Rule()
 
 def rule_of(step: GraphStep) -> Rule:
     """What holds for a step."""
-    parallel = step.parallel if step.map else 0
-    return Rule(step.on_error, step.bears, step.handles_failure, parallel)
+    # The iterations of a loop come one after the other.
+    parallel = step.parallel if step.map else int(step.repeat is not None)
+    return Rule(step.borne or step.on_error, step.bears, step.handles_failure, parallel)
 
 
 @attrs.frozen

@@ -6,6 +6,7 @@ from taskmgr_core.specs.pipelines import (
     Graph,
     GraphStep,
     PipelineSpec,
+    RepeatSpec,
     ResultSpec,
     RetrySpec,
     Source,
@@ -14,9 +15,14 @@ from taskmgr_core.specs.pipelines import (
     condition_port,
     element_port,
     element_step,
+    group_of,
+    inner_step,
     input_port,
     is_element,
+    iteration_step,
     output_port,
+    port_field,
+    until_port,
 )
 from taskmgr_core.specs.routes import Choice, Route
 from taskmgr_core.specs.runs import (
@@ -88,6 +94,7 @@ __all__ = [
     "PluginStatus",
     "ReadyStep",
     "Release",
+    "RepeatSpec",
     "ResultSpec",
     "RetrySpec",
     "Route",
@@ -112,7 +119,12 @@ __all__ = [
     "condition_port",
     "element_port",
     "element_step",
+    "group_of",
+    "inner_step",
     "input_port",
     "is_element",
+    "iteration_step",
     "output_port",
+    "port_field",
+    "until_port",
 ]

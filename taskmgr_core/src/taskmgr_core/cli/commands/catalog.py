@@ -82,7 +82,7 @@ def _listed(
             {
                 "name": each.pipeline,
                 "steps": len(each.steps),
-                "tasks": [step.task for step in each.steps],
+                "tasks": [step.task or step.pipeline for step in each.steps],
                 "description": each.description,
             }
             for each in pipelines
@@ -120,7 +120,7 @@ def _print_pipelines(screen: Screen, pipelines: list[PipelineSpec]) -> None:
         return
     shown = table("pipeline", "steps", "description", right=("steps",), whole=("pipeline",))
     for each in pipelines:
-        text = each.description or ", ".join(step.task for step in each.steps)
+        text = each.description or ", ".join(step.task or step.pipeline for step in each.steps)
         shown.add_row(plain(each.pipeline, "cyan"), str(len(each.steps)), plain(text))
     screen.print("", shown)
 
@@ -181,7 +181,7 @@ def info_command(session: Session, name: str, version: str | None, as_json: bool
 
 def _pipeline(client: Client, name: str) -> PipelineSpec | None:
     if is_pipeline_file(name):
-        return load_pipeline(Path(name), client.metadata.version)
+        return load_pipeline(Path(name), client.metadata.version, client.metadata.pipeline)
     return next((each for each in client.pipelines() if each.pipeline == name), None)
 
 

@@ -297,9 +297,9 @@ class Elements:
             yield from each["edges"]
 
     def _of(self, document: Document) -> Iterator[Document]:
-        for step, state in document["state"].items():
+        for field, state in document["state"].items():
             if state.get("generation"):
-                key = _key(document, step)
+                key = _key(document, records.step_of(field))
                 yield from self.database.elements.find(key).sort("index", ASCENDING)
 
 
@@ -307,7 +307,7 @@ _WORKING = {"values": 0, "edges": 0, "digests": 0}
 
 
 def _key(document: Document, step: str) -> Document:
-    generation = document["state"][step].get("generation", 0)
+    generation = records.state_of(document, step).get("generation", 0)
     return {"of": _of(document["_id"], step, generation)}
 
 
@@ -317,7 +317,7 @@ def _of(run_id: str, step: str, generation: int) -> str:
 
 
 def _mapping(document: Document) -> list[str]:
-    return [step for step, state in document["state"].items() if state["status"] == "mapping"]
+    return records.with_status(document, "mapping")
 
 
 def _new(claim: Claim, index: int, element: FieldValue) -> Document:
@@ -356,7 +356,7 @@ def _new(claim: Claim, index: int, element: FieldValue) -> Document:
 
 def _as_run(document: Document) -> Document:
     """An element as the functions that read the steps of a run's document take it."""
-    return {"_id": document["run"], "state": {document["name"]: document}}
+    return {"_id": document["run"], "state": {records.field_of(document["name"]): document}}
 
 
 def _step(document: Document) -> Step:
