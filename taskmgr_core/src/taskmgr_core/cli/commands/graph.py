@@ -35,6 +35,7 @@ _STYLES = {
     "failed": "red",
     "running": "yellow",
     "mapping": "yellow",
+    "looping": "yellow",
     "ready": "cyan",
     "cancelled": "magenta",
 }

@@ -15,6 +15,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Claim,
     Failure,
     Hold,
@@ -183,7 +184,7 @@ class Claims:
         step = claim.step
         if claim.element is not None:
             return self._finish_element(claim, outcome, decide, now)
-        if outcome.status == "mapping":
+        if outcome.status in SPLIT_STATUSES:
             self.runs.elements.begin(claim, outcome)
         fence = {
             "_id": step.run,
@@ -206,7 +207,7 @@ class Claims:
         }
         update["$addToSet"] = {name: each for name, each in additions.items() if each["$each"]}
         seen = self._seen.pop(step.run, step.id)
-        if seen is not None and outcome.status != "mapping":
+        if seen is not None and outcome.status not in SPLIT_STATUSES:
             foreseen = self._finish_at_once(seen, step.id, own, fence, update, decide, now)
             if foreseen is not None:
                 return foreseen
@@ -224,7 +225,7 @@ class Claims:
     ) -> Progress | None:
         """The outcome with what follows from it; None when the run may have changed."""
         alone = all(
-            state["status"] not in ("ready", "running", "mapping")
+            state["status"] not in ("ready", "running", *SPLIT_STATUSES)
             for other, state in seen["state"].items()
             if other != records.field_of(step_id)
         )
@@ -252,7 +253,7 @@ class Claims:
         document = self.runs.elements.finish(claim, outcome, own)
         if document is None:
             return Progress(recorded=False)
-        if outcome.status == "succeeded":
+        if outcome.status == "succeeded" and not outcome.more:
             following = self.runs.elements.next_of(document, now)
             if following is not None:
                 return Progress(recorded=True, ready=(following,))
@@ -372,7 +373,7 @@ class Claims:
         for document in left.sort("look_at", 1).limit(100):
             states = {state["status"] for state in document["state"].values()}
             overdue = any(
-                state["status"] == "mapping" and (state["look_at"] or 0.0) <= now
+                state["status"] in SPLIT_STATUSES and (state["look_at"] or 0.0) <= now
                 for state in document["state"].values()
             )
             if overdue or not states & {"ready", "running"}:
@@ -479,11 +480,11 @@ def _finished_state(step: Step, outcome: Outcome, now: float) -> dict[str, Any]:
         "look_at": first_look(now, outcome.not_before) if again else None,
         "finished_at": None if again else now,
     }
-    if outcome.status == "mapping":
+    if outcome.status in SPLIT_STATUSES:
         state |= {
             "finished_at": None,
             "look_at": first_look(now),
-            "elements": len(outcome.elements),
+            "elements": 1 if outcome.status == "looping" else len(outcome.elements),
             "generation": step.attempt,
         }
     if again:

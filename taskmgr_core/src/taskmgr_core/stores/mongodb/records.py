@@ -302,7 +302,7 @@ def earliest_look(document: Document) -> float | None:
     looks = [
         state["look_at"]
         for state in document["state"].values()
-        if state["status"] in ("ready", "mapping")
+        if state["status"] in ("ready", "mapping", "looping")
     ]
     return min((look for look in looks if look is not None), default=None)
 
@@ -363,9 +363,7 @@ def value_projection(ports: Iterable[str]) -> Document:
 
 def digests_of(values: Iterable[FieldValue]) -> set[str]:
     """All digests that values are found by, each with its role."""
-    return {
-        role_key(role, digest) for each in values for digest, role in roles_of(each).items()
-    }
+    return {role_key(role, digest) for each in values for digest, role in roles_of(each).items()}
 
 
 def role_key(role: Role, digest: str) -> str:

@@ -13,6 +13,7 @@ from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import Command, Decide, DropElements, EndRun, MoveStep
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
+    SPLIT_STATUSES,
     Overview,
     ReadyStep,
     Run,
@@ -155,11 +156,11 @@ class Runs:
 
     def _filled(self, document: Document, progress: Progress, now: float) -> Progress:
         """What is to be announced, with the elements that may begin now."""
-        mapping = records.with_status(document, "mapping")
-        if not mapping:
+        split = records.with_status(document, *SPLIT_STATUSES)
+        if not split:
             return progress
         ready = self.elements.fill(document, now)
-        looks = {records.in_state(step, "look_at"): first_look(now) for step in mapping}
+        looks = {records.in_state(step, "look_at"): first_look(now) for step in split}
         self.database.runs.update_one(
             {"_id": document["_id"], "status": "running"},
             {"$set": looks, "$inc": {"revision": 1}, "$min": {"look_at": first_look(now)}},
