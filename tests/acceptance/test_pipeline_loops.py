@@ -130,4 +130,4 @@ def test_pipeline_stands_in_the_place_of_a_step(taskmgr: CommandLine, tmp_path: 
     assert {origins["002.1"], origins["002.2"], origins["003"]} == {None}
     drawn = taskmgr("graph", outer).out
     assert "002  up" in drawn
-    assert "    002.1  add" in drawn
+    assert "    002.1 add 1.0.0  after 001  repeat until" in drawn
