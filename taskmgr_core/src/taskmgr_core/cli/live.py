@@ -88,7 +88,8 @@ class RunProgress:
 
 def _words(screen: Screen, step: Step) -> list[Text | str | tuple[str, str]]:
     told = f"{step.status} {_passed(step)}".rstrip()
-    again = f"  attempt {step.attempt}" if step.attempt > 1 else ""
+    times = "" if step.elements is None else f"  {step.elements} times"
+    again = f"{times}  attempt {step.tries}" if step.tries > 1 else times
     return ["  ", screen.sign(step.status), f" {step.id} {step.task}  ", (told + again, "dim")]
 
 

@@ -100,6 +100,12 @@ class Step:
     origin: str = ""
     elements: int | None = None
 
+    @property
+    def tries(self) -> int:
+        """How often it was tried: of what is run for elements or iterations, as a whole."""
+        # To begin and to gather are two claims, and one try.
+        return self.attempt if self.elements is None else max(self.attempt - 1, 1)
+
 
 @attrs.frozen
 class Run:
