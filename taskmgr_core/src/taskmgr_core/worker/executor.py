@@ -289,6 +289,9 @@ class Executor:
         seconds = {"total": total}
         if error.code == "cancelled":
             return Outcome("cancelled", inputs, seconds=seconds, failure=failure)
+        if claim.step.elements is not None and not error.retryable:
+            # What its elements or iterations came to was tried again there.
+            return Outcome("failed", inputs, seconds=seconds, failure=failure)
         delay = delay_of_retry(
             claim.graph_step,
             claim.step.failures,
