@@ -49,7 +49,9 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
         for each in metadata.edges(detail.run.id)
         if each.target in own or (each.source in own and each.target in outputs)
     ]
+    fed = {element_port(each, index) for each in (step.repeat.feed if step.repeat else ())}
     cut = [element_port(each, index) for each in lists]
+    cut += [each.source for each in edges if each.target in fed]
     way = [*lists, *cut, "", *(element_port(each, index) for each in outputs), until]
     ports = {port for edge in edges for port in (edge.source, edge.target)}
     ordered = sorted(ports, key=lambda port: (_rank(port, way, outputs), port))
