@@ -24,7 +24,7 @@ FAILED = Outcome("failed", failure=Failure("task-error", "no"))
 
 
 def looping(
-    metadata: MetadataStore, *, on_error: str = "fail", step_id: str = "001"
+    metadata: MetadataStore, *, on_error: str = "fail", step_id: str = "001", number: int = 99
 ) -> tuple[Run, Progress]:
     """A run whose only step has begun to be run again and again."""
     fed = {input_port(step_id, "text_0"): output_port(step_id, "said")}
@@ -34,8 +34,14 @@ def looping(
         on_error=on_error,
         default={"said": "instead"} if on_error == "default" else {},
     )
-    run = begun(metadata, step)
-    return run, finished(metadata, claimed(metadata), Outcome("looping"))
+    run = begun(metadata, step, number=number)
+    return run, _begun(metadata, run, step_id)
+
+
+def _begun(metadata: MetadataStore, run: Run, step_id: str) -> Progress:
+    claim = metadata.claim_step(run.id, step_id, "w1", NOW)
+    assert claim is not None
+    return finished(metadata, claim, Outcome("looping"))
 
 
 def given(claim: Claim) -> FieldValue | str | None:
@@ -51,6 +57,16 @@ def said(claim: Claim, *, more: bool = True) -> Outcome:
     source = claim.graph_step.inputs["text_0"].port
     made = value(port, f"{given(claim)}!", claim.graph_step.id)
     return Outcome("succeeded", (made,), (Edge(source, port),), more=more)
+
+
+def loop(metadata: MetadataStore, number: int = 99) -> None:
+    """A loop of three iterations, from its first to what it ends with."""
+    run, _ = looping(metadata, number=number)
+    for index in range(3):
+        claim = metadata.claim_step(run.id, f"001[{index}]", "w1", NOW)
+        assert claim is not None
+        finished(metadata, claim, said(claim, more=index < 2))
+    assert len(metadata.elements(run.id, "001", 0, 3)) == 3
 
 
 def test_iterations_come_one_after_the_other(metadata: MetadataStore) -> None:
