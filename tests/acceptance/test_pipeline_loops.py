@@ -128,6 +128,10 @@ def test_pipeline_stands_in_the_place_of_a_step(taskmgr: CommandLine, tmp_path: 
     }
     assert origins["001"] == run["run_id"]
     assert {origins["002.1"], origins["002.2"], origins["003"]} == {None}
+    told = taskmgr("info", outer).out
+    assert (
+        "002.1  add 1.0.0  queue default, of up, until output_1_result > 5, 9 times at mo" in told
+    )
     drawn = taskmgr("graph", outer).out
     assert "002  up" in drawn
     assert "    002.1 add 1.0.0  after 001  repeat until" in drawn

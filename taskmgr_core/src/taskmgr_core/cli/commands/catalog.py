@@ -30,6 +30,7 @@ from taskmgr_core.specs import (
     PipelineSpec,
     ResultSpec,
     TaskVersion,
+    group_of,
     input_port,
     output_port,
 )
@@ -253,7 +254,13 @@ def _print_graph(screen: Screen, graph: Graph, description: str) -> None:
 
 
 def _print_step(screen: Screen, graph: Graph, step: GraphStep) -> None:
-    screen.heading(f"{step.id}  {step.task} {step.version}", f"queue {step.queue}")
+    group = graph.groups.get(group_of(step.id))
+    about = [f"queue {step.queue}", *([f"of {group}"] if group else [])]
+    if step.map:
+        about.append(f"for each of {step.map}")
+    if step.repeat is not None:
+        about.append(f"until {step.repeat.until}, {counted(step.repeat.max, 'time')} at most")
+    screen.heading(f"{step.id}  {step.task} {step.version}", ", ".join(about))
     shown = table("port", "type", "takes its value from", whole=("port",))
     for field, source in step.inputs.items():
         port = input_port(step.id, field)
