@@ -1,5 +1,7 @@
 """Steps that are run again and again: what a store records of the iterations."""
 
+from typing import Any
+
 import attrs
 import pytest
 from samples import NOW, beaten, claimed, finished, graph_step, silent, status_of, value
@@ -10,7 +12,6 @@ from taskmgr_core.specs import (
     Claim,
     Edge,
     Failure,
-    FieldValue,
     Outcome,
     RepeatSpec,
     Run,
@@ -44,7 +45,7 @@ def _begun(metadata: MetadataStore, run: Run, step_id: str) -> Progress:
     return finished(metadata, claim, Outcome("looping"))
 
 
-def given(claim: Claim) -> FieldValue | str | None:
+def given(claim: Claim) -> Any:
     """What an iteration gets."""
     source = claim.graph_step.inputs["text_0"]
     return claim.values[source.port].document if source.port else source.constant

@@ -7,8 +7,8 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline_cases import TASKS, Case, cases
 from pipeline_examples import face_tasks
-from test_engine_whole import TASKS, Case, cases
 
 from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference, StepReference
 from taskmgr_core.documents import structure, unstructure
