@@ -1,5 +1,7 @@
 """Pipelines in the place of steps, as they are drawn: around their own steps and no others."""
 
+from typing import Any
+
 import attrs
 import mermaidx
 import pydot
@@ -64,7 +66,8 @@ def test_text_is_indented() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:pydot")
 def test_dot_has_a_cluster_for_each() -> None:
     """Read by another's parser, a pipeline's nodes are in its cluster."""
-    (graph,) = pydot.graph_from_dot_data(graph_dot(nested())) or ()
+    read: Any = pydot.graph_from_dot_data(graph_dot(nested()))
+    (graph,) = read
     (outer,) = graph.get_subgraphs()
     assert outer.get_name() == '"cluster 2"'
     assert outer.get_label() == '"2 · outer"'
