@@ -80,7 +80,9 @@ def test_iteration_that_fails_may_be_borne(taskmgr: CommandLine, tmp_path: Path)
     repeat = {"until": "output_001_result == 7", "feed": {"input_001_number": "output_001_result"}}
     path = looping(tmp_path, "odd", inputs=inputs, repeat=repeat, on_error="default",
                    default={"result": 7})  # fmt: skip
-    assert taskmgr.json("run", path, "text=x")["result"]["sum"] == 8
+    run = taskmgr.json("run", path, "text=x")
+    assert run["result"]["sum"] == 8
+    assert statuses(taskmgr, run) == {"001": "succeeded", "002": "succeeded"}
     path = looping(tmp_path, "odd", inputs=inputs, repeat={**repeat, "max": 3}, on_error="continue")
     run = taskmgr.json("run", path, "text=x")
     assert statuses(taskmgr, run) == {"001": "failed", "002": "skipped"}

@@ -102,11 +102,13 @@ def ended(
     """
     step, repeat, count = claim.graph_step, _repeat(claim.graph_step), claim.step.elements or 1
     last = _iteration(claim, count - 1, metadata)
-    if last.status != "succeeded" and (step.on_error == "fail" or count < repeat.max):
-        raise _failed(last)
     port = element_port(until_port(step.id), count - 1)
     asked = metadata.values(claim.step.run, [port])
-    if not any(each.document is True for each in asked) and repeat.on_max == "fail":
+    enough = any(each.document is True for each in asked)
+    borne = step.on_error != "fail" and count == repeat.max
+    if last.status != "succeeded" and not (enough or borne):
+        raise _failed(last)
+    if not enough and repeat.on_max == "fail":
         raise RunnerError(
             f"{repeat.until} did not hold after {count} iterations, which are as many as may be; "
             'raise max, or write "on_max": "continue" to go on with what the last one gave',
