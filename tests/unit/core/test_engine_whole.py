@@ -24,6 +24,7 @@ from taskmgr_core.orchestrator.engine import (
     decide,
     rule_of,
 )
+from taskmgr_core.orchestrator.repeating import end_of, follows, is_enough
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     FINAL_STEP_STATUSES,
@@ -175,10 +176,10 @@ class World:
             return
         good = fate.ends[index]
         each.status = "succeeded" if good else "failed"
-        if step.repeat is not None and (good or step.on_error != "fail"):
+        if step.repeat is not None:
             asked = good or step.on_error == "default"
-            enough = asked and step.repeat.until == f"iteration == {index}"
-            each.owes = not enough and index + 1 < step.repeat.max
+            enough = asked and is_enough(step.repeat.until, index, {}, {})
+            each.owes = follows(step, index, succeeded=good, enough=enough)
 
     def outcome(self, step: GraphStep, attempt: int) -> StepStatus:
         """What an attempt at a step itself comes to."""
@@ -210,12 +211,10 @@ class World:
             return "failed" if fails else "succeeded"
         assert step.repeat is not None
         asked = found[-1] == "succeeded" or step.on_error == "default"
-        enough = asked and step.repeat.until == f"iteration == {len(found) - 1}"
-        borne = step.on_error != "fail" and len(found) == step.repeat.max
-        if found[-1] != "succeeded" and not (enough or borne):
-            return "failed"
+        enough = asked and is_enough(step.repeat.until, len(found) - 1, {}, {})
+        end = end_of(step, len(found), succeeded=found[-1] == "succeeded", enough=enough)
         gives = "succeeded" in found or step.on_error == "default"
-        return "succeeded" if gives and (enough or step.repeat.on_max == "continue") else "failed"
+        return "succeeded" if end == "gives" and gives else "failed"
 
     def crash(self, choice: int) -> None:
         """A worker is lost with what it ran."""

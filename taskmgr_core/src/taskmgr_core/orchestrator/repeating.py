@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from taskmgr_core.errors import Problem, nearest
 from taskmgr_core.orchestrator import conditions
 from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
-from taskmgr_core.specs import FieldSpec, RepeatSpec, input_port, output_port
+from taskmgr_core.specs import FieldSpec, GraphStep, RepeatSpec, input_port, output_port
 
 MOST_ITERATIONS = 10_000
 ON_MAX = ("fail", "continue")
@@ -65,6 +65,37 @@ def is_enough(
         elif name == ITERATION:
             values[name] = iteration
     return conditions.holds(until, values)
+
+
+def follows(step: GraphStep, iteration: int, *, succeeded: bool, enough: bool) -> bool:
+    """Whether another iteration follows on one that has ended.
+
+    Arguments:
+        step: the step.
+        iteration: the number of the one that has ended, from 0.
+        succeeded: whether it did.
+        enough: whether the condition holds.
+    """
+    borne = succeeded or step.on_error != "fail"
+    return step.repeat is not None and borne and not enough and iteration + 1 < step.repeat.max
+
+
+def end_of(
+    step: GraphStep, count: int, *, succeeded: bool, enough: bool
+) -> Literal["gives", "failed", "max"]:
+    """What the iterations of a step come to: it gives outputs, the last failed, or max is reached.
+
+    Arguments:
+        step: the step.
+        count: how many iterations there were.
+        succeeded: whether the last one did.
+        enough: whether the condition held after it.
+    """
+    if enough or step.repeat is None:
+        return "gives"
+    if not succeeded and (step.on_error == "fail" or count < step.repeat.max):
+        return "failed"
+    return "gives" if step.repeat.on_max == "continue" else "max"
 
 
 def fields_read(until: str) -> frozenset[tuple[str, str]]:

@@ -9,7 +9,7 @@ import attrs
 
 from taskmgr_core.errors import RunnerError
 from taskmgr_core.orchestrator.compatibility import type_name
-from taskmgr_core.orchestrator.repeating import fields_read, is_enough
+from taskmgr_core.orchestrator.repeating import end_of, fields_read, follows, is_enough
 from taskmgr_core.specs import (
     Claim,
     Edge,
@@ -54,10 +54,11 @@ def iterated(claim: Claim, outcome: Outcome, artifacts: ArtifactStore) -> Outcom
     step, index = claim.graph_step, claim.element
     if step.repeat is None or index is None or outcome.status not in ("succeeded", "failed"):
         return outcome
-    following = index + 1 < step.repeat.max
-    if outcome.status == "failed":
+    succeeded = outcome.status == "succeeded"
+    if not succeeded:
         if step.on_error != "default":
-            return attrs.evolve(outcome, more=following and step.on_error == "continue")
+            more = follows(step, index, succeeded=False, enough=False)
+            return attrs.evolve(outcome, more=more)
         made: Mapping[str, Any] = step.default
     else:
         made = _documents(outcome, step, "output", artifacts)
@@ -74,7 +75,7 @@ def iterated(claim: Claim, outcome: Outcome, artifacts: ArtifactStore) -> Outcom
         outcome,
         values=(*outcome.values, recorded(port, enough, "boolean", step.id)),
         edges=(*outcome.edges, *(Edge(each, port) for each in read)),
-        more=following and not enough,
+        more=follows(step, index, succeeded=succeeded, enough=enough),
     )
 
 
@@ -105,10 +106,10 @@ def ended(
     port = element_port(until_port(step.id), count - 1)
     asked = metadata.values(claim.step.run, [port])
     enough = any(each.document is True for each in asked)
-    borne = step.on_error != "fail" and count == repeat.max
-    if last.status != "succeeded" and not (enough or borne):
+    end = end_of(step, count, succeeded=last.status == "succeeded", enough=enough)
+    if end == "failed":
         raise _failed(last)
-    if not enough and repeat.on_max == "fail":
+    if end == "max":
         raise RunnerError(
             f"{repeat.until} did not hold after {count} iterations, which are as many as may be; "
             'raise max, or write "on_max": "continue" to go on with what the last one gave',
