@@ -63,7 +63,7 @@ def written_step(draw: st.DrawFn, number: int, earlier: list[str], inner: list[s
         step["when"] = condition
     if step["on_error"] == "default" or draw(st.booleans()):
         step["default"] = {"r": [7]}  # of a pipeline it may be a list
-    if inner and draw(st.booleans()):
+    if draw(st.booleans()) and inner:
         step |= {"pipeline": draw(st.sampled_from(inner)), "inputs": {f"input_{name}_xs": "xs"}}
         if draw(st.booleans()):
             step["inputs"][f"input_{name}_n"] = draw(st.sampled_from(sources))
