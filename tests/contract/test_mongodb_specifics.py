@@ -22,6 +22,7 @@ from samples import (
     success,
     value,
 )
+from test_metadata_loops import loop
 from test_metadata_maps import mapping, said
 
 from servers import Server, Share
@@ -186,6 +187,7 @@ def map_elements(store: MetadataStore) -> None:
 OPERATIONS: Mapping[str, Callable[[MetadataStore], object]] = {
     "expire": lambda store: store.expire(decide, NOW),
     "map": map_elements,
+    "loop": loop,
     "claim and finish": claim_and_finish,
     "claim of own runs": lambda store: store.claim("w1", (), NOW, [run_id(1)]),
     "cancel": lambda store: store.request_cancel(run_id(1), decide, NOW),

@@ -20,6 +20,7 @@ from samples import (
     success,
     value,
 )
+from test_metadata_loops import loop
 from test_metadata_maps import mapping, said
 
 from taskmgr_core.orchestrator.engine import decide
@@ -169,6 +170,7 @@ def map_elements(metadata: SqliteMetadata) -> None:
 OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "expire": lambda metadata: metadata.expire(decide, NOW),
     "map": map_elements,
+    "loop": lambda metadata: loop(metadata, NEWEST),
     "claim of nothing": lambda metadata: metadata.claim("w1", ["none"], NOW),
     "claim and finish": claim_and_finish,
     "claim and retry": claim_and_retry,

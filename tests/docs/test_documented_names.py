@@ -182,6 +182,7 @@ def test_every_field_type_is_documented() -> None:
         ("Result", specs.ResultSpec),
         ("Retry", specs.RetrySpec),
         ("Switch", specs.SwitchSpec),
+        ("Repeat", specs.RepeatSpec),
     ],
 )
 def test_key_of_a_pipeline_is_documented(heading: str, model: type) -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import attrs
 
 from taskmgr_core.errors import TaskmgrError
-from taskmgr_core.specs import PipelineSpec, ResultSpec, StepSpec, input_port, output_port
+from taskmgr_core.specs import (
+    FAILURE_PORT,
+    PipelineSpec,
+    RepeatSpec,
+    ResultSpec,
+    RetrySpec,
+    StepSpec,
+    SwitchSpec,
+    input_port,
+    output_port,
+)
 from taskmgr_plugins.schemas import schema_of
 
 
@@ -21,6 +31,8 @@ class BuilderError(TaskmgrError):
 class PortReference:
     """A value in a pipeline that is being built: give it to the inputs of steps.
 
+    In a text it is the name of the port, as conditions have it: ``f"{faces} != []"``.
+
     Attributes:
         port: a pipeline input's name or the id of a port.
         builder: whose it is.
@@ -29,14 +41,20 @@ class PortReference:
     port: str
     builder: PipelineBuilder = attrs.field(repr=False)
 
+    def __str__(self) -> str:
+        return self.port
+
 
 @attrs.frozen(eq=False)
 class StepReference:
     """A step of a pipeline that is being built.
 
+    What a file says of a step beside its inputs has a method each, which gives the step
+    itself: ``pipeline.step("read", file=file).retry(3).timeout(20)``.
+
     Attributes:
         id: the step's id.
-        task: the name of its task.
+        task: the name of its task, or of the pipeline in its place.
         builder: whose it is.
     """
 
@@ -52,6 +70,64 @@ class StepReference:
         """Whatever one of its inputs gets."""
         return PortReference(input_port(self.id, field), self.builder)
 
+    def when(self, condition: str) -> Self:
+        """Run it only where a condition in CEL holds; see ``StepSpec``."""
+        return self._said(when=condition)
+
+    def map(self, port: PortReference, parallel: int = 100) -> Self:
+        """Run it for each element of the list on a port; see ``StepSpec``."""
+        return self._said(map=self.builder.port(port, "map"), parallel=parallel)
+
+    def repeat(
+        self,
+        until: str,
+        max: int,  # noqa: A002 - as in a file
+        feed: Mapping[str, str] | None = None,
+        on_max: str = "fail",
+    ) -> Self:
+        """Run it again and again until a condition holds; see ``RepeatSpec``.
+
+        Arguments:
+            until: in CEL over its own ports, as ``f"{step.output('error')} < 0.1"``.
+            max: how many times at most.
+            feed: the name of an input -> that of the output whose value it gets next time.
+            on_max: ``fail`` or ``continue``.
+        """
+        fed = {
+            input_port(self.id, field): output_port(self.id, output)
+            for field, output in (feed or {}).items()
+        }
+        return self._said(repeat=RepeatSpec(until, max, fed, on_max))
+
+    def retry(
+        self,
+        count: int,
+        delay: float | None = None,
+        factor: float = 2.0,
+        max_delay: float = 300.0,
+        jitter: float = 0.0,
+        on: Sequence[str] = (),
+    ) -> Self:
+        """Try it again when it fails; see ``RetrySpec``."""
+        return self._said(retry=RetrySpec(count, delay, factor, max_delay, jitter, tuple(on)))
+
+    def timeout(self, seconds: float) -> Self:
+        """Give an attempt so many seconds."""
+        return self._said(timeout=seconds)
+
+    def on_error(self, policy: str) -> Self:
+        """Say what follows when it fails: ``fail``, ``continue`` or ``default``."""
+        return self._said(on_error=policy)
+
+    def default(self, outputs: Mapping[str, Any]) -> Self:
+        """Say what stands for its outputs where it gave none, by their names."""
+        place = f"step {self.id!r}, default"
+        return self._said(default={name: constant(outputs[name], place) for name in outputs})
+
+    def _said(self, **keys: Any) -> Self:
+        self.builder.say(self.id, **keys)
+        return self
+
 
 class PipelineBuilder:
     """Builds a pipeline step by step.
@@ -62,11 +138,15 @@ class PipelineBuilder:
     Arguments:
         name: the pipeline's name.
         description: one line.
+        timeout: seconds for the whole run; None for as long as it takes.
     """
 
-    def __init__(self, name: str, *, description: str = "") -> None:
+    def __init__(self, name: str, *, description: str = "", timeout: float | None = None) -> None:
         self._name = name
         self._description = description
+        self._timeout = timeout
+        self._switches: list[SwitchSpec] = []
+        self._handler: StepSpec | None = None
         self._inputs: dict[str, str | Mapping[str, Any]] = {}
         self._steps: dict[str, StepSpec] = {}
         self._result: dict[str, str | ResultSpec] = {}
@@ -112,20 +192,100 @@ class PipelineBuilder:
         Raises:
             BuilderError: the id is taken, a field is given twice, or a value cannot be mapped.
         """
-        step_id = self._next_id() if id is None else id
-        if step_id in self._steps:
-            raise BuilderError(
-                f"the id {step_id!r} is taken by the step {self._steps[step_id].task!r}"
-            )
+        step_id = self._free(id)
+        mapping = self._mapping(step_id, inputs, more)
+        self._steps[step_id] = StepSpec(step_id, task, mapping, version)
+        return StepReference(step_id, task, self)
+
+    def subpipeline(
+        self,
+        pipeline: str,
+        /,
+        *,
+        id: str | None = None,  # noqa: A002 - as in a file
+        inputs: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> StepReference:
+        """Add a step in whose place the steps of a published pipeline stand.
+
+        Arguments:
+            pipeline: its name; the entries of its result are the outputs of the step.
+            id, inputs, more: as for ``step``, with the inputs of the pipeline.
+
+        Raises:
+            BuilderError: as ``step``.
+        """
+        step_id = self._free(id)
+        mapping = self._mapping(step_id, inputs, more)
+        self._steps[step_id] = StepSpec(step_id, inputs=mapping, pipeline=pipeline)
+        return StepReference(step_id, pipeline, self)
+
+    def switch(
+        self,
+        on: str,
+        cases: Mapping[str, Sequence[StepReference]],
+        otherwise: Sequence[StepReference] = (),
+    ) -> None:
+        """Run one of several steps only; see ``SwitchSpec``."""
+        named = {text: tuple(each.id for each in steps) for text, steps in cases.items()}
+        self._switches.append(SwitchSpec(on, named, tuple(each.id for each in otherwise)))
+
+    @property
+    def failure(self) -> PortReference:
+        """The report on the run that failed, for the step ``on_failure``."""
+        return PortReference(FAILURE_PORT, self)
+
+    def on_failure(
+        self,
+        task: str,
+        /,
+        *,
+        id: str | None = None,  # noqa: A002 - as in a file
+        version: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> StepReference:
+        """Say what is run when the run fails; arguments and errors are those of ``step``."""
+        if self._handler is not None:
+            raise BuilderError(f"the pipeline {self._name!r} has a step on_failure already")
+        step_id = self._free(id)
+        mapping = self._mapping(step_id, inputs, more)
+        self._handler = StepSpec(step_id, task, mapping, version)
+        return StepReference(step_id, task, self)
+
+    def say(self, step: str, **keys: Any) -> None:
+        """Say more of a step.
+
+        Arguments:
+            step: its id.
+            keys: as ``StepSpec`` has them.
+        """
+        if self._handler is not None and self._handler.id == step:
+            self._handler = attrs.evolve(self._handler, **keys)
+        else:
+            self._steps[step] = attrs.evolve(self._steps[step], **keys)
+
+    def _free(self, wanted: str | None) -> str:
+        """The id that is wanted, or the next one."""
+        step_id = self._next_id() if wanted is None else wanted
+        taken = self._steps.get(step_id)
+        if taken is None and self._handler is not None and self._handler.id == step_id:
+            taken = self._handler
+        if taken is not None:
+            name = taken.task or taken.pipeline
+            raise BuilderError(f"the id {step_id!r} is taken by the step {name!r}")
+        return step_id
+
+    def _mapping(
+        self, step_id: str, inputs: Mapping[str, Any] | None, more: Mapping[str, Any]
+    ) -> dict[str, str | Mapping[str, Any]]:
         fields = dict(inputs or {})
         for name in fields.keys() & more.keys():
             raise BuilderError(f"step {step_id!r}: the input {name!r} is given twice")
-        mapping = {
+        return {
             input_port(step_id, name): self._reference(value, f"step {step_id!r}, input {name!r}")
             for name, value in {**fields, **more}.items()
         }
-        self._steps[step_id] = StepSpec(step_id, task, mapping, version)
-        return StepReference(step_id, task, self)
 
     def result(
         self,
@@ -152,9 +312,9 @@ class PipelineBuilder:
         if name in self._result:
             raise BuilderError(f"the pipeline {self._name!r} has a {place} already")
         if port is not None and not (ports or join or label):
-            self._result[name] = self._port(port, place)
+            self._result[name] = self.port(port, place)
         elif port is None and ports and join:
-            found = {each: self._port(given, place) for each, given in ports.items()}
+            found = {each: self.port(given, place) for each, given in ports.items()}
             self._result[name] = ResultSpec(ports=found, join=join, label=label)
         else:
             raise BuilderError(
@@ -169,6 +329,9 @@ class PipelineBuilder:
             steps=tuple(self._steps.values()),
             result=dict(self._result),
             description=self._description,
+            timeout=self._timeout,
+            on_failure=self._handler,
+            switch=tuple(self._switches),
         )
 
     def _next_id(self) -> str:
@@ -179,17 +342,19 @@ class PipelineBuilder:
 
     def _reference(self, value: Any, place: str) -> str | Mapping[str, Any]:
         if isinstance(value, PortReference | StepReference):
-            return self._port(value, place)
-        try:
-            constant = json.loads(json.dumps(value, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise BuilderError(
-                f"{place}: {value!r} is neither an input or output of this pipeline nor a "
-                f"constant that JSON can hold ({error})"
-            ) from error
-        return {"value": constant}
+            return self.port(value, place)
+        return {"value": constant(value, place)}
 
-    def _port(self, value: Any, place: str) -> str:
+    def port(self, value: Any, place: str) -> str:
+        """The id of a port of this pipeline.
+
+        Arguments:
+            value: what ``input`` or ``output`` gave.
+            place: where it is used, for messages.
+
+        Raises:
+            BuilderError: it is something else, or another builder's.
+        """
         if isinstance(value, StepReference):
             raise BuilderError(
                 f"{place}: the step {value.id!r} ({value.task}) has outputs of its own; "
@@ -200,3 +365,18 @@ class PipelineBuilder:
         if value.builder is not self:
             raise BuilderError(f"{place}: {value.port!r} belongs to another pipeline builder")
         return value.port
+
+
+def constant(value: Any, place: str) -> Any:
+    """A constant as JSON has it.
+
+    Raises:
+        BuilderError: JSON cannot hold it.
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BuilderError(
+            f"{place}: {value!r} is neither an input or output of this pipeline nor a "
+            f"constant that JSON can hold ({error})"
+        ) from error

@@ -169,8 +169,8 @@ class Client:
         # The YAML parser is slow to import, and only publishing a pipeline needs it.
         from taskmgr_core.pipelines import load_pipeline
 
-        spec = load_pipeline(path, self.metadata.version)
-        compile_pipeline(spec, self.metadata.version)
+        spec = load_pipeline(path, self.metadata.version, self.metadata.pipeline)
+        compile_pipeline(spec, self.metadata.version, self.metadata.pipeline)
         if any(each.name == spec.pipeline for each in self.metadata.latest_versions()):
             raise ConflictError(
                 f"{spec.pipeline!r} is the name of a task already; name the pipeline differently"
@@ -209,7 +209,7 @@ class Client:
             self.metadata.version, share=None if run_id is None else share_of(run_id)
         )
         if isinstance(what, PipelineSpec):
-            return self._compiled.graph(what, versions)
+            return self._compiled.graph(what, versions, self.metadata.pipeline)
         with contextlib.suppress(NotFoundError):
             return self.graph(self.metadata.pipeline(what), run_id=run_id)
         try:

@@ -9,13 +9,24 @@ from collections.abc import Callable
 import attrs
 
 from taskmgr_core.documents import dumps
-from taskmgr_core.errors import TaskmgrError
+from taskmgr_core.errors import NotFoundError, TaskmgrError
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
 from taskmgr_core.specs import Graph, PipelineSpec, TaskVersion
 
 CAPACITY = 64
 
-_Key = tuple[str, tuple[str, ...]]
+_Key = tuple[tuple[str, tuple[str, ...]], ...]
+Versions = Callable[[str, str | None], TaskVersion]
+Pipelines = Callable[[str], PipelineSpec]
+
+
+def no_pipeline(name: str) -> PipelineSpec:
+    """Where no pipelines are known, no step may name one.
+
+    Raises:
+        NotFoundError: always.
+    """
+    raise NotFoundError.named("pipeline", name, ())
 
 
 @attrs.define
@@ -34,14 +45,16 @@ class CompiledPipelines:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def graph(
-        self, spec: PipelineSpec, versions: Callable[[str, str | None], TaskVersion]
+        self, spec: PipelineSpec, versions: Versions, pipelines: Pipelines = no_pipeline
     ) -> Graph:
         """The graph of a pipeline; see ``compile_pipeline``.
 
         Raises:
             InvalidPipelineError: with every problem and its place.
         """
-        return self._found(self._key(spec, versions), lambda: compile_pipeline(spec, versions))
+        return self._found(
+            _key(spec, versions, pipelines), lambda: compile_pipeline(spec, versions, pipelines)
+        )
 
     def graph_of_task(self, version: TaskVersion) -> Graph:
         """The graph of a run of one task; see ``compile_task``.
@@ -49,7 +62,7 @@ class CompiledPipelines:
         Raises:
             InvalidPipelineError: a field has the name of a port.
         """
-        key = ("", (version.name, version.version))  # no pipeline is written so
+        key = (("", (version.name, version.version)),)  # no pipeline is written so
         return self._found(key, lambda: compile_task(version))
 
     def _found(self, key: _Key | None, make: Callable[[], Graph]) -> Graph:
@@ -66,12 +79,19 @@ class CompiledPipelines:
                 self._graphs.popitem(last=False)
         return graph
 
-    def _key(
-        self, spec: PipelineSpec, versions: Callable[[str, str | None], TaskVersion]
-    ) -> _Key | None:
-        """What decides; None for a pipeline that cannot be compiled: let that say why."""
-        try:
-            found = [versions(step.task, step.version) for step in spec.steps]
-            return dumps(spec), tuple(each.version for each in found)
-        except (TaskmgrError, TypeError, ValueError):
-            return None
+
+def _key(spec: PipelineSpec, versions: Versions, pipelines: Pipelines) -> _Key | None:
+    """What decides; None for a pipeline that cannot be compiled: let that say why."""
+    parts: list[tuple[str, tuple[str, ...]]] = []
+    waiting, seen = [spec], {spec.pipeline}
+    try:
+        while waiting:
+            part = waiting.pop()
+            found = [versions(step.task, step.version) for step in part.steps if step.task]
+            parts.append((dumps(part), tuple(each.version for each in found)))
+            inner = {step.pipeline for step in part.steps if step.pipeline} - seen
+            seen |= inner
+            waiting += [pipelines(name) for name in sorted(inner)]
+    except (TaskmgrError, TypeError, ValueError):
+        return None
+    return tuple(parts)

@@ -1,4 +1,4 @@
-"""The elements of a step that is run for each of a list: the values and the lineage of one."""
+"""One element of a step that is run for each of a list, or one iteration: values and lineage."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import attrs
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
-from taskmgr_core.specs import RunDetail, element_port, input_port, output_port
+from taskmgr_core.specs import RunDetail, element_port, input_port, output_port, until_port
 from taskmgr_core.stores.metadata import MetadataStore
 
-_NAME = re.compile(r"([A-Za-z0-9]+)\[([0-9]+)\]\Z")
+_NAME = re.compile(r"([A-Za-z0-9.]+)\[([0-9]+)\]\Z")
 
 
 def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDetail:
-    """A run with the values and edges of one element, and no others.
+    """A run with the values and edges of one element or iteration, and no others.
 
     Arguments:
         metadata: where they are recorded.
@@ -33,19 +33,26 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
     if step_id not in steps:
         raise NotFoundError.named("step", step_id, steps)
     count = steps[step_id].elements
-    if count is None or index >= count:
-        raise NotFoundError(f"step {step_id!r} has {count or 0} elements, and none {index}")
     step = detail.run.graph.step(step_id)
+    if count is None or index >= count:
+        what = "iterations" if step.repeat else "elements"
+        raise NotFoundError(f"step {step_id!r} has {count or 0} {what}, and none {index}")
     fields = [input_port(step_id, each) for each in step.inputs]
+    fields += step.repeat.feed if step.repeat else ()
+    lists = [step.map] if step.map else []
+    until = element_port(until_port(step_id), index)
     outputs = [output_port(step_id, each) for each in step.outputs]
-    own = {element_port(each, index) for each in (step.map, *fields, *outputs)}
+    own = {element_port(each, index) for each in (*lists, *fields, *outputs)} | {until}
     # The element itself may be taken by other steps, too.
     edges = [
         each
         for each in metadata.edges(detail.run.id)
         if each.target in own or (each.source in own and each.target in outputs)
     ]
-    way = [step.map, element_port(step.map, index), "", *(element_port(o, index) for o in outputs)]
+    fed = {element_port(each, index) for each in (step.repeat.feed if step.repeat else ())}
+    cut = [element_port(each, index) for each in lists]
+    cut += [each.source for each in edges if each.target in fed]
+    way = [*lists, *cut, "", *(element_port(each, index) for each in outputs), until]
     ports = {port for edge in edges for port in (edge.source, edge.target)}
     ordered = sorted(ports, key=lambda port: (_rank(port, way, outputs), port))
     found_values = {each.port: each for each in metadata.values(detail.run.id, ordered)}

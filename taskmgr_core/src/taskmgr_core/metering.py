@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 import uuid_utils
 
-from taskmgr_core.specs import Claim, Outcome, RunStatus, Step
+from taskmgr_core.specs import SPLIT_STATUSES, Claim, Outcome, RunStatus, Step
 from taskmgr_core.stores.counters import SILENT_SECONDS, CounterStore
 
 # Series of one process; beyond, their labels are ``OTHER``, so that nothing grows without end.
@@ -136,7 +136,7 @@ class Meter:
     def step_ended(self, claim: Claim, outcome: Outcome) -> None:
         """What came of an attempt is recorded."""
         step = claim.step
-        if outcome.status == "mapping":
+        if outcome.status in SPLIT_STATUSES:
             return
         if outcome.status == "ready":
             self.add(RETRIES, step.task)

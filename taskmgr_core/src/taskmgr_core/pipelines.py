@@ -13,7 +13,8 @@ import yaml
 from taskmgr_core.documents import InvalidDocumentError
 from taskmgr_core.drafts import draft
 from taskmgr_core.errors import NotFoundError, Problem
-from taskmgr_core.orchestrator.graph import Versions, problems_of_draft
+from taskmgr_core.orchestrator.assembling import Versions
+from taskmgr_core.orchestrator.graph import Pipelines, problems_of_draft
 from taskmgr_core.specs import PipelineSpec
 
 _TAGS = "tag:yaml.org,2002:"
@@ -25,13 +26,16 @@ _JSON_SCALARS = {
 }
 
 
-def load_pipeline(path: Path, versions: Versions | None = None) -> PipelineSpec:
+def load_pipeline(
+    path: Path, versions: Versions | None = None, pipelines: Pipelines | None = None
+) -> PipelineSpec:
     """Read a pipeline file.
 
     Arguments:
         path: a ``.json``, ``.yaml`` or ``.yml`` file in UTF-8.
         versions: the published tasks, as for ``compile_pipeline``: what can be read of
             a file that has faults is checked against them, to tell all at once.
+        pipelines: the published pipelines, likewise.
 
     Raises:
         NotFoundError: there is no such file.
@@ -48,11 +52,15 @@ def load_pipeline(path: Path, versions: Versions | None = None) -> PipelineSpec:
         raise _fault(what, f"it is not UTF-8 text: byte {error.start} is wrong") from error
     except OSError as error:
         raise _fault(what, f"it cannot be read: {error.strerror}") from error
-    return parse_pipeline(text, path.suffix, what, versions)
+    return parse_pipeline(text, path.suffix, what, versions, pipelines)
 
 
 def parse_pipeline(
-    text: str, suffix: str, what: str = "the pipeline", versions: Versions | None = None
+    text: str,
+    suffix: str,
+    what: str = "the pipeline",
+    versions: Versions | None = None,
+    pipelines: Pipelines | None = None,
 ) -> PipelineSpec:
     """Read a pipeline from text.
 
@@ -60,7 +68,7 @@ def parse_pipeline(
         text: the content of a pipeline file.
         suffix: ``.json``, ``.yaml`` or ``.yml``.
         what: what it is, for messages.
-        versions: as for ``load_pipeline``.
+        versions, pipelines: as for ``load_pipeline``.
 
     Raises:
         InvalidDocumentError: as ``load_pipeline``.
@@ -76,7 +84,9 @@ def parse_pipeline(
     found = draft(document, PipelineSpec)
     if not found.problems:
         return found.value
-    further = problems_of_draft(found.value, versions, found.holes) if versions else ()
+    if versions is None:
+        raise InvalidDocumentError(what, found.problems)
+    further = problems_of_draft(found.value, versions, found.holes, pipelines)
     raise InvalidDocumentError(what, (*found.problems, *further))
 
 

@@ -48,8 +48,8 @@ def rerun(
     Arguments:
         metadata: where the run is recorded.
         run_id: the run, named as for ``MetadataStore.run``.
-        first: a step that is done again although it succeeded, with all behind it; None
-            for those alone that did not succeed.
+        first: a step, or one in whose place a pipeline stands, that is done again although it
+            succeeded, with all behind it; None for those alone that did not succeed.
         new_id: the new run's id.
         now: UTC seconds.
 
@@ -63,10 +63,9 @@ def rerun(
             f"run {old.id} has not ended; wait for it, or cancel it: taskmgr cancel {old.id}"
         )
     found = metadata.steps(old.id)
-    if first is not None and first not in {each.id for each in old.graph.steps}:
-        raise NotFoundError.named(
-            f"step of {old.name!r}:", first, [each.id for each in old.graph.steps]
-        )
+    known = {each.id for each in old.graph.steps} | old.graph.groups.keys()
+    if first is not None and first not in known:
+        raise NotFoundError.named(f"step of {old.name!r}:", first, known)
     kept = kept_steps(old.graph, found, first)
     if all(each.id in kept or each.handles_failure for each in old.graph.steps):
         raise InvalidValueError(
@@ -117,12 +116,17 @@ def kept_steps(graph: Graph, steps: Iterable[Step], first: str | None = None) ->
         decided = step.status == "succeeded" or left_out
         if (
             not decided
-            or each.id == first
+            or _is_in(each.id, first)
             or rule_of(each).handles_failure
             or again.intersection(each.after)
         ):
             again.add(each.id)
     return frozenset(ended.keys() - again)
+
+
+def _is_in(step: str, first: str | None) -> bool:
+    """Whether a step is another one, or stands in its place."""
+    return first is not None and f"{step}.".startswith(f"{first}.")
 
 
 def _ports_of(graph: Graph, kept: Collection[str]) -> frozenset[str]:

@@ -5,14 +5,14 @@ They become the same graph as a file or a ``PipelineBuilder``, and are checked t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
 
-from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference
+from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference, StepReference
 from taskmgr_core.errors import RunnerError
-from taskmgr_core.orchestrator.graph import Versions
+from taskmgr_core.orchestrator.assembling import Versions
 from taskmgr_core.specs import PipelineSpec, RunDetail, TaskSpec
 
 Ports = Mapping[str, PortReference]
@@ -38,10 +38,11 @@ class _Wiring:
     known: dict[str, PortReference] = attrs.field(factory=dict)
     last: Ports = attrs.field(factory=dict)
 
-    def add(self, name: str) -> Ports:
+    def add(self, name: str, configure: Callable[[StepReference], None]) -> Ports:
         """Add a step of a task; its outputs by name."""
         task = self._task(name)
         step = self.builder.step(name, inputs=dict(self._inputs(task)))
+        configure(step)
         return {each.name: step.output(each.name) for each in task.outputs}
 
     def _inputs(self, task: TaskSpec) -> Iterator[tuple[str, PortReference]]:
@@ -90,6 +91,13 @@ class SequentialPipeline:
         """The names of the tasks in their order; a pipeline may stand in the place of one."""
         raise NotImplementedError
 
+    def configure(self, step: StepReference) -> None:
+        """Say more of a step than its task: ``when``, ``retry``, ``repeat`` and all else.
+
+        Arguments:
+            step: as it was just added; ``step.task`` is the name of its task.
+        """
+
     def build(self, versions: Versions) -> PipelineSpec:
         """The pipeline as a file would have it; see ``build``."""
         return build(self, self.name, self.description, versions)
@@ -101,9 +109,11 @@ class SequentialPipeline:
     def connect(self, wiring: _Wiring) -> Ports:
         """Add its steps, one after the other."""
         for each in _tasks_of(self):
-            wiring.last = wiring.add(each) if isinstance(each, str) else each.connect(wiring)
             if isinstance(each, str):
+                wiring.last = wiring.add(each, self.configure)
                 wiring.known.update(wiring.last)
+            else:
+                wiring.last = each.connect(wiring)
         return wiring.last
 
     def results(self, result: Mapping[str, Any]) -> Any:
@@ -135,6 +145,13 @@ class ParallelPipeline:
         """
         return results
 
+    def configure(self, step: StepReference) -> None:
+        """Say more of a step than its task: ``when``, ``retry``, ``repeat`` and all else.
+
+        Arguments:
+            step: as it was just added; ``step.task`` is the name of its task.
+        """
+
     def build(self, versions: Versions) -> PipelineSpec:
         """The pipeline as a file would have it; see ``build``."""
         return build(self, self.name, self.description, versions)
@@ -148,7 +165,7 @@ class ParallelPipeline:
         found: dict[str, PortReference] = {}
         given: dict[str, PortReference] = {}
         for task in self._names():
-            outputs = wiring.add(task)
+            outputs = wiring.add(task, self.configure)
             given.update(outputs)
             found.update({_entry(task, field): port for field, port in outputs.items()})
         wiring.known.update(given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -64,14 +64,14 @@ class Teller:
     def step_ended(self, claim: Claim, outcome: Outcome, progress: Progress) -> None:
         """An outcome is recorded, and what follows from it.
 
-        A step that has begun to be run for each element of a list has not ended by that.
+        A step that has begun to be run for each element, or again and again, has not ended by that.
         """
         self.meter.step_ended(claim, outcome)
-        if outcome.status != "mapping" and self.hooks.wants(STEP_ENDED):
+        if (status := _ended(outcome)) is not None and self.hooks.wants(STEP_ENDED):
             failure = outcome.failure
             event = StepEnded(
                 **_attempt(claim.step),
-                status=outcome.status,
+                status=status,
                 time=time.time(),
                 seconds=dict(outcome.seconds),
                 failure=failure.code if failure else "",
@@ -139,6 +139,17 @@ class Teller:
             failure=run.failure.code if run.failure else "",
             message=run.failure.message if run.failure else "",
         )
+
+
+def _ended(
+    outcome: Outcome,
+) -> Literal["succeeded", "failed", "cancelled", "ready", "skipped"] | None:
+    """How an attempt ended; None where the step only begins by it."""
+    match outcome.status:
+        case "mapping" | "looping":
+            return None
+        case status:
+            return status
 
 
 def _attempt(step: Step) -> dict[str, Any]:

@@ -112,7 +112,6 @@ def test_every_fault_is_told_with_its_place() -> None:
         "pipeline",
         "",
         "steps[0].id",
-        "steps[1].task",
         "steps[1]",
     }
     message = str(caught.value)

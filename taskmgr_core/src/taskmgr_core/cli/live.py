@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from taskmgr_core.cli.screen import Screen, table
-from taskmgr_core.report.formats import duration, printable
+from taskmgr_core.report.formats import counted, duration, printable
 from taskmgr_core.specs import FINAL_STEP_STATUSES, Run, Step
 
 REFRESH_PER_SECOND = 8
@@ -88,7 +88,8 @@ class RunProgress:
 
 def _words(screen: Screen, step: Step) -> list[Text | str | tuple[str, str]]:
     told = f"{step.status} {_passed(step)}".rstrip()
-    again = f"  attempt {step.attempt}" if step.attempt > 1 else ""
+    times = "" if step.elements is None else f"  {counted(step.elements, 'time')}"
+    again = f"{times}  attempt {step.tries}" if step.tries > 1 else times
     return ["  ", screen.sign(step.status), f" {step.id} {step.task}  ", (told + again, "dim")]
 
 

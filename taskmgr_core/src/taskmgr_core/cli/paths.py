@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from taskmgr_core.orchestrator.graph import Versions
 from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.specs import PipelineSpec
+from taskmgr_core.stores.metadata import MetadataStore
 
 PIPELINE_SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -23,14 +23,16 @@ def is_pipeline_file(name: str) -> bool:
     return name.lower().endswith(PIPELINE_SUFFIXES)
 
 
-def pipeline_or_name(name: str, versions: Versions) -> PipelineSpec | str:
+def pipeline_or_name(name: str, metadata: MetadataStore) -> PipelineSpec | str:
     """The pipeline of a file, or a name as it is.
 
     Arguments:
         name: as it was typed.
-        versions: the published tasks; see ``load_pipeline``.
+        metadata: has the published tasks and pipelines; see ``load_pipeline``.
 
     Raises:
         NotFoundError, InvalidDocumentError: the file is not there, or no pipeline.
     """
-    return load_pipeline(Path(name), versions) if is_pipeline_file(name) else name
+    if not is_pipeline_file(name):
+        return name
+    return load_pipeline(Path(name), metadata.version, metadata.pipeline)

@@ -26,6 +26,7 @@ _LOOKS = {
     "failed": ("✗", "x", "red"),
     "running": ("●", "*", "yellow"),
     "mapping": ("▦", "#", "yellow"),
+    "looping": ("↻", "@", "yellow"),
     "ready": ("○", "o", "cyan"),
     "pending": ("·", ".", "dim"),
     "skipped": ("↷", ">", "dim"),

@@ -24,7 +24,7 @@ def print_timings(screen: Screen, detail: RunDetail) -> None:
     for name in LEAST_TELLING:
         if sum(map(_width, columns.items())) > screen.out.width:
             columns.pop(name, None)
-    shown = table(*columns, right=("tries", *STAGES, "time"), whole=columns)
+    shown = table(*columns, right=("times", "tries", *STAGES, "time"), whole=columns)
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*row)
     screen.print(shown)
@@ -40,16 +40,23 @@ def print_timings(screen: Screen, detail: RunDetail) -> None:
 def _columns(screen: Screen, steps: Sequence[Step]) -> dict[str, list[Text]]:
     """Name -> a cell for each step; stages that none went through are left out."""
     stages = [name for name in STAGES if any(name in step.seconds for step in steps)]
-    tries = any(step.attempt > 1 for step in steps)
+    tries = any(step.tries > 1 for step in steps)
+    times = any(step.elements is not None for step in steps)
     return {
         "step": [plain(step.id) for step in steps],
         "task": [plain(step.task) for step in steps],
         "version": [plain(step.version) for step in steps],
         "status": [screen.status(step.status) for step in steps],
-        **({"tries": [plain(str(step.attempt)) for step in steps]} if tries else {}),
+        **({"times": [_times(step) for step in steps]} if times else {}),
+        **({"tries": [plain(str(step.tries)) for step in steps]} if tries else {}),
         **{name: [plain(seconds_of(step.seconds.get(name))) for step in steps] for name in stages},
         "time": [plain(took(step.started_at, step.finished_at)) for step in steps],
     }
+
+
+def _times(step: Step) -> Text:
+    """For how many elements it was run, or in how many iterations."""
+    return plain("" if step.elements is None else str(step.elements))
 
 
 def _width(column: tuple[str, list[Text]]) -> int:

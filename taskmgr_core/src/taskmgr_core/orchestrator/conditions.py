@@ -23,6 +23,7 @@ _STRINGS = re.compile(
     r"[rRbB]*(\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", re.DOTALL
 )
 _NAMES = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_TOKENS = re.compile(f"{_STRINGS.pattern}|{_NAMES.pattern}", re.DOTALL)
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 
@@ -30,6 +31,16 @@ _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 def names_in(expression: str) -> tuple[str, ...]:
     """The names in an expression that may be ports: outside of texts, and not behind a dot."""
     return tuple(dict.fromkeys(_NAMES.findall(_STRINGS.sub(" '' ", expression))))
+
+
+def renamed(expression: str, names: Mapping[str, str]) -> str:
+    """An expression with other names for ports; texts in it stay as they are.
+
+    Arguments:
+        expression: as written.
+        names: name -> what stands in its place.
+    """
+    return _TOKENS.sub(lambda found: names.get(found[0], found[0]), expression)
 
 
 def problems_of(

@@ -14,6 +14,7 @@ import attrs
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     FINAL_STEP_STATUSES,
+    SPLIT_STATUSES,
     GraphStep,
     RunStatus,
     StepStatus,
@@ -39,10 +40,10 @@ class Rule:
 
 @attrs.frozen
 class MapState:
-    """How far a step is that is run for each element of a list.
+    """How far a step is that is run for each element of a list, or again and again.
 
     Attributes:
-        waiting: whether elements have not begun.
+        waiting: whether elements have not begun; of iterations, whether another follows.
         running: whether elements run.
         failed: whether elements have failed.
     """
@@ -57,8 +58,9 @@ PLAIN = Rule()
 
 def rule_of(step: GraphStep) -> Rule:
     """What holds for a step."""
-    parallel = step.parallel if step.map else 0
-    return Rule(step.on_error, step.bears, step.handles_failure, parallel)
+    # The iterations of a loop come one after the other.
+    parallel = step.parallel if step.map else int(step.repeat is not None)
+    return Rule(step.borne or step.on_error, step.bears, step.handles_failure, parallel)
 
 
 @attrs.frozen
@@ -72,7 +74,7 @@ class RunState:
         cancel_requested: whether somebody asked to cancel it.
         rules: step id -> what holds for it; those that are plain are absent.
         expired: whether its time was over before it had ended.
-        maps: step id -> how far it is, for each that is ``mapping``.
+        maps: step id -> how far it is, for each that waits for elements or iterations.
     """
 
     after: Mapping[str, tuple[str, ...]]
@@ -189,20 +191,21 @@ def _moves(state: RunState) -> Iterator[MoveStep | DropElements]:
 
 
 def _mapped(state: RunState, stopped: StepStatus | None) -> Iterator[MoveStep | DropElements]:
-    """A step that is run for each element is ready to gather them once all have ended.
+    """A step that was split is ready to gather what came of it once all of that has ended.
 
     Arguments:
         state: the recorded state.
         stopped: what becomes of it where its run starts nothing more; None where it goes on.
     """
     for step, found in state.maps.items():
-        if state.steps.get(step) != "mapping":
+        status = state.steps.get(step)
+        if status not in SPLIT_STATUSES:
             continue
         ends = stopped is not None or (found.failed and state.rule(step).on_error == "fail")
         if found.waiting and ends:
             yield DropElements(step)
         if not found.running and (ends or not found.waiting):
-            yield MoveStep(step, "mapping", stopped or "ready")
+            yield MoveStep(step, status, stopped or "ready")
 
 
 def _stopped(state: RunState, status: StepStatus, *, handlers: bool) -> Iterator[MoveStep]:

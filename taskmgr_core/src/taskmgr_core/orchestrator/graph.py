@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from taskmgr_core.drafts import is_inside
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
+from taskmgr_core.orchestrator.assembling import (
+    Versions,
+    graph_step,
+    handler_last,
+    misfits,
+    missing,
+    no_port,
+    optional,
+    untaken,
+    version_of,
+)
 from taskmgr_core.orchestrator.branching import Condition, conditions_of
-from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.handling import (
     REPORT_SCHEMA,
-    bears,
     problems_of_handler,
     problems_of_policy,
     with_fallback,
 )
-from taskmgr_core.orchestrator.mapping import mapped_port, mapped_schema, problems_of_map
+from taskmgr_core.orchestrator.inlining import (
+    MOST_LEVELS,
+    inlined,
+    interface_of,
+    joined_of,
+    problems_of_inner,
+    problems_of_mapped_inputs,
+    too_deep,
+    too_many,
+)
+from taskmgr_core.orchestrator.mapping import mapped_schema, problems_of_map
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
+from taskmgr_core.orchestrator.repeating import problems_of_repeat
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import (
     FAILURE_PORT,
     SUMMARY_ENTRY,
-    FieldSpec,
     Graph,
-    GraphStep,
     PipelineSpec,
     ResultSpec,
     Source,
@@ -41,22 +60,25 @@ from taskmgr_core.specs import (
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.schemas import known_types, named_type
 
-Versions = Mapping[str, TaskVersion] | Callable[[str, str | None], TaskVersion]
+Pipelines = Mapping[str, PipelineSpec] | Callable[[str], PipelineSpec]
 
 SINGLE_STEP = "001"
 
 _STEP_ID = re.compile(r"[A-Za-z0-9]+\Z")
 _PIPELINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-_SHOWN_MISFITS = 3
 
 
-def compile_pipeline(spec: PipelineSpec, versions: Versions) -> Graph:
+def compile_pipeline(
+    spec: PipelineSpec, versions: Versions, pipelines: Pipelines = MappingProxyType({})
+) -> Graph:
     """Check a pipeline and fix what it runs.
 
     Arguments:
         spec: the pipeline as written.
         versions: task name -> its version; or a function of a task's name and
             a version (None for the current one), as ``MetadataStore.version``.
+        pipelines: the name of a pipeline that a step may name -> the pipeline; or a function
+            of the name, as ``MetadataStore.pipeline``.
 
     Returns:
         The graph, with exact versions; the steps in topological order, and
@@ -65,7 +87,7 @@ def compile_pipeline(spec: PipelineSpec, versions: Versions) -> Graph:
     Raises:
         InvalidPipelineError: with every problem and its place.
     """
-    return _compilation(spec, versions).graph()
+    return _compilation(spec, _Known(versions, pipelines)).graph()
 
 
 def compile_task(version: TaskVersion) -> Graph:
@@ -82,13 +104,16 @@ def compile_task(version: TaskVersion) -> Graph:
         steps=(StepSpec(id=step, task=task.name, inputs=mapping),),
         result={field.name: output_port(step, field.name) for field in task.outputs},
     )
-    compilation = _Compilation(spec, {task.name: version})
+    compilation = _Compilation(spec, _Known({task.name: version}, None))
     compilation.check_names(reserved=lambda name: port_step(name) == step)
     return compilation.graph()
 
 
 def problems_of_draft(
-    spec: PipelineSpec, versions: Versions, holes: Collection[str]
+    spec: PipelineSpec,
+    versions: Versions,
+    holes: Collection[str],
+    pipelines: Pipelines | None = None,
 ) -> tuple[Problem, ...]:
     """What is wrong with a pipeline that cannot be read whole, as far as that can be said.
 
@@ -96,14 +121,50 @@ def problems_of_draft(
         spec: what can be read of it; see ``draft``.
         versions: as for ``compile_pipeline``.
         holes: the places that cannot be read.
+        pipelines: as for ``compile_pipeline``; None where it is not known which there are.
     """
-    return _compilation(spec, versions, holes).problems()
+    return _compilation(spec, _Known(versions, pipelines), holes).problems()
+
+
+@attrs.define
+class _Known:
+    """What the steps of a pipeline may name: tasks, and pipelines, each compiled once."""
+
+    versions: Versions
+    pipelines: Pipelines | None
+    _graphs: dict[str, Graph | InvalidPipelineError] = attrs.field(factory=dict, init=False)
+
+    def graph(self, trail: tuple[str, ...]) -> Graph:
+        """The graph of the last of some pipelines, each of which is in the one before.
+
+        Raises:
+            NotFoundError: there is no such pipeline.
+            InvalidPipelineError: it cannot run.
+        """
+        name = trail[-1]
+        if name not in self._graphs:
+            try:
+                self._graphs[name] = _compilation(self._spec(name), self, trail=trail).graph()
+            except InvalidPipelineError as error:
+                self._graphs[name] = error
+        found = self._graphs[name]
+        if isinstance(found, InvalidPipelineError):
+            raise found
+        return found
+
+    def _spec(self, name: str) -> PipelineSpec:
+        if callable(self.pipelines):
+            return self.pipelines(name)
+        found = (self.pipelines or {}).get(name)
+        if found is None:
+            raise NotFoundError.named("pipeline", name, self.pipelines or {})
+        return found
 
 
 def _compilation(
-    spec: PipelineSpec, versions: Versions, holes: Collection[str] = ()
+    spec: PipelineSpec, known: _Known, holes: Collection[str] = (), trail: tuple[str, ...] = ()
 ) -> _Compilation:
-    compilation = _Compilation(spec, versions, holes)
+    compilation = _Compilation(spec, known, holes, trail)
     compilation.check_names(reserved=lambda name: port_step(name) is not None)
     compilation.check_result_names()
     return compilation
@@ -129,10 +190,17 @@ class _Compilation:
     what may be there, is no problem of its own.
     """
 
-    def __init__(self, spec: PipelineSpec, versions: Versions, holes: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        known: _Known,
+        holes: Collection[str] = (),
+        trail: tuple[str, ...] = (),
+    ) -> None:
         self._spec = spec
-        self._versions = versions
+        self._known = known
         self._holes = holes
+        self._trail = trail or (spec.pipeline,)
         self._validator = Validator()
         self._problems: list[Problem] = []
         self._looked_up: dict[tuple[str, str | None], TaskVersion | str] = {}
@@ -175,13 +243,13 @@ class _Compilation:
             raise InvalidPipelineError(spec.pipeline, self._problems)
         steps, sources = connected.steps, connected.sources
         placed = {step.id: step for step in steps}
-        return Graph(
+        graph = Graph(
             name=spec.pipeline,
             inputs={name: schema or {} for name, schema in connected.inputs.items()},
-            optional=_optional(connected.inputs, steps, sources),
+            optional=optional(connected.inputs, steps, sources),
             schemas=connected.ports.schemas(),
             steps=tuple(
-                _graph_step(
+                graph_step(
                     placed[each],
                     sources[each],
                     connected.after[each],
@@ -190,9 +258,10 @@ class _Compilation:
                 )
                 for each in connected.order
             ),
-            result=dict(spec.result) or _untaken(connected.ports, steps, sources),
+            result=self._result(steps) or untaken(connected.ports, steps, sources),
             timeout=spec.timeout,
         )
+        return inlined(graph, {step.id: step.inner for step in steps if step.inner is not None})
 
     def _connected(self) -> _Connected:
         """Look everything up and connect it; what is wrong is reported."""
@@ -209,7 +278,12 @@ class _Compilation:
             place = next(each.input_place(cycle[0]) for each in steps if cycle[0] in each.mapping)
             self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
         for step in steps:
-            self._problems += problems_of_map(step, sources[step.id], ports)
+            self._problems += problems_of_inner(step)
+            self._problems += problems_of_mapped_inputs(step, sources[step.id])
+            if not step.spec.pipeline:
+                self._problems += problems_of_map(step, sources[step.id], ports)
+                self._problems += problems_of_repeat(step, ports)
+        self._problems += too_many(steps)
         conditions = conditions_of(self._spec, steps, ports, self._problems)
         after = {
             step.id: self._after(step, sources[step.id], conditions[step.id], ports)
@@ -218,10 +292,10 @@ class _Compilation:
         for each in steps:
             self._problems += problems_of_policy(each, self._validator)
         self._problems += problems_of_handler(self._spec, steps, sources, after)
-        order = _handler_last(ordered(after), steps)
+        order = handler_last(ordered(after), steps)
         for circle in circles(after, order):
             self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
-        self._problems += problems_of_result(self._result(), ports.find_output)
+        self._problems += problems_of_result(self._checked_result(steps), ports.find_output)
         return _Connected(inputs, steps, ports, sources, after, order, conditions)
 
     @property
@@ -236,10 +310,21 @@ class _Compilation:
         """Whether it cannot be read which step stands in a place."""
         return self._is_open(f"{step_place}.id")
 
-    def _result(self) -> dict[str, str | ResultSpec]:
-        """The declared result; of an entry that cannot be read whole its ports alone."""
+    def _result(self, steps: Sequence[PlacedStep]) -> dict[str, str | ResultSpec]:
+        """The declared result, what a pipeline inside joins as it joins it."""
+        joined = {port: entry for step in steps for port, entry in joined_of(step).items()}
+        return {
+            name: joined.get(entry, entry) if isinstance(entry, str) else entry
+            for name, entry in self._spec.result.items()
+        }
+
+    def _checked_result(self, steps: Sequence[PlacedStep]) -> dict[str, str | ResultSpec]:
+        """What is to be checked of it; of an entry that cannot be read whole its ports alone."""
+        joined = {port for step in steps for port in joined_of(step)}
         found: dict[str, str | ResultSpec] = {}
         for name, entry in self._spec.result.items():
+            if isinstance(entry, str) and entry in joined:
+                continue  # it was checked where it is written
             place = f"result.{name}"
             if isinstance(entry, ResultSpec) and any(
                 is_inside(hole, [place]) for hole in self._holes
@@ -285,7 +370,7 @@ class _Compilation:
             written.append(PlacedStep(len(written), self._spec.on_failure, None, True))
         for bare in written:
             step = bare.spec
-            placed = attrs.evolve(bare, version=self._version(step, bare.place))
+            placed = self._found(bare)
             if self._is_lost(placed.place):
                 continue
             if not _STEP_ID.match(step.id):
@@ -297,6 +382,42 @@ class _Compilation:
                 self._report(f"{placed.place}.id", f"{step.id!r} is the id of {taken} already")
             found.setdefault(step.id, placed)
         return list(found.values())
+
+    def _found(self, bare: PlacedStep) -> PlacedStep:
+        """A step with the task, or the pipeline, that it names."""
+        spec, place = bare.spec, bare.place
+        if spec.task and spec.pipeline:
+            self._report(f"{place}.pipeline", "a step has a task or a pipeline, not both")
+        elif spec.task:
+            return attrs.evolve(bare, version=self._version(spec, place))
+        elif spec.pipeline:
+            inner = self._inner(spec.pipeline, f"{place}.pipeline")
+            if inner is not None:
+                interface = interface_of(spec.pipeline, inner)
+                return attrs.evolve(bare, inner=inner, interface=interface)
+        elif not (self._is_open(f"{place}.task") or self._is_open(f"{place}.pipeline")):
+            self._report(f"{place}.task", "missing; name a task, or a pipeline")
+        return bare
+
+    def _inner(self, name: str, place: str) -> Graph | None:
+        """The graph of a pipeline that a step names; None, and problems, where it has none."""
+        if self._known.pipelines is None:
+            return None
+        trail = (*self._trail, name)
+        if name in self._trail:
+            circle = " -> ".join(trail[trail.index(name) :])
+            self._report(place, f"it would contain itself: {circle}; take one of these steps out")
+        elif len(trail) - 1 > MOST_LEVELS:
+            self._report(place, too_deep(name))
+        else:
+            try:
+                return self._known.graph(trail)
+            except NotFoundError as error:
+                self._report(place, str(error))
+            except InvalidPipelineError as error:
+                for each in error.problems:
+                    self._report(place, f"in {name!r}: {each}")
+        return None
 
     def _version(self, step: StepSpec, place: str) -> TaskVersion | None:
         is_open = self._is_open(f"{place}.version")
@@ -312,7 +433,7 @@ class _Compilation:
         key = (task, version)
         if key not in self._looked_up:
             try:
-                self._looked_up[key] = _version_of(self._versions, task, version)
+                self._looked_up[key] = version_of(self._known.versions, task, version)
             except NotFoundError as error:
                 self._looked_up[key] = str(error)
         return self._looked_up[key]
@@ -322,7 +443,7 @@ class _Compilation:
         fields = {input_port(step.id, field.name): field for field in step.inputs}
         for port, reference in step.mapping.items():
             if step.task is not None and port not in fields:
-                self._report(step.input_place(port), _no_port(port, step, fields))
+                self._report(step.input_place(port), no_port(port, step, fields))
             problem = ports.problem_of(reference)
             if problem is not None:
                 self._report(step.input_place(port), problem)
@@ -330,30 +451,15 @@ class _Compilation:
         for port, field in fields.items():
             if port not in step.mapping:
                 if field.required:
-                    self._report(step.input_place(port), _missing(step, field))
+                    self._report(step.input_place(port), missing(step, field))
                 continue
             source = with_fallback(ports.source(port), ports)
             if source is not None:
                 schema = mapped_schema(step, source, ports)
-                self._problems += self._misfits(source, field, schema, step.input_place(port))
+                place = step.input_place(port)
+                self._problems += misfits(source, field, schema, place, self._validator)
                 found[field.name] = source
         return found
-
-    def _misfits(
-        self, source: Source, field: FieldSpec, schema: Schema | None, place: str
-    ) -> Sequence[Problem]:
-        if not source.port:
-            return self._validator.validate(source.constant, field.schema, place)
-        if schema is None:
-            return ()
-        problems = problems_between(schema, field.schema)
-        if not problems:
-            return ()
-        given, wanted = type_name(schema), type_name(field.schema)
-        inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
-        detail = "; ".join(problems[:_SHOWN_MISFITS]) if inside else ""
-        message = f"{source.port} ({given}) does not fit {wanted}{inside}{detail}"
-        return (Problem(place, message),)
 
     def _after(
         self, step: PlacedStep, sources: Mapping[str, Source], condition: Condition, ports: Ports
@@ -373,95 +479,3 @@ class _Compilation:
             elif producer is not None and ports.has_step(producer):
                 found[producer] = None
         return tuple(found)
-
-
-def _version_of(versions: Versions, task: str, version: str | None) -> TaskVersion:
-    if callable(versions):
-        return versions(task, version)
-    if task not in versions:
-        raise NotFoundError.named("task", task, versions)
-    found = versions[task]
-    if version is not None and version != found.version:
-        raise NotFoundError.named(f"version of task {task!r}:", version, [found.version])
-    return found
-
-
-def _no_port(port: str, step: PlacedStep, fields: Mapping[str, FieldSpec]) -> str:
-    full = input_port(step.id, port)
-    hint = f"did you mean {full!r}?" if full in fields else nearest(port, fields)
-    return f"{port!r} is no input of step {step.id!r} ({step.spec.task}); {hint}"
-
-
-def _missing(step: PlacedStep, field: FieldSpec) -> str:
-    return (
-        f"missing; {step.spec.task} needs {type_name(field.schema)}: name a pipeline input or "
-        'an output port, or write {"value": ...}'
-    )
-
-
-def _optional(
-    inputs: Mapping[str, Any],
-    steps: Sequence[PlacedStep],
-    sources: Mapping[str, Mapping[str, Source]],
-) -> tuple[str, ...]:
-    """The pipeline inputs of which every use has a default."""
-    needed = {
-        sources[step.id][field.name].port
-        for step in steps
-        for field in step.inputs
-        if field.required
-    }
-    return tuple(name for name in inputs if name not in needed)
-
-
-def _handler_last(order: list[str], steps: Sequence[PlacedStep]) -> list[str]:
-    """What is run when all else has ended stands behind it."""
-    handlers = {step.id for step in steps if step.handles_failure}
-    return sorted(order, key=lambda step: step in handlers)
-
-
-def _untaken(
-    ports: Ports, steps: Sequence[PlacedStep], sources: Mapping[str, Mapping[str, Source]]
-) -> Mapping[str, str | ResultSpec]:
-    """The outputs that no step takes; all of them where each is taken."""
-    taken = {source.port for fields in sources.values() for source in fields.values()}
-    handlers = {step.id for step in steps if step.handles_failure}
-    made = [port for port in ports.outputs if ports.producer(port) not in handlers]
-    left = [port for port in made if port not in taken]
-    return {port: port for port in left or made}
-
-
-def _graph_step(
-    placed: PlacedStep,
-    sources: Mapping[str, Source],
-    after: tuple[str, ...],
-    condition: Condition,
-    ports: Ports,
-) -> GraphStep:
-    spec, version = placed.spec, placed.version
-    if version is None:
-        raise ValueError(f"step {placed.id!r} was compiled without a version")
-    task = version.task
-    return GraphStep(
-        id=placed.id,
-        task=task.name,
-        version=version.version,
-        queue=task.queue,
-        priority=task.priority,
-        timeout=task.timeout if spec.timeout is None else spec.timeout,
-        memory_mb=task.memory_mb,
-        retries=task.retries,
-        inputs=dict(sources),
-        outputs=tuple(field.name for field in task.outputs),
-        after=after,
-        resources=dict(task.resources),
-        bears=bears((*sources.values(), *condition.reads.values()), after),
-        when=condition.expression,
-        reads=dict(condition.reads),
-        map=mapped_port(placed, ports),
-        parallel=spec.parallel,
-        retry=spec.retry,
-        on_error=spec.on_error,
-        default=dict(spec.default),
-        handles_failure=placed.handles_failure,
-    )

@@ -46,8 +46,7 @@ def _problems_of_default(step: PlacedStep, validator: Validator) -> Iterator[Pro
         else:
             yield Problem(
                 place,
-                f"{name!r} is no output of step {step.id!r} ({step.spec.task}); "
-                f"{nearest(name, fields)}",
+                f"{name!r} is no output of step {step.id!r} ({step.runs}); {nearest(name, fields)}",
             )
     missing = [name for name in fields if name not in step.spec.default]
     if step.spec.on_error == "default" and missing:

@@ -12,6 +12,7 @@ from taskmgr_core.errors import nearest
 from taskmgr_core.orchestrator.compatibility import Schema
 from taskmgr_core.specs import (
     FieldSpec,
+    Graph,
     Source,
     StepSpec,
     TaskSpec,
@@ -22,7 +23,7 @@ from taskmgr_core.specs import (
 
 Reference = str | Mapping[str, Any]
 
-_PORT = re.compile(r"(input|output)_([A-Za-z0-9]+)_(.+)\Z")
+_PORT = re.compile(r"(input|output)_([A-Za-z0-9.]+)_(.+)\Z")
 # Looking for the nearest of thousands of names takes milliseconds each time.
 _MOST_SEARCHES = 20
 
@@ -36,12 +37,16 @@ class PlacedStep:
         spec: the step as written.
         version: what it runs; None when its task is not known.
         handles_failure: whether it is the step that is run when the run fails.
+        inner: the graph of the pipeline that it names; None where it names a task.
+        interface: what that pipeline takes and gives.
     """
 
     index: int
     spec: StepSpec
     version: TaskVersion | None
     handles_failure: bool = False
+    inner: Graph | None = None
+    interface: TaskSpec | None = None
 
     @property
     def id(self) -> str:
@@ -64,8 +69,13 @@ class PlacedStep:
 
     @property
     def task(self) -> TaskSpec | None:
-        """What its task declares; None when that is not known."""
-        return self.version.task if self.version else None
+        """What its task, or its pipeline, declares; None when that is not known."""
+        return self.version.task if self.version else self.interface
+
+    @property
+    def runs(self) -> str:
+        """The name of its task or pipeline."""
+        return self.spec.task or self.spec.pipeline
 
     @property
     def inputs(self) -> tuple[FieldSpec, ...]:
@@ -115,12 +125,16 @@ class Ports:
         self._references: dict[str, Reference] = {}
         self._resolved: dict[str, Source | None] = {}
         self._by_field: dict[str, str] = {}
+        self._joined: dict[str, str] = {}
         self._searches = 0
         for step in steps:
             self._add(step)
 
     def _add(self, step: PlacedStep) -> None:
         self._references.update(step.mapping)
+        for name, entry in step.inner.result.items() if step.inner else ():
+            if not isinstance(entry, str):
+                self._joined[output_port(step.id, name)] = entry.join
         for field in step.inputs:
             self._inputs[input_port(step.id, field.name)] = field
         for field in step.outputs:
@@ -244,6 +258,11 @@ class Ports:
         return None if field is None or field.required else Source(constant=field.default)
 
     def _hint(self, name: str) -> str:
+        if name in self._joined:
+            return (
+                f"it is joined on {self._joined[name]!r} only when a result is read; have the "
+                "pipeline give the port that you need as an entry of its own"
+            )
         if name in self._by_field:
             return f"did you mean {self._by_field[name]!r}?"
         step_id = port_step(name)

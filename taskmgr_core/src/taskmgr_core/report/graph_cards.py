@@ -8,9 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from taskmgr_core.report import svg
-from taskmgr_core.report.formats import duration, shortened
+from taskmgr_core.report.formats import counted, duration, shortened
 from taskmgr_core.report.layout import Link, Node
-from taskmgr_core.specs import Graph, GraphStep, ResultSpec, Source, Step, input_port, output_port
+from taskmgr_core.specs import (
+    Graph,
+    GraphStep,
+    ResultSpec,
+    Source,
+    Step,
+    group_of,
+    input_port,
+    output_port,
+)
 
 _HEADER = 46.0
 _SMALL_HEADER = 30.0
@@ -40,6 +49,19 @@ class Port:
 
 
 @attrs.frozen
+class Group:
+    """The steps of a pipeline that stand in the place of a step.
+
+    Attributes:
+        id: the id of that step.
+        name: of the pipeline.
+    """
+
+    id: str
+    name: str
+
+
+@attrs.frozen
 class Card:
     """What a card says; sizes are in pixels.
 
@@ -49,6 +71,7 @@ class Card:
         title, subtitle: its two lines; a card without status has one.
         status: of the step, or empty.
         time: at the end of the second line.
+        note: what else is to be said of the step, such as how often it is run; or empty.
         left, right: the ports on either side.
         width: the same for all cards of a column.
     """
@@ -62,6 +85,7 @@ class Card:
     left: tuple[Port, ...] = ()
     right: tuple[Port, ...] = ()
     width: float = _NARROWEST
+    note: str = ""
 
     @property
     def header(self) -> float:
@@ -121,6 +145,37 @@ def cards_of(graph: Graph, states: Mapping[str, Step], result: bool) -> dict[str
     return {card.id: card for card in _aligned(list(cards.values()))}
 
 
+def grouped(
+    graph: Graph, cards: Mapping[str, Card]
+) -> Iterator[tuple[tuple[Group, ...], Card | None]]:
+    """The cards in their order, each with the pipelines that it stands in, outermost first.
+
+    Before the first card of a pipeline stands one without a card, and so does one behind the
+    last, with the pipelines around it.
+    """
+    inside: tuple[Group, ...] = ()
+    owners = {_step_id(step.id): step.id for step in graph.steps}
+    for card in cards.values():
+        around = _groups_around(graph, owners.get(card.id, ""))
+        while inside != around[: len(inside)]:
+            inside = inside[:-1]
+            yield inside, None
+        while inside != around:
+            inside = around[: len(inside) + 1]
+            yield inside, None
+        yield inside, card
+    while inside:
+        inside = inside[:-1]
+        yield inside, None
+
+
+def _groups_around(graph: Graph, step: str) -> tuple[Group, ...]:
+    found: list[Group] = []
+    while (step := group_of(step)) in graph.groups:
+        found.insert(0, Group(step, graph.groups[step]))
+    return tuple(found)
+
+
 def _aligned(cards: Sequence[Card]) -> Iterator[Card]:
     """The columns counted from 0, their cards of one width."""
     first = min((card.column for card in cards), default=0)
@@ -149,7 +204,8 @@ def _step_card(step: GraphStep, state: Step | None, column: int) -> Card:
         title=step.task,
         subtitle=f"{step.id} · {step.version}",
         status=status,
-        time=_time(state),
+        time=_time(step, state),
+        note=_note(step),
         left=tuple(_input(step.id, name, source) for name, source in step.inputs.items()),
         right=tuple(
             Port(output_port(step.id, name), name, output_port(step.id, name))
@@ -158,11 +214,20 @@ def _step_card(step: GraphStep, state: Step | None, column: int) -> Card:
     )
 
 
-def _time(state: Step | None) -> str:
+def _note(step: GraphStep) -> str:
+    """How often it is run, where that is not once."""
+    if step.repeat is None:
+        return ""
+    return f"repeat until {step.repeat.until}, at most {counted(step.repeat.max, 'time')}"
+
+
+def _time(step: GraphStep, state: Step | None) -> str:
     """How long it took; what became of it where it did not succeed."""
     if state is None:
         return ""
     words: list[str] = [] if state.status == "succeeded" else [state.status]
+    if step.repeat is not None and state.elements is not None:
+        words.append(counted(state.elements, "iteration"))
     if state.started_at is not None and state.finished_at is not None:
         words.append(duration(state.finished_at - state.started_at))
     return " · ".join(words)

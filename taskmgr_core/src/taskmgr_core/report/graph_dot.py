@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from taskmgr_core.report import theme
 from taskmgr_core.report.formats import printable, shortened
-from taskmgr_core.report.graph_cards import Card, Port, cards_of, links_of
+from taskmgr_core.report.graph_cards import Card, Port, cards_of, grouped, links_of
 from taskmgr_core.report.layout import Link
 from taskmgr_core.specs import Graph, Step
 
@@ -30,15 +30,26 @@ def graph_dot(graph: Graph, steps: Iterable[Step] = ()) -> str:
             "  rankdir=LR;",
             '  node [shape=plain, fontname="Helvetica", fontsize=11];',
             f'  edge [color="{theme.light("wire")}", arrowsize=0.7];',
-            *(
-                f"  {_quoted(card.id)} [label=<{_table(card, bool(states))}>];"
-                for card in cards.values()
-            ),
+            *_nodes(graph, cards, bool(states)),
             *_edges(cards, links),
             "}",
             "",
         )
     )
+
+
+def _nodes(graph: Graph, cards: Mapping[str, Card], stated: bool) -> Iterator[str]:
+    depth = 0
+    for groups, card in grouped(graph, cards):
+        if card is None and len(groups) > depth:
+            name = _quoted(f"{groups[-1].id} · {groups[-1].name}")
+            yield f"  subgraph {_quoted(f'cluster {groups[-1].id}')} {{"
+            yield f'  label={name}; fontname="Helvetica"; color="{theme.light("line")}";'
+        elif card is None:
+            yield "  }"
+        else:
+            yield f"  {_quoted(card.id)} [label=<{_table(card, stated)}>];"
+        depth = len(groups)
 
 
 def _table(card: Card, stated: bool) -> str:
@@ -61,8 +72,7 @@ def _head(card: Card, stated: bool) -> Iterator[str]:
         f'<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT COLOR="{colour}"><B>'
         f"{_text(mark + card.title)}</B></FONT></TD></TR>"
     )
-    small = " · ".join(filter(None, (card.subtitle, card.time)))
-    if small:
+    for small in filter(None, (" · ".join(filter(None, (card.subtitle, card.time))), card.note)):
         yield (
             f'<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT POINT-SIZE="9" COLOR="'
             f'{theme.light("muted")}">{_text(small)}</FONT></TD></TR>'

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from taskmgr_core.report import theme
 from taskmgr_core.report.formats import printable, shortened
-from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, links_of
+from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, grouped, links_of
 from taskmgr_core.report.layout import Link
 from taskmgr_core.specs import Graph, Step
 
@@ -29,7 +29,7 @@ def graph_mermaid(graph: Graph, steps: Iterable[Step] = ()) -> str:
     return "\n".join(
         (
             "flowchart LR",
-            *_nodes(cards.values(), bool(states)),
+            *_nodes(graph, cards, bool(states)),
             *_edges(cards, links),
             *(_classes(cards.values()) if states else ()),
             "",
@@ -37,13 +37,19 @@ def graph_mermaid(graph: Graph, steps: Iterable[Step] = ()) -> str:
     )
 
 
-def _nodes(cards: Iterable[Card], stated: bool) -> Iterator[str]:
-    for card in cards:
-        text = _LINE.join(_escaped(line) for line in _label(card, stated))
-        if card.id in (INPUTS, RESULT):
-            yield f'  {_identifier(card.id)}(["{text}"])'
+def _nodes(graph: Graph, cards: Mapping[str, Card], stated: bool) -> Iterator[str]:
+    depth = 0
+    for groups, card in grouped(graph, cards):
+        if card is None and len(groups) > depth:
+            name = _escaped(f"{groups[-1].id} · {groups[-1].name}")
+            yield f'  subgraph {_identifier(f"group {groups[-1].id}")}["{name}"]'
+        elif card is None:
+            yield "  end"
         else:
-            yield f'  {_identifier(card.id)}["{text}"]'
+            text = _LINE.join(_escaped(line) for line in _label(card, stated))
+            shape = f'(["{text}"])' if card.id in (INPUTS, RESULT) else f'["{text}"]'
+            yield f"  {_identifier(card.id)}{shape}"
+        depth = len(groups)
 
 
 def _label(card: Card, stated: bool) -> Iterator[str]:
@@ -54,6 +60,7 @@ def _label(card: Card, stated: bool) -> Iterator[str]:
     mark = f"{theme.STATUS_MARKS.get(card.status, '?')} " if stated else ""
     yield f"{mark}{card.title}"
     yield " · ".join(filter(None, (card.subtitle, card.time)))
+    yield from filter(None, [card.note])
     yield from (port.name for port in card.left if not port.wired)
 
 

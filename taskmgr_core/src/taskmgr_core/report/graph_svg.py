@@ -92,7 +92,7 @@ def _path(route: Sequence[Point]) -> str:
 
 def _card(card: Card, place: Point) -> str:
     width = card.width
-    said = ", ".join(filter(None, (card.title, card.subtitle, card.status, card.time)))
+    said = ", ".join(filter(None, (card.title, card.subtitle, card.status, card.time, card.note)))
     return svg.element(
         "g",
         svg.title(said),

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from taskmgr_core.report.formats import printable, shortened
-from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, links_of
+from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, grouped, links_of
 from taskmgr_core.report.theme import STATUS_MARKS
 from taskmgr_core.specs import Graph, Step
 
 _CONSTANT_LENGTH = 60
+_INDENT = "    "
 
 
 @attrs.frozen
@@ -39,10 +40,17 @@ def graph_lines(graph: Graph, steps: Iterable[Step] = ()) -> Iterator[Line]:
     sources = {(each.target, each.target_pin): each.source_pin for each in links_of(graph, cards)}
     after = {f"step {step.id}": step.after for step in graph.steps}
     yield Line(printable(graph.name))
-    for card in cards.values():
-        yield Line("")
-        yield from _head(card, after.get(card.id, ()), bool(states))
-        yield from _ports(card, sources)
+    depth = 0
+    for groups, card in grouped(graph, cards):
+        if card is None and len(groups) > depth:
+            yield Line("")
+            yield Line(f"{_INDENT * depth}{groups[-1].id}  {printable(groups[-1].name)}")
+        depth = len(groups)
+        if card is not None:
+            yield Line("")
+            lines = (*_head(card, after.get(card.id, ()), bool(states)), *_ports(card, sources))
+            for line in lines:
+                yield attrs.evolve(line, text=f"{_INDENT * depth}{line.text}")
 
 
 def _head(card: Card, after: tuple[str, ...], stated: bool) -> Iterator[Line]:
@@ -52,6 +60,8 @@ def _head(card: Card, after: tuple[str, ...], stated: bool) -> Iterator[Line]:
     parts = [f"{card.subtitle.replace(' · ', f' {printable(card.title)} ')}"]
     if after:
         parts.append(f"after {', '.join(after)}")
+    if card.note:
+        parts.append(printable(card.note))
     if stated:
         # The time of a step that did not succeed begins with its status.
         passed = card.time.removeprefix(card.status).removeprefix(" · ")

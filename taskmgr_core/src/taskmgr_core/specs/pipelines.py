@@ -38,12 +38,32 @@ class RetrySpec:
 
 
 @attrs.frozen
+class RepeatSpec:
+    """A step that is run again and again, each time with what the time before gave.
+
+    Attributes:
+        until: a condition in CEL over the step's own ports and ``iteration``; the step is
+            not run again once it holds.
+        max: how many times at most.
+        feed: input port -> the output port, both of the step, whose value it gets from the
+            second time on; all other inputs stay as they are.
+        on_max: what it comes to when the condition has not held by then: ``fail``, or
+            ``continue`` with the last outputs.
+    """
+
+    until: str
+    max: int
+    feed: Mapping[str, str] = attrs.field(factory=dict)
+    on_max: str = "fail"
+
+
+@attrs.frozen
 class StepSpec:
     """A step as written in a pipeline file.
 
     Attributes:
         id: letters and digits, as ``001``.
-        task: the name of a published task.
+        task: the name of a published task; empty where ``pipeline`` is given.
         inputs: input port id -> a pipeline input, an output port or an input
             port (by id), or ``{"value": constant}``.
         version: an exact version; None for the current one.
@@ -55,10 +75,12 @@ class StepSpec:
         when: a condition in CEL over ports; where it does not hold the step is skipped.
         map: a port that holds a list: the step is run for each element; empty for once.
         parallel: how many elements at the same time, when ``map``.
+        pipeline: the name of a published pipeline whose steps stand in its place.
+        repeat: that it is run again and again; None for once.
     """
 
     id: str
-    task: str
+    task: str = ""
     inputs: Mapping[str, str | Mapping[str, Any]] = attrs.field(factory=dict)
     version: str | None = None
     retry: RetrySpec | None = None
@@ -68,6 +90,8 @@ class StepSpec:
     when: str = ""
     map: str = ""
     parallel: int = 100
+    pipeline: str = ""
+    repeat: RepeatSpec | None = None
 
 
 @attrs.frozen
@@ -165,6 +189,9 @@ class GraphStep:
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
+        repeat: as in ``StepSpec``.
+        borne: what follows for the run when it fails, where the step in whose place its
+            pipeline stands says so; empty for ``on_error``.
     """
 
     id: str
@@ -188,6 +215,8 @@ class GraphStep:
     reads: Mapping[str, Source] = attrs.field(factory=dict)
     map: str = ""
     parallel: int = 100
+    repeat: RepeatSpec | None = None
+    borne: str = ""
 
     @property
     def sources(self) -> frozenset[str]:
@@ -208,6 +237,8 @@ class Graph:
         steps: in topological order.
         result: as in ``PipelineSpec``, never empty.
         timeout: seconds for the whole run; None for as long as it takes.
+        groups: the id of a step whose place other steps have taken -> the pipeline that they
+            are of; theirs begin with that id and a dot.
     """
 
     name: str
@@ -217,6 +248,7 @@ class Graph:
     steps: tuple[GraphStep, ...]
     result: Mapping[str, str | ResultSpec]
     timeout: float | None = None
+    groups: Mapping[str, str] = attrs.field(factory=dict)
 
     def step(self, step_id: str) -> GraphStep:
         """The step of that id.
@@ -252,6 +284,47 @@ def element_step(step: GraphStep, index: int) -> GraphStep:
         for field, source in step.inputs.items()
     }
     return attrs.evolve(step, inputs=inputs, when="", reads={}, map="")
+
+
+def iteration_step(step: GraphStep, index: int, last: int | None) -> GraphStep:
+    """What is run one more time for a step that is run again and again.
+
+    Arguments:
+        step: the step.
+        index: how many times it was run before.
+        last: the last of those times that gave outputs; None for none.
+    """
+    plain = attrs.evolve(step, when="", reads={})
+    if step.repeat is None or index == 0:
+        return plain
+    fed: dict[str, Source] = {}
+    for target, source in step.repeat.feed.items():
+        field, output = port_field(step.id, target), port_field(step.id, source)
+        if step.on_error == "default" and last != index - 1:
+            fed[field] = Source(constant=step.default[output])
+        elif last is not None:
+            fed[field] = Source(element_port(source, last))
+    return attrs.evolve(plain, inputs={**step.inputs, **fed})
+
+
+def port_field(step_id: str, port: str) -> str:
+    """The field in the id of a port of a step."""
+    return port.split("_", 1)[-1].removeprefix(f"{step_id}_")
+
+
+def until_port(step_id: str) -> str:
+    """Where it is recorded whether a step need not be run again: ``until_001``."""
+    return f"until_{step_id}"
+
+
+def inner_step(outer: str, inner: str) -> str:
+    """The id of a step of a pipeline that stands in the place of a step: ``002.001``."""
+    return f"{outer}.{inner}"
+
+
+def group_of(step_id: str) -> str:
+    """The step in whose place a step stands: ``002`` of ``002.001``; empty for none."""
+    return step_id.rpartition(".")[0]
 
 
 def condition_port(step_id: str) -> str:

@@ -13,13 +13,23 @@ from taskmgr_core.specs.values import Edge, FieldValue
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 StepStatus = Literal[
-    "pending", "ready", "running", "mapping", "succeeded", "failed", "skipped", "cancelled"
+    "pending",
+    "ready",
+    "running",
+    "mapping",
+    "looping",
+    "succeeded",
+    "failed",
+    "skipped",
+    "cancelled",
 ]
 RunStatus = Literal["running", "succeeded", "failed", "cancelled"]
 
 FINAL_STEP_STATUSES: frozenset[StepStatus] = frozenset(
     {"succeeded", "failed", "skipped", "cancelled"}
 )
+SPLIT_STATUSES: frozenset[StepStatus] = frozenset({"mapping", "looping"})
+"""A step waits for its elements, or for its iterations."""
 FINAL_RUN_STATUSES: frozenset[RunStatus] = frozenset({"succeeded", "failed", "cancelled"})
 RUN_STATUSES: tuple[RunStatus, ...] = ("running", "succeeded", "failed", "cancelled")
 
@@ -65,8 +75,8 @@ class Step:
         failures: why earlier attempts failed.
         resources: units that a worker has to have free.
         origin: the run whose outputs it has taken over; empty for its own.
-        elements: how many elements it is run for; None where it is run once, or that is
-            not known yet.
+        elements: how many elements it is run for, or how often it has been run again and
+            again so far; None where it is run once, or that is not known yet.
     """
 
     run: str
@@ -89,6 +99,12 @@ class Step:
     resources: Mapping[str, int] = attrs.field(factory=dict)
     origin: str = ""
     elements: int | None = None
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried: of what is run for elements or iterations, as a whole."""
+        # To begin and to gather are two claims, and one try.
+        return self.attempt if self.elements is None else max(self.attempt - 1, 1)
 
 
 @attrs.frozen

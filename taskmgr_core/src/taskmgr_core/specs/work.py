@@ -63,7 +63,8 @@ class Claim:
         graph_step: what to run.
         values: source port id -> its recorded value, for every input that is no constant.
         units: the units that the worker keeps for it: resource -> their numbers.
-        element: the index of the element that it is for; None where it is for none.
+        element: the index of the element, or of the iteration, that it is for; None where it
+            is for none.
         traceparent: the span of this attempt; empty where nobody traces it.
     """
 
@@ -77,10 +78,10 @@ class Claim:
 
 @attrs.frozen
 class Element:
-    """What came of a step for one element of a list.
+    """What came of a step for one element of a list, or in one iteration.
 
     Attributes:
-        index: the element's place in the list.
+        index: the element's place in the list, or the iteration's number, from 0.
         status: the status that it ended with.
         failure: why it failed.
         outputs: the values of its output ports, by port.
@@ -98,22 +99,25 @@ class Outcome:
 
     Attributes:
         status: succeeded, failed, cancelled, ready (to be tried again), or skipped (left
-            out by its own condition), or mapping (it is run for each of ``elements``).
+            out by its own condition), mapping (it is run for each of ``elements``), or looping
+            (it is run again and again).
         values: the values of its ports.
         edges: what they were made from.
         seconds: stage -> seconds.
         failure: why it failed.
         not_before: when ``ready``, the UTC seconds before which it is not due.
         elements: the values that it is run for, when ``mapping``.
+        more: whether another iteration follows on this one.
     """
 
-    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped", "mapping"]
+    status: Literal["succeeded", "failed", "cancelled", "ready", "skipped", "mapping", "looping"]
     values: tuple[FieldValue, ...] = ()
     edges: tuple[Edge, ...] = ()
     seconds: Mapping[str, float] = attrs.field(factory=dict)
     failure: Failure | None = None
     not_before: float = 0.0
     elements: tuple[FieldValue, ...] = ()
+    more: bool = False
 
 
 PluginStatus = Literal["ok", "off", "loading", "broken", "failing", "hanging"]

@@ -22,6 +22,7 @@ from taskmgr_core.specs import (
     element_port,
     input_port,
     output_port,
+    until_port,
 )
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
@@ -67,13 +68,13 @@ def begun(
         outputs = [
             recorded(output_port(step.id, name), [], "array", step.id) for name in step.outputs
         ]
-        return Outcome("succeeded", (*inputs, *outputs), _whole_edges(step, inputs))
+        return Outcome("succeeded", (*inputs, *outputs), whole_edges(step, inputs))
     edges = () if source is None else tuple(Edge(step.map, each.port) for each in elements)
     return Outcome("mapping", inputs, edges, elements=elements)
 
 
 def of_element(claim: Claim, outcome: Outcome) -> Outcome:
-    """The outcome of a claim, its ports those of the element that it was for.
+    """The outcome of a claim, its ports those of the element or iteration that it was for.
 
     What every element gets alike was recorded when the step began.
     """
@@ -85,7 +86,9 @@ def of_element(claim: Claim, outcome: Outcome) -> Outcome:
         for field, source in step.inputs.items()
         if source.port.endswith(f"[{index}]")
     }
-    made = {output_port(step.id, name) for name in step.outputs}
+    if step.repeat is not None:
+        mine |= dict.fromkeys(step.repeat.feed, "")
+    made = {output_port(step.id, name) for name in step.outputs} | {until_port(step.id)}
     values = [
         attrs.evolve(each, port=element_port(each.port, index))
         for each in outcome.values
@@ -140,7 +143,7 @@ def gathered(
         )
         for name, found in lists.items()
     ]
-    return Outcome("succeeded", (*inputs, *outputs), (*_whole_edges(step, inputs), *edges))
+    return Outcome("succeeded", (*inputs, *outputs), (*whole_edges(step, inputs), *edges))
 
 
 def _elements(claim: Claim, metadata: MetadataStore) -> Iterator[Element]:
@@ -168,11 +171,13 @@ def _edges_of(
         if target in mine:
             yield Edge(edge.source, element_port(target, index))
         elif target in made:
-            source = element_port(edge.source, index) if edge.source in mine else edge.source
+            own = edge.source in mine or edge.source in made
+            source = element_port(edge.source, index) if own else edge.source
             yield Edge(source, element_port(target, index))
 
 
-def _whole_edges(step: GraphStep, inputs: tuple[FieldValue, ...]) -> tuple[Edge, ...]:
+def whole_edges(step: GraphStep, inputs: tuple[FieldValue, ...]) -> tuple[Edge, ...]:
+    """The edges of a whole step, from the values of its input ports."""
     fields = dict(_fields(step, inputs))
     return step_edges(step, fields, [name for name, each in fields.items() if not each.source])
 

@@ -43,9 +43,11 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
+from taskmgr_core.worker import loops
 from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
+from taskmgr_core.worker.loops import iterated
 from taskmgr_core.worker.pool import Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
 
@@ -98,7 +100,8 @@ class Executor:
         pause = AWAY_SECONDS
         while True:
             try:
-                return of_element(claim, self._execute(claim, cancelled, on_lines))
+                outcome = self._execute(claim, cancelled, on_lines)
+                return of_element(claim, self._iterated(claim, outcome, cancelled))
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
                 _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
@@ -119,8 +122,8 @@ class Executor:
                 total = time.perf_counter() - started
                 return Outcome("skipped", decision.values, decision.edges, {"total": total})
             inputs = self._inputs(claim, version)
-            if claim.graph_step.map:
-                return self._mapped(claim, version, inputs, decision or NO_DECISION, started)
+            if claim.graph_step.map or (claim.graph_step.repeat and claim.element is None):
+                return self._split(claim, version, inputs, decision or NO_DECISION, started)
             outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
             if is_away(error) and not cancelled():
@@ -141,7 +144,17 @@ class Executor:
             seconds={**seconds, "total": time.perf_counter() - started},
         )
 
-    def _mapped(
+    def _iterated(self, claim: Claim, outcome: Outcome, cancelled: Callable[[], bool]) -> Outcome:
+        """The outcome with whether another iteration follows, where it is that of one."""
+        try:
+            return iterated(claim, outcome, self.artifacts)
+        except TaskmgrError as error:
+            if is_away(error) and not cancelled():
+                raise _AwayError(str(error)) from error
+            reason = _reason_of(error) or RunnerError(str(error), "internal")
+            return self._failed(claim, reason, outcome.values, outcome.seconds.get("total", 0.0))
+
+    def _split(
         self,
         claim: Claim,
         version: TaskVersion,
@@ -149,11 +162,15 @@ class Executor:
         decision: Decision,
         started: float,
     ) -> Outcome:
-        """A step that is run for each element: it begins with them, or gathers what they gave."""
-        if claim.step.elements is None:
+        """A step that is run for each element, or again and again: it begins, or gathers."""
+        repeats = claim.graph_step.repeat is not None
+        if claim.step.elements is None and repeats:
+            outcome = loops.begun(inputs)
+        elif claim.step.elements is None:
             outcome = begun(claim, inputs, self.inline_bytes, self.artifacts)
         else:
-            outcome = gathered(
+            gather = loops.ended if repeats else gathered
+            outcome = gather(
                 claim, version, inputs, self.inline_bytes, self.artifacts, self.metadata
             )
         return attrs.evolve(
@@ -274,6 +291,9 @@ class Executor:
         seconds = {"total": total}
         if error.code == "cancelled":
             return Outcome("cancelled", inputs, seconds=seconds, failure=failure)
+        if claim.step.elements is not None and not error.retryable:
+            # What its elements or iterations came to was tried again there.
+            return Outcome("failed", inputs, seconds=seconds, failure=failure)
         delay = delay_of_retry(
             claim.graph_step,
             claim.step.failures,

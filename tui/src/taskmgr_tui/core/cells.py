@@ -14,6 +14,7 @@ _SIGNS: dict[str, tuple[str, Tone]] = {
     "failed": ("✗", "bad"),
     "running": ("●", "busy"),
     "mapping": ("▦", "busy"),
+    "looping": ("↻", "busy"),
     "ready": ("○", "waiting"),
     "pending": ("·", "quiet"),
     "skipped": ("↷", "quiet"),

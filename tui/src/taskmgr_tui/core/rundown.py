@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from taskmgr_core.report.formats import duration, short_digest, shortened, size
+from taskmgr_core.report.formats import counted, duration, short_digest, shortened, size
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     Failure,
@@ -127,8 +127,10 @@ def _title(step: GraphStep, done: Step | None, view: RunView) -> list[Cell]:
     if done is not None and done.started_at is not None:
         ended = view.at if done.finished_at is None else done.finished_at
         cells.append(Cell(f"  {duration(max(ended - done.started_at, 0))}"))
-    if done is not None and done.attempt > 1:
-        cells.append(Cell(f"  attempt {done.attempt}", "odd"))
+    if done is not None and done.elements is not None:
+        cells.append(Cell(f"  {counted(done.elements, 'time')}"))
+    if done is not None and done.tries > 1:
+        cells.append(Cell(f"  attempt {done.tries}", "odd"))
     if step.after:
         cells.append(Cell(f"  after {' '.join(step.after)}", "quiet"))
     if done is not None and done.failure is not None:

@@ -147,7 +147,7 @@ def _prepared(
     constants: Sequence[str],
     version: str | None,
 ) -> _Batch:
-    what = pipeline_or_name(name, client.metadata.version)
+    what = pipeline_or_name(name, client.metadata)
     graph = client.graph(what, version)
     same = read_inputs(graph.inputs, constants, client.reader.working)
     columns = Columns.of(graph, same, version)

@@ -30,6 +30,7 @@ from taskmgr_core.specs import (
     PipelineSpec,
     ResultSpec,
     TaskVersion,
+    group_of,
     input_port,
     output_port,
 )
@@ -82,7 +83,7 @@ def _listed(
             {
                 "name": each.pipeline,
                 "steps": len(each.steps),
-                "tasks": [step.task for step in each.steps],
+                "tasks": [step.task or step.pipeline for step in each.steps],
                 "description": each.description,
             }
             for each in pipelines
@@ -120,7 +121,7 @@ def _print_pipelines(screen: Screen, pipelines: list[PipelineSpec]) -> None:
         return
     shown = table("pipeline", "steps", "description", right=("steps",), whole=("pipeline",))
     for each in pipelines:
-        text = each.description or ", ".join(step.task for step in each.steps)
+        text = each.description or ", ".join(step.task or step.pipeline for step in each.steps)
         shown.add_row(plain(each.pipeline, "cyan"), str(len(each.steps)), plain(text))
     screen.print("", shown)
 
@@ -181,7 +182,7 @@ def info_command(session: Session, name: str, version: str | None, as_json: bool
 
 def _pipeline(client: Client, name: str) -> PipelineSpec | None:
     if is_pipeline_file(name):
-        return load_pipeline(Path(name), client.metadata.version)
+        return load_pipeline(Path(name), client.metadata.version, client.metadata.pipeline)
     return next((each for each in client.pipelines() if each.pipeline == name), None)
 
 
@@ -253,7 +254,13 @@ def _print_graph(screen: Screen, graph: Graph, description: str) -> None:
 
 
 def _print_step(screen: Screen, graph: Graph, step: GraphStep) -> None:
-    screen.heading(f"{step.id}  {step.task} {step.version}", f"queue {step.queue}")
+    group = graph.groups.get(group_of(step.id))
+    about = [f"queue {step.queue}", *([f"of {group}"] if group else [])]
+    if step.map:
+        about.append(f"for each of {step.map}")
+    if step.repeat is not None:
+        about.append(f"until {step.repeat.until}, {counted(step.repeat.max, 'time')} at most")
+    screen.heading(f"{step.id}  {step.task} {step.version}", ", ".join(about))
     shown = table("port", "type", "takes its value from", whole=("port",))
     for field, source in step.inputs.items():
         port = input_port(step.id, field)

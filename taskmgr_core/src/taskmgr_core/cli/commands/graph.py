@@ -35,6 +35,7 @@ _STYLES = {
     "failed": "red",
     "running": "yellow",
     "mapping": "yellow",
+    "looping": "yellow",
     "ready": "cyan",
     "cancelled": "magenta",
 }
@@ -100,7 +101,7 @@ def _format_of(out: Path | None) -> str:
 
 def _found(client: Client, what: str) -> tuple[Graph, list[Step]]:
     """The graph of a name, a file or a run, and the steps of the run."""
-    named = pipeline_or_name(what, client.metadata.version)
+    named = pipeline_or_name(what, client.metadata)
     if not isinstance(named, str):
         return client.graph(named), []
     try:

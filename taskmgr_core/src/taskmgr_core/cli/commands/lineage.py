@@ -63,7 +63,7 @@ from taskmgr_core.tracing import Page
 @click.option(
     "--element",
     metavar="STEP[N]",
-    help="Of a step with `map`, as 002[3]: the lineage of one element.",
+    help="Of a step with `map` or `repeat`, as 002[3]: the lineage of one element or iteration.",
 )
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="Print a Mermaid flowchart.")
 @click.option(

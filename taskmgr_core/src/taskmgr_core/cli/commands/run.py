@@ -106,7 +106,7 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     Returns:
         The run's id.
     """
-    what = pipeline_or_name(name, client.metadata.version)
+    what = pipeline_or_name(name, client.metadata)
     run_id = new_run_id()
     graph = client.graph(what, version, run_id)
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working, graph.optional)

@@ -15,6 +15,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Claim,
     Failure,
     Hold,
@@ -77,7 +78,7 @@ class Claims:
         if is_element(step_id):
             found = self.runs.elements.claim(run_id, step_id, worker, now, as_text(needs))
             return None if found is None else found[0]
-        state = f"state.{step_id}"
+        state = f"state.{records.field_of(step_id)}"
         document = self.database.runs.find_one_and_update(
             {
                 "_id": run_id,
@@ -112,7 +113,7 @@ class Claims:
         """The claim that a worker holds on a step, as it was given; None when it holds none."""
         if is_element(step_id):
             return self.runs.elements.held(run_id, step_id, worker)
-        state = f"state.{step_id}"
+        state = f"state.{records.field_of(step_id)}"
         document = self.database.runs.find_one(
             {"_id": run_id, f"{state}.status": "running", f"{state}.worker": worker},
             records.WORKING,
@@ -183,16 +184,16 @@ class Claims:
         step = claim.step
         if claim.element is not None:
             return self._finish_element(claim, outcome, decide, now)
-        if outcome.status == "mapping":
+        if outcome.status in SPLIT_STATUSES:
             self.runs.elements.begin(claim, outcome)
         fence = {
             "_id": step.run,
-            f"state.{step.id}.status": "running",
-            f"state.{step.id}.attempt": step.attempt,
-            f"state.{step.id}.worker": step.worker,
+            records.in_state(step.id, "status"): "running",
+            records.in_state(step.id, "attempt"): step.attempt,
+            records.in_state(step.id, "worker"): step.worker,
         }
         own = _finished_state(step, outcome, now)
-        fields = {f"state.{step.id}.{name}": value for name, value in own.items()}
+        fields = {records.in_state(step.id, name): value for name, value in own.items()}
         fields |= records.value_changes(outcome.values)
         update: Document = {
             "$set": fields,
@@ -206,7 +207,7 @@ class Claims:
         }
         update["$addToSet"] = {name: each for name, each in additions.items() if each["$each"]}
         seen = self._seen.pop(step.run, step.id)
-        if seen is not None and outcome.status != "mapping":
+        if seen is not None and outcome.status not in SPLIT_STATUSES:
             foreseen = self._finish_at_once(seen, step.id, own, fence, update, decide, now)
             if foreseen is not None:
                 return foreseen
@@ -224,11 +225,11 @@ class Claims:
     ) -> Progress | None:
         """The outcome with what follows from it; None when the run may have changed."""
         alone = all(
-            state["status"] not in ("ready", "running", "mapping")
+            state["status"] not in ("ready", "running", *SPLIT_STATUSES)
             for other, state in seen["state"].items()
-            if other != step_id
+            if other != records.field_of(step_id)
         )
-        seen["state"][step_id] |= own
+        records.state_of(seen, step_id).update(own)
         commands = decide(records.engine_state(seen))
         if not alone:
             return None
@@ -252,7 +253,7 @@ class Claims:
         document = self.runs.elements.finish(claim, outcome, own)
         if document is None:
             return Progress(recorded=False)
-        if outcome.status == "succeeded":
+        if outcome.status == "succeeded" and not outcome.more:
             following = self.runs.elements.next_of(document, now)
             if following is not None:
                 return Progress(recorded=True, ready=(following,))
@@ -284,7 +285,7 @@ class Claims:
             Hold(
                 document["_id"],
                 each["step"],
-                document["state"][each["step"]]["attempt"],
+                records.state_of(document, each["step"])["attempt"],
                 document["cancel_requested"]
                 or (
                     "expired_at" in document
@@ -344,12 +345,14 @@ class Claims:
     ) -> list[ReadyStep]:
         due = [
             step for step in records.ready_steps(document)
-            if document["state"][step]["look_at"] <= now
+            if records.state_of(document, step)["look_at"] <= now
         ][:limit]  # fmt: skip
         ready = [records.ready_step(document, step) for step in due]
-        fields = {f"state.{each.id}.look_at": next_look(each) for each in ready}
+        fields = {records.in_state(each.id, "look_at"): next_look(each) for each in ready}
         for each in ready:
-            document["state"][each.id]["look_at"] = fields[f"state.{each.id}.look_at"]
+            records.state_of(document, each.id)["look_at"] = fields[
+                records.in_state(each.id, "look_at")
+            ]
         look = records.earliest_look(document)
         update: Document = {"$inc": {"revision": 1}, "$set": fields}
         if look is None:
@@ -370,7 +373,7 @@ class Claims:
         for document in left.sort("look_at", 1).limit(100):
             states = {state["status"] for state in document["state"].values()}
             overdue = any(
-                state["status"] == "mapping" and (state["look_at"] or 0.0) <= now
+                state["status"] in SPLIT_STATUSES and (state["look_at"] or 0.0) <= now
                 for state in document["state"].values()
             )
             if overdue or not states & {"ready", "running"}:
@@ -405,11 +408,11 @@ class Claims:
         done = self.database.durable.runs.update_one(
             {
                 "_id": step.run,
-                f"state.{step.id}.status": "running",
-                f"state.{step.id}.attempt": step.attempt,
+                records.in_state(step.id, "status"): "running",
+                records.in_state(step.id, "attempt"): step.attempt,
             },
             {
-                "$set": {f"state.{step.id}.{name}": value for name, value in own.items()},
+                "$set": {records.in_state(step.id, name): value for name, value in own.items()},
                 "$inc": {"revision": 1},
                 "$pull": {"running": {"step": step.id}},
                 "$min": {"look_at": first_look(now)},
@@ -432,7 +435,7 @@ class Claims:
         self.database.durable.runs.update_one(
             {"_id": document["_id"]},
             {
-                "$set": {f"state.{step_id}.{name}": value for name, value in own.items()},
+                "$set": {records.in_state(step_id, name): value for name, value in own.items()},
                 "$inc": {"revision": 1},
                 "$pull": {"running": {"step": step_id}},
                 "$min": {"look_at": first_look(now)},
@@ -450,7 +453,7 @@ class Claims:
             for step_id in records.ready_steps(document):
                 ready = records.ready_step(document, step_id)
                 if not queues or ready.queue in queues:
-                    state = document["state"][step_id]
+                    state = records.state_of(document, step_id)
                     yield ready, state["not_before"], state["version"]
         for ready, not_before, version in self.runs.elements.ready(runs):
             if not queues or ready.queue in queues:
@@ -477,11 +480,11 @@ def _finished_state(step: Step, outcome: Outcome, now: float) -> dict[str, Any]:
         "look_at": first_look(now, outcome.not_before) if again else None,
         "finished_at": None if again else now,
     }
-    if outcome.status == "mapping":
+    if outcome.status in SPLIT_STATUSES:
         state |= {
             "finished_at": None,
             "look_at": first_look(now),
-            "elements": len(outcome.elements),
+            "elements": 1 if outcome.status == "looping" else len(outcome.elements),
             "generation": step.attempt,
         }
     if again:

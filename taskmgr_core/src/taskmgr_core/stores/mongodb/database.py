@@ -68,6 +68,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("run", ASCENDING)], name="by_run"),
         IndexModel([("worker", ASCENDING), ("status", ASCENDING)], name="by_worker"),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
+        IndexModel([("owes", ASCENDING)], name="by_debt", sparse=True),
         IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),

@@ -8,9 +8,14 @@ attempt was an earlier one, changes nothing of a later generation::
     run, step, generation, index, name
     of                      run/step/generation: all that belong together
     status, attempt, worker, ...    as in the state of a step
-    element                 the recorded element
+    element                 the recorded element; nothing for an iteration
+    owes                    run/step, where another iteration follows that is not recorded yet
     values, edges, digests  as in a run's document
     expires_at              when the server forgets it
+
+Of a step that is run again and again each iteration has such a document. That another one
+follows is recorded with the outcome of the one before, and made good by whoever carries on the
+run: a crash in between loses no iteration, and makes none twice.
 """
 
 from __future__ import annotations
@@ -20,12 +25,13 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import attrs
-from pymongo import ASCENDING, ReplaceOne, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReplaceOne, ReturnDocument
 from pymongo.errors import BulkWriteError
 
 from taskmgr_core import documents
 from taskmgr_core.orchestrator.engine import MapState
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Claim,
     Element,
     FieldValue,
@@ -37,6 +43,7 @@ from taskmgr_core.specs import (
     element_port,
     element_step,
     is_element,
+    iteration_step,
 )
 from taskmgr_core.specs.resources import as_text
 from taskmgr_core.stores.loss import loss_of
@@ -61,8 +68,10 @@ class Elements:
 
     def begin(self, claim: Claim, outcome: Outcome) -> None:
         """Record the elements that a step is to be run for; none of them is ready yet."""
-        for first in range(0, len(outcome.elements), BATCH):
-            page = outcome.elements[first : first + BATCH]
+        looping = outcome.status == "looping"
+        elements: tuple[FieldValue | None, ...] = (None,) if looping else outcome.elements
+        for first in range(0, len(elements), BATCH):
+            page = elements[first : first + BATCH]
             new = [_new(claim, first + index, each) for index, each in enumerate(page)]
             earlier = {"$lte": claim.step.attempt}
             writes = [
@@ -87,14 +96,16 @@ class Elements:
             wanted = {**key, "status": {"$in": list(statuses)}}
             return self.database.durable.elements.find_one(wanted, {"_id": 1}) is not None
 
+        owed = self._owing(document, step) is not None
         return MapState(
-            waiting=has("pending", "ready"), running=has("running"), failed=has("failed")
+            waiting=owed or has("pending", "ready"), running=has("running"), failed=has("failed")
         )
 
     def fill(self, document: Document, now: float) -> list[ReadyStep]:
         """Make as many elements ready as may be at the same time."""
         found: list[ReadyStep] = []
         for step in _mapping(document):
+            self._continue(document, step)
             key, most = _key(document, step), records.rule_in(document, step).parallel
             active = self.database.durable.elements.count_documents(
                 {**key, "status": {"$in": list(OPEN)}}, limit=most
@@ -103,6 +114,28 @@ class Elements:
                 found.append(more)
                 active += 1
         return found
+
+    def _owing(self, document: Document, step: str) -> Document | None:
+        """The iteration on which another one follows that is not recorded yet."""
+        if records.state_of(document, step)["status"] != "looping":
+            return None
+        owed = {"owes": _debt(document["_id"], step)}
+        return self.database.durable.elements.find_one(owed, _WORKING)
+
+    def _continue(self, document: Document, step: str) -> None:
+        """Record the iteration that follows; whatever is done twice changes nothing."""
+        owing = self._owing(document, step)
+        if owing is None:
+            return
+        following = _following(owing)
+        self.database.durable.elements.update_one(
+            {"_id": following["_id"]}, {"$setOnInsert": following}, upsert=True
+        )
+        count = {records.in_state(step, "elements"): following["index"] + 1}
+        self.database.runs.update_one(
+            {"_id": document["_id"]}, {"$max": count, "$inc": {"revision": 1}}
+        )
+        self.database.durable.elements.update_one({"_id": owing["_id"]}, {"$unset": {"owes": ""}})
 
     def _next(self, key: Document, now: float) -> ReadyStep | None:
         document = self.database.elements.find_one_and_update(
@@ -116,8 +149,12 @@ class Elements:
 
     def drop(self, document: Document, step: str, now: float) -> None:
         """Have what has not begun not begin."""
+        key = _key(document, step)
         self.database.durable.elements.update_many(
-            {**_key(document, step), "status": {"$in": ["pending", "ready"]}},
+            {"owes": _debt(document["_id"], step)}, {"$unset": {"owes": ""}}
+        )
+        self.database.durable.elements.update_many(
+            {**key, "status": {"$in": ["pending", "ready"]}},
             {"$set": {"status": "skipped", "finished_at": now}, "$unset": {"look_at": ""}},
         )
 
@@ -156,6 +193,8 @@ class Elements:
 
     def _claim_from(self, document: Document) -> tuple[Claim, str]:
         graph_step, shared = self._shared(document["run"], document["step"], document["generation"])
+        if graph_step.repeat is not None:
+            return self._iteration(document, graph_step, shared), document["_id"]
         element = records.value_from(document["run"], document["element"])
         index = document["index"]
         claim = Claim(
@@ -165,6 +204,22 @@ class Elements:
             element=index,
         )
         return claim, document["_id"]
+
+    def _iteration(
+        self, document: Document, step: GraphStep, shared: dict[str, FieldValue]
+    ) -> Claim:
+        """The claim of an iteration, with what the last one before it gave."""
+        index, values = document["index"], dict(shared)
+        last = None
+        if index and step.repeat and step.repeat.feed:
+            earlier = {"of": document["of"], "status": "succeeded", "index": {"$lt": index}}
+            last = self.database.elements.find_one(earlier, sort=[("index", DESCENDING)])
+        if last is not None:
+            found = (records.value_from(last["run"], each) for each in last["values"])
+            values |= {each.port: each for each in found}
+        again = iteration_step(step, index, None if last is None else last["index"])
+        needed = {port: value for port, value in values.items() if port in again.sources}
+        return Claim(_step(document), again, needed, element=index)
 
     @functools.lru_cache(256)  # noqa: B019 - a store lives as long as its process
     def _shared(
@@ -198,6 +253,7 @@ class Elements:
                     "values": [records.value_record(each) for each in outcome.values],
                     "edges": [[edge.source, edge.target] for edge in outcome.edges],
                     "digests": sorted(records.digests_of(outcome.values)),
+                    **({"owes": _debt(step.run, claim.graph_step.id)} if outcome.more else {}),
                 },
                 **({"$unset": {"look_at": ""}} if state["look_at"] is None else {}),
             },
@@ -288,6 +344,8 @@ class Elements:
             return
         for each in self._of(document):
             for record in (each["element"], *each["values"]):
+                if record is None:
+                    continue
                 if wanted is None or record["port"] in wanted:
                     yield records.value_from(each["run"], record)
 
@@ -297,9 +355,9 @@ class Elements:
             yield from each["edges"]
 
     def _of(self, document: Document) -> Iterator[Document]:
-        for step, state in document["state"].items():
+        for field, state in document["state"].items():
             if state.get("generation"):
-                key = _key(document, step)
+                key = _key(document, records.step_of(field))
                 yield from self.database.elements.find(key).sort("index", ASCENDING)
 
 
@@ -307,7 +365,7 @@ _WORKING = {"values": 0, "edges": 0, "digests": 0}
 
 
 def _key(document: Document, step: str) -> Document:
-    generation = document["state"][step].get("generation", 0)
+    generation = records.state_of(document, step).get("generation", 0)
     return {"of": _of(document["_id"], step, generation)}
 
 
@@ -316,26 +374,51 @@ def _of(run_id: str, step: str, generation: int) -> str:
     return f"{run_id}/{step}/{generation}"
 
 
+def _debt(run_id: str, step: str) -> str:
+    return f"{run_id}/{step}"
+
+
 def _mapping(document: Document) -> list[str]:
-    return [step for step, state in document["state"].items() if state["status"] == "mapping"]
+    return records.with_status(document, *SPLIT_STATUSES)
 
 
-def _new(claim: Claim, index: int, element: FieldValue) -> Document:
+def _new(claim: Claim, index: int, element: FieldValue | None) -> Document:
     step = claim.step
-    name = element_port(step.id, index)
     return {
-        "_id": f"{step.run}/{name}",
         "of": _of(step.run, step.id, step.attempt),
         "run": step.run,
         "step": step.id,
         "generation": step.attempt,
-        "index": index,
-        "name": name,
         "task": step.task,
         "version": step.version,
         "queue": step.queue,
         "priority": step.priority,
         "resources": as_text(step.resources),
+        "element": None if element is None else records.value_record(element),
+        "digests": [] if element is None else sorted(records.digests_of([element])),
+        **_unbegun(step.run, step.id, index),
+    }
+
+
+def _following(document: Document) -> Document:
+    """The document of the iteration that follows on another one."""
+    same = {name: document[name] for name in _OF_ALL}
+    new = _unbegun(document["run"], document["step"], document["index"] + 1)
+    return {**same, "element": None, "digests": [], **new}
+
+
+_OF_ALL = (
+    "of", "run", "step", "generation", "task", "version", "queue", "priority", "resources"
+)  # fmt: skip
+
+
+def _unbegun(run_id: str, step: str, index: int) -> Document:
+    """What a document has of its own, and what nothing has happened to yet."""
+    name = element_port(step, index)
+    return {
+        "_id": f"{run_id}/{name}",
+        "index": index,
+        "name": name,
         "status": "pending",
         "attempt": 0,
         "lost": 0,
@@ -347,16 +430,14 @@ def _new(claim: Claim, index: int, element: FieldValue) -> Document:
         "seconds": "{}",
         "failure": None,
         "failures": "[]",
-        "element": records.value_record(element),
         "values": [],
         "edges": [],
-        "digests": sorted(records.digests_of([element])),
     }
 
 
 def _as_run(document: Document) -> Document:
     """An element as the functions that read the steps of a run's document take it."""
-    return {"_id": document["run"], "state": {document["name"]: document}}
+    return {"_id": document["run"], "state": {records.field_of(document["name"]): document}}
 
 
 def _step(document: Document) -> Step:

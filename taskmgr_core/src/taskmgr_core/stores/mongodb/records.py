@@ -10,6 +10,7 @@ so that no transaction over several documents is needed::
     plan.<step>     the step of the graph, as JSON text
     rules.<step>    what the engine has to know of it beyond ``after``; of plain ones nothing
     state.<step>    task, version, queue, priority, resources, status, attempt, worker, ...
+                    (a dot in the id of a step is written %2E where it is the name of a field)
     values.<port>   the recorded value
     edges           [source, target] pairs
     digests         of all values and of the files inside them, each with its role
@@ -95,15 +96,15 @@ def new_run(
         "failure": None,
         "graph": documents.dumps(run.graph),
         "order": [each.id for each in steps],
-        "after": {each.id: list(graph_steps[each.id].after) for each in steps},
-        "plan": {each.id: documents.dumps(graph_steps[each.id]) for each in steps},
-        "state": {each.id: _new_state(each) for each in steps},
-        "values": {_key(each.port): value_record(each) for each in values},
+        "after": {field_of(each.id): list(graph_steps[each.id].after) for each in steps},
+        "plan": {field_of(each.id): documents.dumps(graph_steps[each.id]) for each in steps},
+        "state": {field_of(each.id): _new_state(each) for each in steps},
+        "values": {field_of(each.port): value_record(each) for each in values},
         "edges": [[edge.source, edge.target] for edge in edges],
         "digests": sorted(digests_of(values)),
         "uses": uses_of((each.task, each.version) for each in steps),
         "revision": 0,
-        "rules": {each.id: text for each in run.graph.steps if (text := rule_text(each))},
+        "rules": {field_of(each.id): text for each in run.graph.steps if (text := rule_text(each))},
         "retry_of": run.retry_of,
     }
     if run.traceparent:
@@ -162,7 +163,7 @@ def step_from(document: Document, step_id: str) -> Step:
     Raises:
         DamagedRecordError: it is damaged.
     """
-    state = document["state"][step_id]
+    state = state_of(document, step_id)
     what = step_name(document, step_id)
     # What came later than the record has its default.
     plain = {name: state[name] for name in _STEP_FIELDS if name not in _TEXTS and name in state}
@@ -179,7 +180,7 @@ def step_from(document: Document, step_id: str) -> Step:
 
 def times_from(document: Document, step_id: str) -> StepTimes:
     """When a step became ready, began and ended."""
-    state = document["state"][step_id]
+    state = state_of(document, step_id)
     began, ended = state["started_at"], state["finished_at"]
     return StepTimes(
         run=document["_id"],
@@ -199,7 +200,7 @@ def graph_step_from(document: Document, step_id: str) -> GraphStep:
         DamagedRecordError: it is damaged.
     """
     what = step_name(document, step_id)
-    return remembered(document["plan"][step_id], GraphStep, what, SUBMIT_AGAIN)
+    return remembered(document["plan"][field_of(step_id)], GraphStep, what, SUBMIT_AGAIN)
 
 
 def check(document: Document) -> Iterator[DamagedRecordError]:
@@ -219,6 +220,33 @@ def check(document: Document) -> Iterator[DamagedRecordError]:
             yield error
 
 
+def field_of(name: str) -> str:
+    """A port or a step as the name of a field, which has neither dots nor dollars."""
+    return name.replace("%", "%25").replace(".", "%2E").replace("$", "%24").replace("\0", "%00")
+
+
+def step_of(field: str) -> str:
+    """The step whose id is the name of a field."""
+    return field.replace("%2E", ".")
+
+
+def state_of(document: Document, step_id: str) -> Document:
+    """The recorded state of a step."""
+    state: Document = document["state"][field_of(step_id)]
+    return state
+
+
+def in_state(step_id: str, name: str) -> str:
+    """Where something of the state of a step stands, for queries and updates."""
+    return f"state.{field_of(step_id)}.{name}"
+
+
+def with_status(document: Document, *statuses: str) -> list[str]:
+    """The ids of the steps that have one of some statuses."""
+    states = document["state"].items()
+    return [step_of(field) for field, state in states if state["status"] in statuses]
+
+
 def step_name(document: Document, step_id: str) -> str:
     """What a step is called in a message."""
     return f"the stored step {step_id} of run {document['_id']}"
@@ -234,11 +262,11 @@ def engine_state(
         maps: how far each step is that is run for each element of a list.
     """
     return RunState(
-        after={step: tuple(earlier) for step, earlier in document["after"].items()},
-        steps={step: document["state"][step]["status"] for step in document["order"]},
+        after={step_of(field): tuple(each) for field, each in document["after"].items()},
+        steps={step: state_of(document, step)["status"] for step in document["order"]},
         status=document["status"],
         cancel_requested=document["cancel_requested"],
-        rules={step: rule_in(document, step) for step in document.get("rules", {})},
+        rules={step: rule_in(document, step) for step in map(step_of, document.get("rules", {}))},
         expired="expired_at" in document,
         maps=maps,
     )
@@ -247,7 +275,7 @@ def engine_state(
 def rule_in(document: Document, step_id: str) -> Rule:
     """The rule of a step; one that cannot be read is the strictest, so that it holds up nothing."""
     try:
-        text = document.get("rules", {}).get(step_id, "")
+        text = document.get("rules", {}).get(field_of(step_id), "")
         return rule_from(text, step_name(document, step_id))
     except DamagedRecordError:
         return PLAIN
@@ -255,7 +283,7 @@ def rule_in(document: Document, step_id: str) -> Rule:
 
 def ready_step(document: Document, step_id: str) -> ReadyStep:
     """A step as a queue has to know it."""
-    state = document["state"][step_id]
+    state = state_of(document, step_id)
     return ReadyStep(
         document["_id"],
         step_id,
@@ -269,7 +297,7 @@ def ready_step(document: Document, step_id: str) -> ReadyStep:
 
 def ready_steps(document: Document) -> list[str]:
     """The ids of the steps that are ready, whether or not they are due."""
-    return [step for step, state in document["state"].items() if state["status"] == "ready"]
+    return with_status(document, "ready")
 
 
 def earliest_look(document: Document) -> float | None:
@@ -278,7 +306,7 @@ def earliest_look(document: Document) -> float | None:
     looks = [
         state["look_at"]
         for state in document["state"].values()
-        if state["status"] in ("ready", "mapping")
+        if state["status"] in ("ready", "mapping", "looping")
     ]
     return min((look for look in looks if look is not None), default=None)
 
@@ -323,18 +351,18 @@ def value_from(run_id: str, record: Mapping[str, Any]) -> FieldValue:
 def values_from(document: Document, ports: Iterable[str] | None = None) -> list[FieldValue]:
     """The values of a run document, of these ports when given."""
     records = document["values"]
-    keys = records if ports is None else [_key(port) for port in ports]
+    keys = records if ports is None else [field_of(port) for port in ports]
     return [value_from(document["_id"], records[key]) for key in keys if key in records]
 
 
 def value_changes(values: Iterable[FieldValue]) -> Document:
     """The fields that record values."""
-    return {f"values.{_key(each.port)}": value_record(each) for each in values}
+    return {f"values.{field_of(each.port)}": value_record(each) for each in values}
 
 
 def value_projection(ports: Iterable[str]) -> Document:
     """What to ask for to get the values of these ports."""
-    return {f"values.{_key(port)}": 1 for port in ports} or {"_id": 1}
+    return {f"values.{field_of(port)}": 1 for port in ports} or {"_id": 1}
 
 
 def digests_of(values: Iterable[FieldValue]) -> set[str]:
@@ -387,14 +415,14 @@ def run_failure(document: Document) -> str | None:
     if "expired_at" in document:
         return documents.dumps(expiry(document["time_limit"]))
     failed = [
-        (state["finished_at"] or 0.0, step)
-        for step, state in document["state"].items()
-        if is_fatal(rule_in(document, step), state["status"])
+        (state["finished_at"] or 0.0, step_of(field))
+        for field, state in document["state"].items()
+        if is_fatal(rule_in(document, step_of(field)), state["status"])
     ]
     if not failed:
         return None
     step = min(failed)[1]
-    state = document["state"][step]
+    state = state_of(document, step)
     failure = told_failure(state["failure"], step_name(document, step))
     if failure is None:
         return None
@@ -410,11 +438,6 @@ def _new_state(step: Step) -> Document:
     state["look_at"] = first_look(step.ready_at or 0.0) if waits else None
     state["seconds"] = documents.dumps(step.seconds)
     return state
-
-
-def _key(port: str) -> str:
-    """A port as a field's name, which has neither dots nor dollars."""
-    return port.replace("%", "%25").replace(".", "%2E").replace("$", "%24").replace("\0", "%00")
 
 
 def _json(document: object) -> str:

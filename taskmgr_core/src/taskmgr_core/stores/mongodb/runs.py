@@ -13,6 +13,7 @@ from taskmgr_core.errors import DamagedRecordError, NotFoundError
 from taskmgr_core.orchestrator.engine import Command, Decide, DropElements, EndRun, MoveStep
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
+    SPLIT_STATUSES,
     Overview,
     ReadyStep,
     Run,
@@ -155,11 +156,11 @@ class Runs:
 
     def _filled(self, document: Document, progress: Progress, now: float) -> Progress:
         """What is to be announced, with the elements that may begin now."""
-        mapping = [step for step, each in document["state"].items() if each["status"] == "mapping"]
-        if not mapping:
+        split = records.with_status(document, *SPLIT_STATUSES)
+        if not split:
             return progress
         ready = self.elements.fill(document, now)
-        looks = {f"state.{step}.look_at": first_look(now) for step in mapping}
+        looks = {records.in_state(step, "look_at"): first_look(now) for step in split}
         self.database.runs.update_one(
             {"_id": document["_id"], "status": "running"},
             {"$set": looks, "$inc": {"revision": 1}, "$min": {"look_at": first_look(now)}},
@@ -263,10 +264,10 @@ def changes_of(
     status: RunStatus = document["status"]
     for command in commands:
         if isinstance(command, MoveStep):
-            conditions[f"state.{command.step}.status"] = command.before
+            conditions[records.in_state(command.step, "status")] = command.before
             moved = _moved(command, now)
-            document["state"][command.step] |= moved
-            fields |= {f"state.{command.step}.{name}": value for name, value in moved.items()}
+            records.state_of(document, command.step).update(moved)
+            fields |= {records.in_state(command.step, name): value for name, value in moved.items()}
             if command.status == "ready":
                 ready.append(records.ready_step(document, command.step))
         elif isinstance(command, EndRun):

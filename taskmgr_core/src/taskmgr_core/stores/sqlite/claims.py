@@ -12,6 +12,7 @@ from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Claim,
     GraphStep,
     Hold,
@@ -19,6 +20,7 @@ from taskmgr_core.specs import (
     ReadyStep,
     Step,
     element_step,
+    iteration_step,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
@@ -137,7 +139,7 @@ def finish(
 ) -> Progress:
     """See ``MetadataStore.finish``."""
     step = held.step
-    again = outcome.status == "ready"
+    again, split = outcome.status == "ready", outcome.status in SPLIT_STATUSES
     failures = (*step.failures, outcome.failure) if again and outcome.failure else step.failures
     failure = documents.dumps(outcome.failure) if outcome.failure and not again else None
     changed = connection.execute(
@@ -153,7 +155,7 @@ def finish(
             again,
             max(now, outcome.not_before),
             first_look(now, outcome.not_before) if again else None,
-            None if again or outcome.status == "mapping" else now,
+            None if again or split else now,
             step.run,
             step.id,
             step.attempt,
@@ -163,9 +165,11 @@ def finish(
     if changed == 0:
         return Progress(recorded=False)
     lineage.record(connection, step.run, outcome.values, outcome.edges)
-    if outcome.status == "mapping":
+    if split:
         elements.begin(connection, held, outcome)
-    if held.element is not None and outcome.status == "succeeded":
+    if held.element is not None and outcome.more:
+        elements.add(connection, held)
+    elif held.element is not None and outcome.status == "succeeded":
         more = elements.fill(connection, step.run, held.graph_step.id, now)
         if more:  # nothing of the run can have changed but that
             return Progress(recorded=True, ready=tuple(more))
@@ -330,14 +334,18 @@ def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) ->
 def _graph_step_of(
     connection: sqlite3.Connection, row: sqlite3.Row
 ) -> tuple[GraphStep, int | None]:
-    """What a row runs, and the index of the element that it is for."""
+    """What a row runs, and the index of the element or iteration that it is for."""
     if not row["parent"]:
         return _graph_step_from(row), None
     whole = connection.execute(
         "SELECT run, id, graph_step FROM steps WHERE run = ? AND id = ?",
         (row["run"], row["parent"]),
     ).fetchone()
-    return element_step(_graph_step_from(whole), row["position"]), row["position"]
+    step, index = _graph_step_from(whole), row["position"]
+    if step.repeat is not None:
+        last = elements.last_before(connection, row["run"], whole["id"], index)
+        return iteration_step(step, index, last), index
+    return element_step(step, index), index
 
 
 def _graph_step_from(row: sqlite3.Row) -> GraphStep:

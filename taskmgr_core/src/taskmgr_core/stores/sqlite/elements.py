@@ -1,5 +1,8 @@
 """Steps that are run for each element of a list: a row for each element, found by an index.
 
+Of a step that is run again and again each iteration has such a row, made when it is known that
+there is one.
+
 What the engine has to know of them is whether there are any that wait, run or have failed:
 one look into the index each, however many there are.
 """
@@ -11,12 +14,14 @@ from collections.abc import Sequence
 
 from taskmgr_core.orchestrator.engine import MapState
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Claim,
     Element,
     Failure,
     GraphStep,
     Outcome,
     ReadyStep,
+    Step,
     element_port,
     output_port,
 )
@@ -34,29 +39,40 @@ _ANY = "SELECT 1 FROM steps WHERE run = ? AND parent = ? AND status = ? AND pare
 
 def begin(connection: sqlite3.Connection, held: Claim, outcome: Outcome) -> None:
     """Record the elements that a step is to be run for; none of them is ready yet."""
-    step = held.step
-    needs = as_text(step.resources)
+    count = 1 if outcome.status == "looping" else len(outcome.elements)
+    _insert(connection, held.step, held.step.id, range(count))
+    lineage.record(connection, held.step.run, outcome.elements, ())
+
+
+def add(connection: sqlite3.Connection, held: Claim) -> None:
+    """Record the iteration that follows on the one of a claim; it is not ready yet."""
+    following = (held.element or 0) + 1
+    _insert(connection, held.step, held.graph_step.id, range(following, following + 1))
+
+
+def last_before(
+    connection: sqlite3.Connection, run_id: str, step_id: str, index: int
+) -> int | None:
+    """The last iteration before one that gave outputs; None for none."""
+    row = connection.execute(
+        "SELECT position FROM steps WHERE run = ? AND parent = ? AND status = 'succeeded'"
+        " AND parent <> '' AND position < ? ORDER BY position DESC LIMIT 1",
+        (run_id, step_id, index),
+    ).fetchone()
+    return None if row is None else row["position"]
+
+
+def _insert(connection: sqlite3.Connection, like: Step, parent: str, indexes: range) -> None:
+    """Add rows to those of a step, and say of it how many there are."""
+    needs = as_text(like.resources)
+    common = (like.task, like.version, like.queue, like.priority, needs, parent)
     connection.executemany(
         _INSERT,
-        [
-            (
-                step.run,
-                element_port(step.id, index),
-                index,
-                step.task,
-                step.version,
-                step.queue,
-                step.priority,
-                needs,
-                step.id,
-            )
-            for index in range(len(outcome.elements))
-        ],
+        [(like.run, element_port(parent, index), index, *common) for index in indexes],
     )
-    lineage.record(connection, step.run, outcome.elements, ())
     connection.execute(
         "UPDATE steps SET elements = ? WHERE run = ? AND id = ?",
-        (len(outcome.elements), step.run, step.id),
+        (indexes.stop, like.run, parent),
     )
 
 
@@ -65,7 +81,7 @@ def fill(connection: sqlite3.Connection, run_id: str, step_id: str, now: float) 
     parent = connection.execute(
         "SELECT status, rule FROM steps WHERE run = ? AND id = ?", (run_id, step_id)
     ).fetchone()
-    if parent["status"] != "mapping":
+    if parent["status"] not in SPLIT_STATUSES:
         return []
     most = rule_from(parent["rule"], f"the stored step {step_id} of run {run_id}").parallel
     free = most - _active(connection, run_id, step_id, most)

@@ -19,6 +19,7 @@ from taskmgr_core.orchestrator.engine import (
     is_fatal,
 )
 from taskmgr_core.specs import (
+    SPLIT_STATUSES,
     Edge,
     Failure,
     FieldValue,
@@ -210,7 +211,7 @@ def advance(connection: sqlite3.Connection, run_id: str, decide: Decide, now: fl
         maps={
             each["id"]: elements.state_of(connection, run_id, each["id"])
             for each in found
-            if each["status"] == "mapping"
+            if each["status"] in SPLIT_STATUSES
         },
     )
     rows = {each["id"]: each for each in found}

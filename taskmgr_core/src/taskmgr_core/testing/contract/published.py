@@ -89,6 +89,7 @@ def _sources(spec: PipelineSpec) -> Iterator[str]:
     """Every port that something of a pipeline takes."""
     for step in spec.steps:
         yield from (each for each in step.inputs.values() if isinstance(each, str))
+        yield from step.repeat.feed.values() if step.repeat else ()
     for result in spec.result.values():
         yield from [result] if isinstance(result, str) else result.ports.values()
 

@@ -1,0 +1,159 @@
+"""The parts of a graph, from what was found of the steps of a pipeline. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from taskmgr_core.errors import NotFoundError, Problem, nearest
+from taskmgr_core.orchestrator.branching import Condition
+from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
+from taskmgr_core.orchestrator.handling import bears
+from taskmgr_core.orchestrator.inlining import joined_of
+from taskmgr_core.orchestrator.mapping import mapped_port
+from taskmgr_core.orchestrator.ports import PlacedStep, Ports
+from taskmgr_core.orchestrator.validation import Validator
+from taskmgr_core.specs import FieldSpec, GraphStep, ResultSpec, Source, TaskVersion, input_port
+
+Versions = Mapping[str, TaskVersion] | Callable[[str, str | None], TaskVersion]
+
+_SHOWN_MISFITS = 3
+
+
+def version_of(versions: Versions, task: str, version: str | None) -> TaskVersion:
+    """A published task.
+
+    Arguments:
+        versions: the published tasks.
+        task: its name.
+        version: an exact version; None for the current one.
+
+    Raises:
+        NotFoundError: there is no such task or version.
+    """
+    if callable(versions):
+        return versions(task, version)
+    if task not in versions:
+        raise NotFoundError.named("task", task, versions)
+    found = versions[task]
+    if version is not None and version != found.version:
+        raise NotFoundError.named(f"version of task {task!r}:", version, [found.version])
+    return found
+
+
+def misfits(
+    source: Source, field: FieldSpec, schema: Schema | None, place: str, validator: Validator
+) -> Sequence[Problem]:
+    """Why an input cannot get what is mapped to it.
+
+    Arguments:
+        source: where its value comes from.
+        field: the input.
+        schema: of what comes from there; None where it is not known.
+        place: where the mapping stands.
+        validator: checks constants.
+    """
+    if not source.port:
+        return validator.validate(source.constant, field.schema, place)
+    if schema is None:
+        return ()
+    problems = problems_between(schema, field.schema)
+    if not problems:
+        return ()
+    given, wanted = type_name(schema), type_name(field.schema)
+    inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
+    detail = "; ".join(problems[:_SHOWN_MISFITS]) if inside else ""
+    return (Problem(place, f"{source.port} ({given}) does not fit {wanted}{inside}{detail}"),)
+
+
+def no_port(port: str, step: PlacedStep, fields: Mapping[str, FieldSpec]) -> str:
+    """Why a step has no such input, with the one that may be meant."""
+    full = input_port(step.id, port)
+    hint = f"did you mean {full!r}?" if full in fields else nearest(port, fields)
+    return f"{port!r} is no input of step {step.id!r} ({step.runs}); {hint}"
+
+
+def missing(step: PlacedStep, field: FieldSpec) -> str:
+    """What to do about an input that nothing is mapped to."""
+    return (
+        f"missing; {step.runs} needs {type_name(field.schema)}: name a pipeline input or "
+        'an output port, or write {"value": ...}'
+    )
+
+
+def optional(
+    inputs: Mapping[str, Any],
+    steps: Sequence[PlacedStep],
+    sources: Mapping[str, Mapping[str, Source]],
+) -> tuple[str, ...]:
+    """The pipeline inputs of which every use has a default."""
+    needed = {
+        sources[step.id][field.name].port
+        for step in steps
+        for field in step.inputs
+        if field.required
+    }
+    return tuple(name for name in inputs if name not in needed)
+
+
+def handler_last(order: list[str], steps: Sequence[PlacedStep]) -> list[str]:
+    """What is run when all else has ended stands behind it."""
+    handlers = {step.id for step in steps if step.handles_failure}
+    return sorted(order, key=lambda step: step in handlers)
+
+
+def untaken(
+    ports: Ports, steps: Sequence[PlacedStep], sources: Mapping[str, Mapping[str, Source]]
+) -> Mapping[str, str | ResultSpec]:
+    """The outputs that no step takes; all of them where each is taken."""
+    taken = {source.port for fields in sources.values() for source in fields.values()}
+    handlers = {step.id for step in steps if step.handles_failure}
+    made = [port for port in ports.outputs if ports.producer(port) not in handlers]
+    left = [port for port in made if port not in taken]
+    joined = {port: entry for step in steps for port, entry in joined_of(step).items()}
+    return {port: port for port in left or ([] if joined else made)} | joined
+
+
+def graph_step(
+    placed: PlacedStep,
+    sources: Mapping[str, Source],
+    after: tuple[str, ...],
+    condition: Condition,
+    ports: Ports,
+) -> GraphStep:
+    """A step of a graph; of one that names a pipeline what its steps get from it.
+
+    Arguments:
+        placed: the step.
+        sources: field -> where its value comes from.
+        after: the steps that it waits for.
+        condition: when it is run.
+        ports: the ports of its pipeline.
+    """
+    spec, task = placed.spec, placed.task
+    if task is None:
+        raise ValueError(f"step {placed.id!r} was compiled without a version")
+    return GraphStep(
+        id=placed.id,
+        task=task.name,
+        version=placed.version.version if placed.version else "",
+        queue=task.queue,
+        priority=task.priority,
+        timeout=task.timeout if spec.timeout is None else spec.timeout,
+        memory_mb=task.memory_mb,
+        retries=task.retries,
+        inputs=dict(sources),
+        outputs=tuple(field.name for field in task.outputs),
+        after=after,
+        resources=dict(task.resources),
+        bears=bears((*sources.values(), *condition.reads.values()), after),
+        when=condition.expression,
+        reads=dict(condition.reads),
+        map=mapped_port(placed, ports),
+        parallel=spec.parallel,
+        repeat=spec.repeat,
+        retry=spec.retry,
+        on_error=spec.on_error,
+        default=dict(spec.default),
+        handles_failure=placed.handles_failure,
+    )

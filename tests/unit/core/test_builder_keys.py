@@ -1,0 +1,201 @@
+"""Whatever a pipeline file says can be said in Python."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline_cases import TASKS, Case, cases
+from pipeline_examples import face_tasks
+
+from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference, StepReference
+from taskmgr_core.documents import structure, unstructure
+from taskmgr_core.orchestrator.graph import compile_pipeline
+from taskmgr_core.simple_pipelines import SequentialPipeline, SimplePipeline
+from taskmgr_core.specs import PipelineSpec, ResultSpec, StepSpec
+
+NAMES = st.sampled_from(["a", "b", "timeout", "map", "when"])
+IDS = ["1", "2", "3", "x"]
+PORTS = st.sampled_from(["n", *(f"output_{step}_{name}" for step in IDS for name in ("a", "map"))])
+TEXTS = st.text(max_size=5)
+SECONDS = st.floats(0.1, 1e6)
+
+
+def step_documents(step: str, *, handler: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """Any step as a file has it."""
+    constant = st.fixed_dictionaries({"value": st.none() | st.integers() | TEXTS})
+    inputs = st.dictionaries(NAMES.map(lambda name: f"input_{step}_{name}"), PORTS | constant)
+    feed = st.dictionaries(
+        NAMES.map(lambda name: f"input_{step}_{name}"),
+        NAMES.map(lambda name: f"output_{step}_{name}"),
+    )
+    retry = st.fixed_dictionaries(
+        {"count": st.integers(0, 9)},
+        optional={"delay": SECONDS, "factor": SECONDS, "max_delay": SECONDS, "jitter": SECONDS,
+                  "on": st.lists(TEXTS, max_size=2)},
+    )  # fmt: skip
+    repeat = st.fixed_dictionaries(
+        {"until": TEXTS, "max": st.integers(1, 9)}, optional={"feed": feed, "on_max": TEXTS}
+    )
+    optional = {
+        "retry": retry, "timeout": SECONDS, "on_error": TEXTS, "when": TEXTS, "repeat": repeat,
+        "default": st.dictionaries(NAMES, st.integers()),
+    }  # fmt: skip
+    if not handler:
+        optional |= {"map": PORTS, "parallel": st.integers(1, 9)}
+    required = {"id": st.just(step), "inputs": inputs}
+    task = st.fixed_dictionaries({**required, "task": TEXTS.filter(bool)},
+                                 optional={**optional, "version": TEXTS})  # fmt: skip
+    inner = st.fixed_dictionaries({**required, "pipeline": TEXTS.filter(bool)}, optional=optional)
+    return task if handler else task | inner
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Any pipeline as a file has it, of whatever sense."""
+    ids = draw(st.lists(st.sampled_from(IDS[:3]), unique=True))
+    cases_of = st.dictionaries(TEXTS, st.lists(st.sampled_from(ids)) if ids else st.just([]))
+    optional = {
+        "description": TEXTS,
+        "timeout": SECONDS,
+        "on_failure": step_documents("x", handler=True),
+        "switch": st.lists(st.fixed_dictionaries({"on": TEXTS, "cases": cases_of}), max_size=2),
+        "result": st.dictionaries(
+            NAMES,
+            PORTS | st.fixed_dictionaries({"ports": st.dictionaries(NAMES, PORTS, min_size=1),
+                                           "join": TEXTS.filter(bool)}),
+        ),
+    }  # fmt: skip
+    required = {
+        "pipeline": TEXTS,
+        "inputs": st.just({"n": "any"}),
+        "steps": st.tuples(*map(step_documents, ids)).map(list),
+    }
+    return draw(st.fixed_dictionaries(required, optional=optional))
+
+
+def built(spec: PipelineSpec) -> PipelineSpec:
+    """The same, said in Python."""
+    pipeline = PipelineBuilder(spec.pipeline, description=spec.description, timeout=spec.timeout)
+    for name, kind in spec.inputs.items():
+        pipeline.input(name, kind)
+    steps = {step.id: added(pipeline, step) for step in spec.steps}
+    for switch in spec.switch:
+        branches = {text: [steps[each] for each in found] for text, found in switch.cases.items()}
+        pipeline.switch(switch.on, branches, [steps[each] for each in switch.otherwise])
+    if spec.on_failure is not None:
+        inputs = inputs_of(pipeline, spec.on_failure)
+        handler = pipeline.on_failure(
+            spec.on_failure.task, id=spec.on_failure.id, version=spec.on_failure.version,
+            inputs=inputs,
+        )  # fmt: skip
+        say(handler, spec.on_failure, pipeline)
+    for name, entry in spec.result.items():
+        if isinstance(entry, ResultSpec):
+            ports = {each: PortReference(port, pipeline) for each, port in entry.ports.items()}
+            pipeline.result(name, ports=ports, join=entry.join, label=entry.label)
+        else:
+            pipeline.result(name, PortReference(entry, pipeline))
+    return pipeline.build()
+
+
+def inputs_of(pipeline: PipelineBuilder, step: StepSpec) -> Mapping[str, Any]:
+    """What a step takes, by its fields."""
+    prefix = f"input_{step.id}_"
+    return {
+        port.removeprefix(prefix): PortReference(source, pipeline)
+        if isinstance(source, str) else source["value"]
+        for port, source in step.inputs.items()
+    }  # fmt: skip
+
+
+def added(pipeline: PipelineBuilder, step: StepSpec) -> StepReference:
+    """A step that is said in Python."""
+    inputs = inputs_of(pipeline, step)
+    if step.pipeline:
+        found = pipeline.subpipeline(step.pipeline, id=step.id, inputs=inputs)
+    else:
+        found = pipeline.step(step.task, id=step.id, version=step.version, inputs=inputs)
+    return say(found, step, pipeline)
+
+
+def say(found: StepReference, step: StepSpec, pipeline: PipelineBuilder) -> StepReference:
+    """All else of it."""
+    if step.retry is not None:
+        found = found.retry(**attrs.asdict(step.retry))
+    if step.timeout is not None:
+        found = found.timeout(step.timeout)
+    if step.map:
+        found = found.map(PortReference(step.map, pipeline), step.parallel)
+    if step.repeat is not None:
+        feed = {
+            target.removeprefix(f"input_{step.id}_"): source.removeprefix(f"output_{step.id}_")
+            for target, source in step.repeat.feed.items()
+        }
+        found = found.repeat(step.repeat.until, step.repeat.max, feed, step.repeat.on_max)
+    return found.when(step.when).on_error(step.on_error).default(step.default)
+
+
+@given(documents())
+def test_python_says_what_a_file_says(document: dict[str, Any]) -> None:
+    """Any pipeline that a file can hold is the same when it is built."""
+    spec = structure(document, PipelineSpec)
+    # How many at a time has a meaning only where there are elements.
+    steps = tuple(each if each.map else attrs.evolve(each, parallel=100) for each in spec.steps)
+    assert built(spec) == attrs.evolve(spec, steps=steps)
+
+
+@given(cases())
+def test_python_and_file_are_one_graph(case: Case) -> None:
+    """Pipelines that can run compile to the same graph, whichever way they are written."""
+    others = {each.pipeline: built(each) for each in case.pipelines}
+    read = structure(unstructure(case.pipelines[-1]), PipelineSpec)
+    assert compile_pipeline(others[read.pipeline], TASKS, others) == case.graph
+    assert compile_pipeline(read, TASKS, others) == case.graph
+
+
+def test_port_in_a_text_is_its_name() -> None:
+    """A condition is written with the ports that it reads."""
+    pipeline = PipelineBuilder("p")
+    n = pipeline.input("n")
+    step = pipeline.step("t", a=n)
+    step.repeat(until=f"{step.output('r')} > {step.input('a')}", max=3).when(f"{n} > 0")
+    (spec,) = pipeline.build().steps
+    assert (spec.when, spec.repeat and spec.repeat.until) == ("n > 0", "output_001_r > input_001_a")
+
+
+def test_misuse_is_told() -> None:
+    """A second handler, its id taken, a port of another pipeline, a default that is no JSON."""
+    pipeline = PipelineBuilder("p")
+    pipeline.on_failure("t", id="1", a=pipeline.failure)
+    with pytest.raises(BuilderError, match="has a step on_failure already"):
+        pipeline.on_failure("t")
+    with pytest.raises(BuilderError, match="the id '1' is taken by the step 't'"):
+        pipeline.subpipeline("p", id="1")
+    with pytest.raises(BuilderError, match="belongs to another pipeline builder"):
+        pipeline.step("t").map(PipelineBuilder("q").input("n"))
+    with pytest.raises(BuilderError, match="step '003', default"):
+        pipeline.step("t", id="003").default({"r": object()})
+
+
+class Faces(SequentialPipeline):
+    """A class that says more of a step than its task."""
+
+    def get_tasks(self) -> Sequence[str | SimplePipeline]:
+        """Two tasks."""
+        return ["face_detection", "face_features"]
+
+    def configure(self, step: StepReference) -> None:
+        """One of them is tried again."""
+        if step.task == "face_features":
+            step.retry(3).on_error("continue")
+
+
+def test_class_may_say_more_of_a_step() -> None:
+    """Each step is handed to it as it is added."""
+    first, second = Faces().build(face_tasks()).steps
+    assert (first.retry, second.on_error) == (None, "continue")
+    assert second.retry is not None
+    assert second.retry.count == 3

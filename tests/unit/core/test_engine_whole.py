@@ -1,0 +1,302 @@
+"""Compiler and engine against a plain interpreter of what is written: everything at once.
+
+Maps, loops, conditions, retries, failures that are borne, handlers, and pipelines in one another.
+What is compared with the interpreter is the compiled graph, run by the engine in a world that
+loses, doubles and reorders events and crashes anywhere.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+from pipeline_cases import Case, Interpreter, cases
+
+from taskmgr_core.orchestrator import conditions
+from taskmgr_core.orchestrator.engine import (
+    Command,
+    DropElements,
+    MapState,
+    RunState,
+    apply,
+    decide,
+    rule_of,
+)
+from taskmgr_core.orchestrator.repeating import end_of, follows, is_enough
+from taskmgr_core.specs import (
+    FINAL_RUN_STATUSES,
+    FINAL_STEP_STATUSES,
+    SPLIT_STATUSES,
+    GraphStep,
+    StepStatus,
+)
+
+
+@attrs.define
+class Instance:
+    """An element or an iteration, as a store has it."""
+
+    status: StepStatus = "pending"
+    attempt: int = 0
+    owes: bool = False
+
+
+@attrs.define
+class World:
+    """Stores and workers around the engine, at their worst."""
+
+    case: Case
+    steps: dict[str, StepStatus] = attrs.field(factory=dict)
+    status: Any = "running"
+    split: dict[str, list[Instance]] = attrs.field(factory=dict)
+    attempts: Counter[str] = attrs.field(factory=Counter)
+    claims: list[tuple[str, int | None, int]] = attrs.field(factory=list)
+    undelivered: list[Command] = attrs.field(factory=list)
+    cancelled: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.steps = dict.fromkeys((each.id for each in self.case.graph.steps), "pending")
+
+    @property
+    def state(self) -> RunState:
+        """What the engine is told."""
+        steps = self.case.graph.steps
+        return RunState(
+            {each.id: each.after for each in steps},
+            self.steps,
+            status=self.status,
+            cancel_requested=self.cancelled,
+            rules={each.id: rule_of(each) for each in steps},
+            maps={
+                step: _state_of(self.split[step])
+                for step, status in self.steps.items()
+                if status in SPLIT_STATUSES
+            },
+        )
+
+    def act(self, action: str, choice: int) -> None:
+        """Let one thing happen, if it can; what has ended stays as it is."""
+        before, status = dict(self.steps), self.status
+        getattr(self, action)(choice)
+        for step, found in before.items():
+            assert found not in FINAL_STEP_STATUSES or self.steps[step] == found
+        assert status not in FINAL_RUN_STATUSES or self.status == status
+
+    def decide(self, _: int) -> None:
+        """A decision whose commands come late, twice, in any order, or never."""
+        self.undelivered += decide(self.state)
+
+    def deliver(self, choice: int) -> None:
+        """One of the commands is carried out, if it is still what would be decided."""
+        if self.undelivered:
+            command = self.undelivered[choice % len(self.undelivered)]
+            wanted = decide(self.state)
+            # A store never moves a step on before it has dropped what does not begin any more.
+            dropped = [each for each in wanted if isinstance(each, DropElements)]
+            for each in (*dropped, command) if command in wanted else ():
+                self.carry_out(each)
+
+    def settle(self, choice: int) -> None:
+        """A decision is carried out at once; a crash may prevent that what may begin is ready."""
+        for command in decide(self.state):
+            self.carry_out(command)
+        if choice % 4:
+            self.fill()
+
+    def carry_out(self, command: Command) -> None:
+        """A store does what the engine says."""
+        if isinstance(command, DropElements):
+            for each in self.split[command.step]:
+                each.owes = False
+                if each.status in ("pending", "ready"):
+                    each.status = "skipped"
+        after = apply(self.state, command)
+        self.steps, self.status = dict(after.steps), after.status
+
+    def fill(self) -> None:
+        """The iteration that is owed is made, and as many are ready as may be."""
+        for step in self.case.graph.steps:
+            if self.steps[step.id] not in SPLIT_STATUSES:
+                continue
+            found = self.split[step.id]
+            if found and found[-1].owes:
+                found[-1].owes = False
+                found.append(Instance())
+            active = sum(each.status in ("ready", "running") for each in found)
+            for each in found:
+                if each.status == "pending" and active < rule_of(step).parallel:
+                    each.status, active = "ready", active + 1
+            assert active <= rule_of(step).parallel
+
+    def ready(self) -> Iterator[tuple[str, int | None]]:
+        """What may be claimed."""
+        for step, status in self.steps.items():
+            if status == "ready":
+                yield step, None
+            for index, each in enumerate(self.split.get(step, ())):
+                if each.status == "ready":
+                    yield step, index
+
+    def claim(self, choice: int) -> None:
+        """A worker takes a step, or an instance of one."""
+        found = list(self.ready())
+        if not found:
+            return
+        step, index = found[choice % len(found)]
+        if index is None:
+            assert all(each.status in FINAL_STEP_STATUSES for each in self.split.get(step, ()))
+            self.steps[step] = "running"
+            self.attempts[step] += 1
+            self.claims.append((step, None, self.attempts[step]))
+        else:
+            each = self.split[step][index]
+            each.status, each.attempt = "running", each.attempt + 1
+            self.claims.append((step, index, each.attempt))
+
+    def finish(self, choice: int) -> None:
+        """A worker reports, perhaps again, perhaps of a claim that it lost."""
+        if not self.claims:
+            return
+        step_id, index, attempt = self.claims[choice % len(self.claims)]
+        step = self.case.graph.step(step_id)
+        if index is not None:
+            each = self.split[step_id][index]
+            if (each.status, each.attempt) == ("running", attempt):
+                self.end(step, index, each)
+        elif (self.steps[step_id], self.attempts[step_id]) == ("running", attempt):
+            self.steps[step_id] = self.outcome(step, attempt)
+
+    def end(self, step: GraphStep, index: int, each: Instance) -> None:
+        """An attempt at an instance ends."""
+        fate = self.case.fates[step.id]
+        if each.attempt <= fate.retries:
+            each.status = "ready" if self.steps[step.id] in SPLIT_STATUSES else "skipped"
+            return
+        good = fate.ends[index]
+        each.status = "succeeded" if good else "failed"
+        if step.repeat is not None:
+            asked = good or step.on_error == "default"
+            enough = asked and is_enough(step.repeat.until, index, {}, {})
+            each.owes = follows(step, index, succeeded=good, enough=enough)
+
+    def outcome(self, step: GraphStep, attempt: int) -> StepStatus:
+        """What an attempt at a step itself comes to."""
+        if step.handles_failure:
+            return "succeeded"
+        fate = self.case.fates[step.id]
+        asked = step.when and step.id not in self.split
+        if asked and not conditions.holds(step.when, dict.fromkeys(step.reads)):
+            return "skipped"
+        if step.map or step.repeat:
+            return self.gathered(step) if step.id in self.split else self.begun(step)
+        if attempt <= fate.retries:
+            return "ready"
+        return "succeeded" if fate.ends[0] else "failed"
+
+    def begun(self, step: GraphStep) -> StepStatus:
+        """A step is split."""
+        count = self.case.elements if step.map else 1
+        if not count:
+            return "succeeded"
+        self.split[step.id] = [Instance() for _ in range(count)]
+        return "mapping" if step.map else "looping"
+
+    def gathered(self, step: GraphStep) -> StepStatus:
+        """What the instances come to."""
+        found = [each.status for each in self.split[step.id]]
+        if step.map:
+            fails = step.on_error == "fail" and "failed" in found
+            return "failed" if fails else "succeeded"
+        assert step.repeat is not None
+        asked = found[-1] == "succeeded" or step.on_error == "default"
+        enough = asked and is_enough(step.repeat.until, len(found) - 1, {}, {})
+        end = end_of(step, len(found), succeeded=found[-1] == "succeeded", enough=enough)
+        gives = "succeeded" in found or step.on_error == "default"
+        return "succeeded" if end == "gives" and gives else "failed"
+
+    def crash(self, choice: int) -> None:
+        """A worker is lost with what it ran."""
+        running: list[tuple[str, Instance | None]] = [
+            (step, None) for step, status in self.steps.items() if status == "running"
+        ]
+        running += [
+            (step, each) for step, found in self.split.items() for each in found
+            if each.status == "running"
+        ]  # fmt: skip
+        if running:
+            step, instance = running[choice % len(running)]
+            if instance is None:
+                self.steps[step] = "ready"
+            else:
+                instance.status = "ready"
+
+    def cancel(self, _: int) -> None:
+        """Somebody asks to cancel the run."""
+        self.cancelled = self.cancelled or self.status == "running"
+
+    def run_to_the_end(self) -> None:
+        """From here on everything works: the run must end."""
+        for _ in range(24 * len(self.steps) + 12):
+            if self.status in FINAL_RUN_STATUSES:
+                break
+            self.act("settle", 1)
+            self.act("claim", 0)
+            for number in range(len(self.claims)):
+                self.act("finish", number)
+        assert self.status in FINAL_RUN_STATUSES
+        assert decide(self.state) == ()
+        for found in self.split.values():
+            assert all(each.status in FINAL_STEP_STATUSES and not each.owes for each in found)
+
+
+def _state_of(found: list[Instance]) -> MapState:
+    statuses = {each.status for each in found}
+    return MapState(
+        waiting=bool(statuses & {"pending", "ready"}) or any(each.owes for each in found),
+        running="running" in statuses,
+        failed="failed" in statuses,
+    )
+
+
+ACTIONS = ("decide", "deliver", "settle", "settle", "claim", "claim", "finish", "finish", "crash")
+
+
+def happening(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
+    """What happens, in any order."""
+    return st.lists(st.tuples(st.sampled_from(actions), st.integers(0, 99)), max_size=60)
+
+
+@given(cases(), happening(*ACTIONS))
+def test_run_comes_to_what_is_written(case: Case, events: list[tuple[str, int]]) -> None:
+    """Whatever happens: the statuses of the interpreter, up to a failure that stops the run."""
+    world, plain = World(case), Interpreter(case)
+    for action, choice in events:
+        world.act(action, choice)
+    world.run_to_the_end()
+    plain.pipeline(case.pipelines[-1], {"n": True, "xs": True}, "", ())
+    found = {step: status for step, status in world.steps.items() if step != "h"}
+    assert found.keys() == plain.statuses.keys()
+    assert world.status == ("failed" if plain.fatal else "succeeded")
+    if plain.fatal:
+        assert any(found[step] == "failed" for step in plain.fatal)
+        assert all(found[step] in (plain.statuses[step], "skipped") for step in found)
+    else:
+        assert found == plain.statuses
+    if "h" in world.steps:
+        assert world.steps["h"] == ("succeeded" if plain.fatal else "skipped")
+
+
+@given(cases(), happening(*ACTIONS, "cancel"))
+def test_cancelled_run_begins_nothing_more(case: Case, events: list[tuple[str, int]]) -> None:
+    """Cancelled at any moment: it ends, and no element or iteration begins after that."""
+    world = World(case)
+    for action, choice in events:
+        world.act(action, choice)
+    world.act("cancel", 0)
+    world.act("settle", 1)
+    begun = len(world.claims)
+    assert not list(world.ready())
+    world.run_to_the_end()
+    assert len(world.claims) == begun
