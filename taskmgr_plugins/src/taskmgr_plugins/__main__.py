@@ -52,7 +52,12 @@ class RunnerProcess:
 
     def answer(self, frame: Frame) -> Frame:
         """Carry out one frame; a failure becomes an ``error`` frame."""
-        answers = {"describe": self._describe, "load": self._load, "call": self._call}
+        answers = {
+            "describe": self._describe,
+            "load": self._load,
+            "call": self._call,
+            "batch": self._batch,
+        }
         raised: BaseException | None = None
         try:
             answer = answers.get(frame["kind"], self._refuse)(frame)
@@ -87,6 +92,26 @@ class RunnerProcess:
         self._converter.paths = frame.get("artifacts", {})
         outputs, seconds = loaded.call(frame["inputs"])
         return {"kind": "result", "outputs": outputs, "seconds": {"load": load, **seconds}}
+
+    def _batch(self, frame: Frame) -> Frame:
+        loaded, items = self._task(frame), frame["items"]
+        self._go_home()
+
+        def turn(index: int | None) -> None:
+            _flush()
+            _mark(protocol.turn_mark(frame["mark"], index))
+            if index is not None:
+                self._converter.paths = items[index].get("artifacts", {})
+
+        results, seconds = loaded.call_batch([each["inputs"] for each in items], turn)
+        _flush()
+        told = [
+            {"error": _error_frame(each, self._folder)}
+            if isinstance(each, BaseException)
+            else {"outputs": each}
+            for each in results
+        ]
+        return {"kind": "results", "items": told, "seconds": seconds}
 
     def _go_home(self) -> None:
         """The call before may have gone elsewhere, or have removed the folder."""
@@ -139,7 +164,8 @@ def _utf8(text: str) -> str:
 def _own_traceback(error: BaseException) -> str:
     """The task's own part of the traceback; none for what the message alone explains."""
     sdk = Path(__file__).parent
-    callers = {str(Path(__file__)), str(sdk / "host.py"), importlib.__file__}
+    callers = {str(Path(__file__)), str(sdk / "host.py"), str(sdk / "batches.py")}
+    callers.add(importlib.__file__)
     told = traceback.TracebackException.from_exception(error)
     while told.stack and (
         told.stack[0].filename in callers or told.stack[0].filename.startswith(_IMPORTING)
@@ -205,6 +231,13 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):  # the task closed or replaced it
             continue
+
+
+def _mark(mark: bytes) -> None:
+    """Write into the output whose it is from here on."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # the task closed it
+            os.write(descriptor, mark)
 
 
 def _hello() -> Frame:

@@ -43,10 +43,11 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
+from taskmgr_core.worker.batching import Answer, Batches, Call
 from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
-from taskmgr_core.worker.pool import Lease, RunnerPool
+from taskmgr_core.worker.pool import NO_UNITS, Lease, RunnerPool
 from taskmgr_core.worker.versions import KnownVersions
 
 AWAY_SECONDS = 1.0
@@ -69,6 +70,7 @@ class Executor:
         retry_delay: seconds before the first retry, doubled each time.
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
         verifier: refuses versions that nobody vouches for; None where all are one's own.
+        slots: how many attempts are made at the same time.
     """
 
     metadata: MetadataStore
@@ -79,6 +81,14 @@ class Executor:
     retry_delay: float
     timeouts: Mapping[str, float] = attrs.field(factory=dict)
     verifier: Verifier | None = None
+    slots: int = 1
+    _batches: Batches = attrs.field(
+        default=attrs.Factory(
+            lambda self: Batches(self.slots, self.artifacts, self._lease), takes_self=True
+        ),
+        init=False,
+        repr=False,
+    )
     _versions: KnownVersions = attrs.field(
         default=attrs.Factory(
             lambda self: KnownVersions(self.metadata, verifier=self.verifier), takes_self=True
@@ -200,10 +210,28 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
-        with self._lease(version, cancelled, claim.units) as lease:
+        if self._batches.takes(version, claim.units):
+            answer = self._batches.call(version, Call(documents, paths, limits, on_lines))
+        else:
+            answer = self._answered(claim, version, documents, paths, limits, on_lines)
+        outputs = self._outputs(claim, version, answer.outputs, answer.aside)
+        return outputs, dict(answer.seconds)
+
+    def _answered(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        documents: Mapping[str, Any],
+        paths: Mapping[str, str],
+        limits: Limits,
+        on_lines: OnLines,
+    ) -> Answer:
+        """What a runner of its own gives."""
+        step = claim.graph_step
+        with self._lease(version, limits.cancelled, claim.units) as lease:
             output = lease.runner.output(on_lines)
             try:
-                lease.load(step.task, step.memory_mb, cancelled, output)
+                lease.load(step.task, step.memory_mb, limits.cancelled, output)
                 placed = lease.runner.placed(paths)
                 frame = call_frame(step.task, lease.models, documents, placed)
                 answer = lease.runner.request(frame, limits=limits, output=output)
@@ -212,17 +240,16 @@ class Executor:
             finally:
                 output.finish()
                 lease.runner.empty_folder()
-        aside = {name for name, document in found.items() if is_written_aside(document)}
-        outputs = self._outputs(claim, version, written, aside)
+        aside = frozenset(name for name, document in found.items() if is_written_aside(document))
         # In the order in which it happened; loading was measured with the lease.
-        return outputs, {**lease.seconds, **answer["seconds"]} | lease.seconds
+        return Answer(written, aside, {**lease.seconds, **answer["seconds"]} | lease.seconds)
 
     @contextlib.contextmanager
     def _lease(
         self,
         version: TaskVersion,
         cancelled: Callable[[], bool],
-        units: Mapping[str, tuple[int, ...]],
+        units: Mapping[str, tuple[int, ...]] = NO_UNITS,
     ) -> Iterator[Lease]:
         """A runner; where none is to be had, the version may be another since we looked."""
         with contextlib.ExitStack() as stack:
