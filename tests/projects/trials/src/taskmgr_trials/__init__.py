@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from taskmgr_plugins import File, InvalidInputError, Task, hookimpl, task
+import attrs
+
+from taskmgr_plugins import File, InvalidInputError, MLTask, Task, hookimpl, task
 
 
 @task
@@ -196,9 +198,66 @@ class Surroundings(Task):
         }
 
 
+@attrs.frozen
+class Seen:
+    """A word, with how many others it came, and in which process."""
+
+    word: str
+    together: int
+    process: int
+
+
+class Together(MLTask):
+    """Take words in batches; what a word does to its batch it says itself."""
+
+    timeout = 1.5
+    max_batch_size = 4
+    max_batch_wait_ms = 500
+
+    def preprocess_input(self, word: str) -> str:
+        """Refuse a word before it is in the batch."""
+        print(f"preparing {word}")
+        if word == "refuse":
+            raise InvalidInputError("refused")
+        return word
+
+    def predict_batch(self, words: list[str]) -> list[Seen | Exception]:
+        """Look at the words."""
+        print(f"looking at {len(words)}")
+        if "raise" in words:
+            raise RuntimeError("raised for all")
+        if "exit" in words:
+            os._exit(7)
+        if "hang" in words:
+            time.sleep(600)
+        for gate in (Path(word) for word in words if word.startswith("/")):
+            gate.with_suffix(".begun").touch()
+            while not gate.exists():
+                time.sleep(0.02)
+        seen = [Seen(word, len(words), os.getpid()) for word in words]
+        return [ValueError("spoilt") if each.word == "spoil" else each for each in seen]
+
+    def postprocess(self, seen: Seen) -> Seen:
+        """Say it."""
+        print(f"saw {seen.word}")
+        return seen
+
+
 @hookimpl
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
     flow = [report, open_gate, odd, count]
-    return [*functions, *flow, measure, save, fill, bulk, lie, refuse, spawn, Surroundings]
+    return [
+        *functions,
+        *flow,
+        measure,
+        save,
+        fill,
+        bulk,
+        lie,
+        refuse,
+        spawn,
+        Surroundings,
+        Together,
+    ]
