@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from taskmgr_plugins import protocol
+from taskmgr_plugins import protocol, streams
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.errors import (
     DiskFullError,
@@ -32,6 +32,7 @@ from taskmgr_plugins.protocol import Frame
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 _IMPORTING = "<frozen importlib."
+_CALLERS = ("batches.py", "host.py", "streams.py")
 
 
 class RunnerProcess:
@@ -40,9 +41,11 @@ class RunnerProcess:
     Arguments:
         distribution: the plugin's distribution.
         folder: the working folder of its calls.
+        frames: the descriptors from which frames come, and to which they go.
     """
 
-    def __init__(self, distribution: str, folder: Path) -> None:
+    def __init__(self, distribution: str, folder: Path, frames: tuple[int, int]) -> None:
+        self._frames = frames
         self._distribution = distribution
         self._folder = folder
         self._pid = os.getpid()
@@ -57,6 +60,7 @@ class RunnerProcess:
             "load": self._load,
             "call": self._call,
             "batch": self._batch,
+            "stream": self._stream,
         }
         raised: BaseException | None = None
         try:
@@ -113,6 +117,42 @@ class RunnerProcess:
         ]
         return {"kind": "results", "items": told, "seconds": seconds}
 
+    def _stream(self, frame: Frame) -> Frame:
+        """Yield while another thread answers, which alone uses the pipes until it has ended.
+
+        What it could not answer any more, that there are no more items or why, is the
+        answer here: the frame gets the id of that question.
+        """
+        loaded, compute = self._task(frame), 0.0
+        self._go_home()
+        self._converter.paths = frame.get("artifacts", {})
+        buffer = streams.Buffer()
+        server = threading.Thread(target=self._serve, args=(frame, buffer), daemon=True)
+        server.start()
+        started = time.perf_counter()
+        try:
+            for item in loaded.stream(frame["inputs"]):
+                if os.getpid() != self._pid:
+                    return {}  # a child of the task that came back
+                compute -= buffer.put(item)
+        finally:
+            if os.getpid() == self._pid:
+                buffer.end()
+                server.join()
+        compute += time.perf_counter() - started
+        return {"kind": "items", "items": [], "ended": True, "seconds": {"compute": compute}}
+
+    def _serve(self, frame: Frame, buffer: streams.Buffer) -> None:
+        """Answer each question with the items that are there, as soon as there are any."""
+        while items := buffer.take():
+            _flush()
+            answer = {"kind": "items", "items": items, "ended": False, "id": frame["id"]}
+            protocol.write_frame(self._frames[1], answer)
+            question = protocol.read_frame(self._frames[0])
+            if question is None:  # the worker is gone, and so are we soon
+                os._exit(0)
+            frame["id"] = question["id"]
+
     def _go_home(self) -> None:
         """The call before may have gone elsewhere, or have removed the folder."""
         try:
@@ -164,7 +204,7 @@ def _utf8(text: str) -> str:
 def _own_traceback(error: BaseException) -> str:
     """The task's own part of the traceback; none for what the message alone explains."""
     sdk = Path(__file__).parent
-    callers = {str(Path(__file__)), str(sdk / "host.py"), str(sdk / "batches.py")}
+    callers = {str(Path(__file__)), *(str(sdk / each) for each in _CALLERS)}
     callers.add(importlib.__file__)
     told = traceback.TracebackException.from_exception(error)
     while told.stack and (
@@ -271,7 +311,8 @@ def main(arguments: list[str] | None = None) -> None:
 
         sources.import_from(dict(map(sources.parsed, given.sources)))
     os.chdir(given.folder)
-    process = RunnerProcess(given.distribution, given.folder)
+    frames = (given.frames_in, given.frames_out)
+    process = RunnerProcess(given.distribution, given.folder, frames)
     protocol.write_frame(given.frames_out, _hello())
     while (frame := protocol.read_frame(given.frames_in)) is not None:
         answer = process.answer(frame)

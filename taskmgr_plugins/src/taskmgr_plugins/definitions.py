@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 import attrs
 
-from taskmgr_plugins import batches
+from taskmgr_plugins import batches, streams
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Box, Points
 from taskmgr_plugins.schemas import TYPE_KEY, Schema, class_fields, images_named, schema_of
@@ -56,6 +56,7 @@ class TaskDefinition:
         outputs: its outputs in order.
         output_class: the attrs class whose fields are the outputs; None when
             the task's value is itself the only output, ``result``.
+        yielded: the type of the items of a task that yields them; None for no such task.
     """
 
     announced: Any
@@ -64,6 +65,7 @@ class TaskDefinition:
     inputs: tuple[FieldDefinition, ...]
     outputs: tuple[FieldDefinition, ...]
     output_class: type | None
+    yielded: Any = None
 
     @property
     def name(self) -> str:
@@ -78,6 +80,7 @@ class TaskDefinition:
             "description": self.description,
             "inputs": [each.document() for each in self.inputs],
             "outputs": [each.document() for each in self.outputs],
+            **({} if self.yielded is None else {"streams": True}),
         }
 
 
@@ -91,7 +94,7 @@ def define(announced: Any) -> TaskDefinition:
     taking, giving = _methods(announced, options)
     inputs = _inputs(taking, str(options.name), bound=isinstance(announced, type))
     batched = isinstance(announced, type) and giving.__name__ == batches.METHOD
-    outputs, output_class = _outputs(giving, str(options.name), batched=batched)
+    outputs, output_class, yielded = _outputs(giving, str(options.name), batched=batched)
     if batched and not inputs:
         raise TaskDefinitionError(
             f"task {options.name}: {batches.METHOD} takes no list; write "
@@ -106,6 +109,7 @@ def define(announced: Any) -> TaskDefinition:
         inputs=inputs,
         outputs=outputs,
         output_class=output_class,
+        yielded=yielded,
     )
 
 
@@ -233,7 +237,8 @@ def _input(
 
 def _outputs(
     function: Callable[..., Any], name: str, *, batched: bool
-) -> tuple[tuple[FieldDefinition, ...], type | None]:
+) -> tuple[tuple[FieldDefinition, ...], type | None, Any]:
+    """The outputs, the class of which they are the attributes, and what is yielded."""
     annotation = _hints(function, name).get("return")
     if annotation is None or annotation is type(None):
         raise TaskDefinitionError(
@@ -242,13 +247,18 @@ def _outputs(
     place = f"task {name}, output"
     if batched:
         annotation = batches.item_of(annotation, place)
+    yielded = streams.item_yielded(annotation)
+    if yielded is not None:
+        if batched:
+            raise TaskDefinitionError(f"{place}: {batches.METHOD} gives one result for each item")
+        annotation = list[yielded]  # type: ignore[valid-type]
     if isinstance(annotation, type) and attrs.has(annotation) and not _is_value(annotation):
         fields = tuple(
             _field(each.name, each.type, attrs.NOTHING, f"{place} {each.name}")
             for each in class_fields(annotation)
         )
-        return fields, annotation
-    return (_field(SINGLE_OUTPUT, annotation, attrs.NOTHING, place),), None
+        return fields, annotation, None
+    return (_field(SINGLE_OUTPUT, annotation, attrs.NOTHING, place),), None, yielded
 
 
 def _is_value(annotation: type) -> bool:

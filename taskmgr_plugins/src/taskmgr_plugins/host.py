@@ -7,14 +7,14 @@ import importlib.metadata
 import inspect
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pluggy
 
-from taskmgr_plugins import batches, hookspecs
+from taskmgr_plugins import batches, hookspecs, streams
 from taskmgr_plugins.batches import Turn
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition, define
@@ -168,6 +168,25 @@ class LoadedTask:
         }
         return outputs, seconds
 
+    def stream(self, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        """The items of a task that yields, as JSON, each when it is asked for.
+
+        Arguments:
+            inputs: as for ``call``.
+
+        Raises:
+            InvalidValueError: an input or an item does not fit its annotation.
+            Exception: whatever the task raises.
+        """
+        value = self._compute(self._arguments(inputs))
+        for index, item in enumerate(streams.drawn(value, self._settled)):
+            place = f"{SINGLE_OUTPUT}[{index}]"
+            try:
+                document = self._converter.unstructure(item, self._definition.yielded, place)
+            except InvalidValueError as error:
+                raise InvalidOutputError(f"the task yielded a wrong value: {error}") from error
+            yield document
+
     def call_batch(
         self, calls: Sequence[Mapping[str, Any]], turn: Turn[int] = lambda _: None
     ) -> tuple[list[dict[str, Any] | BaseException], dict[str, float]]:
@@ -269,6 +288,8 @@ class LoadedTask:
 
     def _given(self, value: Any) -> dict[str, Any]:
         """The JSON of what a call came to."""
+        if self._definition.yielded is not None:
+            value = list(streams.drawn(value, self._settled))
         try:
             return self._outputs(value)
         except InvalidOutputError:

@@ -11,12 +11,16 @@ meant for somebody else: whoever reads one gives the runner up.
 A worker sends ``describe`` (list the tasks), ``load`` (get a task ready),
 ``call`` (one attempt) and ``batch`` (several at once, of a task that takes them
 so). The runner answers ``hello`` once, then one frame for each: ``described``,
-``loaded``, ``result``, ``results`` or ``error``. The end of the worker's pipe, or
-of the lifeline, ends the runner.
+``loaded``, ``result``, ``results``, ``items`` or ``error``. The end of the worker's
+pipe, or of the lifeline, ends the runner.
 
 Of a ``batch`` the ``items`` are what differs between its calls, and ``results``
 has an entry for each in their order: ``outputs``, or an ``error``. Which part of
 the output is whose is marked in it: see ``turn_mark``.
+
+A task that yields is asked with ``stream``, which is else a ``call``, and then with
+``more``, as often as its ``items`` do not say that it has ``ended``. It goes some
+items further than it was asked, and no more: who does not ask holds it up.
 
 A virtualenv keeps the SDK that its plugin was published with, and a worker may
 be of another taskmgr. ``hello`` tells the runner's ``VERSION``; a worker speaks
@@ -35,7 +39,7 @@ a major version only. Two things stay as they are for ever, because they tell th
 difference: the length before the JSON, and the ``kind`` and ``protocol`` of
 ``hello``.
 
-3: ``batch``.
+3: ``batch``; ``stream`` and ``more``.
 2: frames have ids. The first that was released, with taskmgr-plugins 0.1.0.
 1: never released.
 """

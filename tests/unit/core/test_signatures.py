@@ -65,6 +65,7 @@ WHOLE = TaskVersion(
         network=True,
         max_batch_size=8,
         max_batch_wait_ms=2.5,
+        streams=True,
     ),
     release=Release(
         distribution="taskmgr-echo",

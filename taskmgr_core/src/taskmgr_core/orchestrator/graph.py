@@ -13,6 +13,7 @@ from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, ne
 from taskmgr_core.orchestrator.branching import Condition, conditions_of
 from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
 from taskmgr_core.orchestrator.declared import problems_of_result
+from taskmgr_core.orchestrator.feeding import with_feeds
 from taskmgr_core.orchestrator.handling import (
     REPORT_SCHEMA,
     bears,
@@ -175,22 +176,27 @@ class _Compilation:
             raise InvalidPipelineError(spec.pipeline, self._problems)
         steps, sources = connected.steps, connected.sources
         placed = {step.id: step for step in steps}
+        result = dict(spec.result) or _untaken(connected.ports, steps, sources)
         return Graph(
             name=spec.pipeline,
             inputs={name: schema or {} for name, schema in connected.inputs.items()},
             optional=_optional(connected.inputs, steps, sources),
             schemas=connected.ports.schemas(),
-            steps=tuple(
-                _graph_step(
-                    placed[each],
-                    sources[each],
-                    connected.after[each],
-                    connected.conditions[each],
-                    connected.ports,
-                )
-                for each in connected.order
+            steps=with_feeds(
+                [
+                    _graph_step(
+                        placed[each],
+                        sources[each],
+                        connected.after[each],
+                        connected.conditions[each],
+                        connected.ports,
+                    )
+                    for each in connected.order
+                ],
+                {step.id for step in steps if step.task is not None and step.task.streams},
+                _ports_of(result),
             ),
-            result=dict(spec.result) or _untaken(connected.ports, steps, sources),
+            result=result,
             timeout=spec.timeout,
         )
 
@@ -412,6 +418,12 @@ def _optional(
         if field.required
     }
     return tuple(name for name in inputs if name not in needed)
+
+
+def _ports_of(result: Mapping[str, str | ResultSpec]) -> set[str]:
+    """Every port that a result shows."""
+    joined = [each.ports.values() for each in result.values() if isinstance(each, ResultSpec)]
+    return {each for each in result.values() if isinstance(each, str)}.union(*joined)
 
 
 def _handler_last(order: list[str], steps: Sequence[PlacedStep]) -> list[str]:

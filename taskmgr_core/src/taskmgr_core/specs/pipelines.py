@@ -147,6 +147,21 @@ class Source:
 
 
 @attrs.frozen
+class Feed:
+    """A step that is run for what another one yields, while that still does.
+
+    Attributes:
+        step: its id.
+        task: what it runs.
+        most: how many items may wait for it until the other one is held up.
+    """
+
+    step: str
+    task: str
+    most: int
+
+
+@attrs.frozen
 class GraphStep:
     """A step of a compiled pipeline.
 
@@ -165,6 +180,8 @@ class GraphStep:
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
+        feeds: the steps that are run for each entry of its only output as it comes.
+        whole: whether anybody but them takes that output.
     """
 
     id: str
@@ -188,6 +205,8 @@ class GraphStep:
     reads: Mapping[str, Source] = attrs.field(factory=dict)
     map: str = ""
     parallel: int = 100
+    feeds: tuple[Feed, ...] = ()
+    whole: bool = True
 
     @property
     def sources(self) -> frozenset[str]:

@@ -33,6 +33,7 @@ from taskmgr_core.runners import Limits, call_frame
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import (
     Claim,
+    Edge,
     Failure,
     FieldValue,
     Outcome,
@@ -48,6 +49,7 @@ from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
 from taskmgr_core.worker.pool import NO_UNITS, Lease, RunnerPool
+from taskmgr_core.worker.streaming import ALONE, Neighbours, Yielded, drawn, whole_list
 from taskmgr_core.worker.versions import KnownVersions
 
 AWAY_SECONDS = 1.0
@@ -97,25 +99,38 @@ class Executor:
         repr=False,
     )
 
-    def execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def execute(
+        self,
+        claim: Claim,
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+        neighbours: Neighbours = ALONE,
+    ) -> Outcome:
         """Run one attempt; whatever goes wrong becomes part of the outcome.
 
         Arguments:
             claim: the attempt.
             cancelled: asked a few times a second; true ends it.
             on_lines: gets what the task writes: the first of it as it comes, the last at the end.
+            neighbours: what the worker does for a task that yields.
         """
         pause = AWAY_SECONDS
         while True:
             try:
-                return of_element(claim, self._execute(claim, cancelled, on_lines))
+                return of_element(claim, self._execute(claim, cancelled, on_lines, neighbours))
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
                 _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
                 wait_unless(cancelled, pause)
                 pause = min(2 * pause, MAXIMUM_AWAY_SECONDS)
 
-    def _execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def _execute(
+        self,
+        claim: Claim,
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+        neighbours: Neighbours,
+    ) -> Outcome:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
@@ -131,7 +146,7 @@ class Executor:
             inputs = self._inputs(claim, version)
             if claim.graph_step.map:
                 return self._mapped(claim, version, inputs, decision or NO_DECISION, started)
-            outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+            made = self._attempt(claim, version, inputs, cancelled, on_lines, neighbours)
         except Exception as error:
             if is_away(error) and not cancelled():
                 # No fault of the step's, and nothing of it is recorded: it is no attempt.
@@ -146,9 +161,9 @@ class Executor:
         replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*given_report(claim), *also.values, *inputs, *outputs),
-            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
-            seconds={**seconds, "total": time.perf_counter() - started},
+            values=(*given_report(claim), *also.values, *inputs, *made.values),
+            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced), *made.edges),
+            seconds={**made.seconds, "total": time.perf_counter() - started},
         )
 
     def _mapped(
@@ -201,7 +216,8 @@ class Executor:
         inputs: tuple[FieldValue, ...],
         cancelled: Callable[[], bool],
         on_lines: OnLines,
-    ) -> tuple[tuple[FieldValue, ...], dict[str, float]]:
+        neighbours: Neighbours,
+    ) -> _Made:
         step = claim.graph_step
         prefix = len(input_port(step.id, ""))
         documents = {value.port[prefix:]: value.document for value in inputs}
@@ -210,12 +226,56 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
+        if version.task.streams:
+            (field,) = version.task.outputs
+            yielded = Yielded(
+                claim,
+                field,
+                self.artifacts,
+                self.metadata,
+                self.validator,
+                self.inline_bytes,
+                neighbours,
+                cancelled,
+            )
+            seconds = self._drawn(claim, version, documents, paths, limits, on_lines, yielded)
+            return _Made((whole_list(yielded, self.inline_bytes),), seconds, yielded.edges)
         if self._batches.takes(version, claim.units):
             answer = self._batches.call(version, Call(documents, paths, limits, on_lines))
         else:
             answer = self._answered(claim, version, documents, paths, limits, on_lines)
         outputs = self._outputs(claim, version, answer.outputs, answer.aside)
-        return outputs, dict(answer.seconds)
+        return _Made(outputs, answer.seconds)
+
+    def _drawn(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        documents: Mapping[str, Any],
+        paths: Mapping[str, str],
+        limits: Limits,
+        on_lines: OnLines,
+        yielded: Yielded,
+    ) -> dict[str, float]:
+        """Have a runner of its own yield all; the seconds that it took."""
+        step = claim.graph_step
+        with self._lease(version, limits.cancelled, claim.units) as lease:
+            runner, output = lease.runner, lease.runner.output(on_lines)
+            try:
+                lease.load(step.task, step.memory_mb, limits.cancelled, output)
+                placed = runner.placed(paths)
+                frame = call_frame(step.task, lease.models, documents, placed)
+                seconds = drawn(
+                    runner,
+                    frame,
+                    limits,
+                    output,
+                    lambda items: yielded.take(items, runner.folder, paths),
+                )
+            finally:
+                output.finish()
+                runner.empty_folder()
+        return {**lease.seconds, **seconds}
 
     def _answered(
         self,
@@ -312,6 +372,15 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+@attrs.frozen
+class _Made:
+    """What an attempt gave: the values of its outputs, and edges beside those of every step."""
+
+    values: tuple[FieldValue, ...]
+    seconds: Mapping[str, float]
+    edges: tuple[Edge, ...] = ()
 
 
 class _AwayError(Exception):

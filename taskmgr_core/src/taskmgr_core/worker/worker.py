@@ -20,12 +20,13 @@ from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError,
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Feed, Queue
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
-from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
+from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress, every
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 from taskmgr_core.worker.reporting import Reporter
+from taskmgr_core.worker.streaming import Neighbours
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ class WorkerProcess:
         self._answered = ""
         self._prepare = prepare
         self._tidy = tidy
+        self._neighbours = Neighbours(queue.announce, self._help)
         self._leaving = threading.Event()
         self._starting = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -243,6 +245,7 @@ class WorkerProcess:
                     claim,
                     lambda: running.stopped.is_set() or self._giving_back.is_set(),
                     log.write,
+                    self._neighbours,
                 )
                 if self._giving_back.is_set() and outcome.status == "cancelled":
                     outcome = self._given_back(claim, outcome)
@@ -259,6 +262,19 @@ class WorkerProcess:
         if progress.ready or progress.run_status != "running" or outcome.status == "ready":
             self._queue.announce(step.run, progress.ready)
         self._teller.step_ended(claim, outcome, progress)
+
+    def _help(self, run_id: str, tasks: Collection[str]) -> bool:
+        """Run a step of a run in a slot that waits for it; whether there was one."""
+        served = [each for each in tasks if not self._tasks or each in self._tasks]
+        if self._leaving.is_set() or not served:
+            return False
+        covers = every if self._coverage is None else self._coverage.covers
+        claim = self._metadata.claim(
+            self.id, self._queues, time.time(), [run_id], served, covers=covers
+        )
+        if claim is not None:
+            self._run(claim)
+        return claim is not None
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
         """A step stopped with its worker is tried again, unless its run is to be cancelled."""

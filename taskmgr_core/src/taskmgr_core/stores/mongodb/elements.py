@@ -16,11 +16,11 @@ attempt was an earlier one, changes nothing of a later generation::
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import attrs
-from pymongo import ASCENDING, ReplaceOne, ReturnDocument
+from pymongo import ASCENDING, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from taskmgr_core import documents
@@ -46,6 +46,8 @@ from taskmgr_core.stores.mongodb.database import Database, Document
 
 BATCH = 1000
 OPEN = ("ready", "running")
+# The generation of elements that come while a step has not been claimed.
+GROWING = 1
 _DUPLICATE = 11000
 
 
@@ -63,7 +65,8 @@ class Elements:
         """Record the elements that a step is to be run for; none of them is ready yet."""
         for first in range(0, len(outcome.elements), BATCH):
             page = outcome.elements[first : first + BATCH]
-            new = [_new(claim, first + index, each) for index, each in enumerate(page)]
+            step = claim.step
+            new = [_new(step, step.attempt, first + index, each) for index, each in enumerate(page)]
             earlier = {"$lte": claim.step.attempt}
             writes = [
                 ReplaceOne({"_id": each["_id"], "generation": earlier}, each, upsert=True)
@@ -75,6 +78,37 @@ class Elements:
                 # Of a later generation than ours: the outcome will not be recorded either.
                 if any(each.get("code") != _DUPLICATE for each in error.details["writeErrors"]):
                     raise
+
+    def extend(
+        self, document: Document, steps: Collection[str], first: int, items: Sequence[FieldValue]
+    ) -> int | None:
+        """Add elements to steps that grow, those that are there left as they are.
+
+        Returns:
+            The index of an element that is there with another value; None for none.
+        """
+        new = {
+            made["_id"]: made
+            for step in steps
+            for index, item in enumerate(items, first)
+            for made in [_new(records.step_from(document, step), GROWING, index, item)]
+        }
+        known = self.database.elements.find({"_id": {"$in": list(new)}}, {"element": 1, "index": 1})
+        for each in known:
+            if each["element"]["digest"] != new.pop(each["_id"])["element"]["digest"]:
+                return int(each["index"])
+        if new:
+            writes = [
+                UpdateOne({"_id": key}, {"$setOnInsert": made}, upsert=True)
+                for key, made in new.items()
+            ]
+            self.database.durable.elements.bulk_write(writes, ordered=False)
+        return None
+
+    def waiting(self, document: Document, step: str, most: int) -> int:
+        """How many elements of a step have not been let in, counted up to the most."""
+        wanted = {**_key(document, step), "status": "pending"}
+        return self.database.elements.count_documents(wanted, limit=most)
 
     def states(self, document: Document) -> dict[str, MapState]:
         """How far each step of a run is that is ``mapping``."""
@@ -320,15 +354,14 @@ def _mapping(document: Document) -> list[str]:
     return [step for step, state in document["state"].items() if state["status"] == "mapping"]
 
 
-def _new(claim: Claim, index: int, element: FieldValue) -> Document:
-    step = claim.step
+def _new(step: Step, generation: int, index: int, element: FieldValue) -> Document:
     name = element_port(step.id, index)
     return {
         "_id": f"{step.run}/{name}",
-        "of": _of(step.run, step.id, step.attempt),
+        "of": _of(step.run, step.id, generation),
         "run": step.run,
         "step": step.id,
-        "generation": step.attempt,
+        "generation": generation,
         "index": index,
         "name": name,
         "task": step.task,

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,43 @@ class Surroundings(Task):
         }
 
 
+@task(retries=1, timeout=20)
+def frames(count: int, fate: str = "", folder: str = "") -> Iterator[File]:
+    """Yield files, as far as the fate lets it; with a folder each waits for leave to come.
+
+    Leave is a file of the item's number; how far it has come stands in ``reached``.
+    """
+    attempts = Path(folder, "attempts")
+    if folder:
+        with attempts.open("a") as opened:
+            opened.write(f"{os.getpid()}\n")
+    for number in range(count):
+        if fate == f"fail {number}":
+            raise ValueError("the film tore")
+        if fate == f"leave {number}" and len(attempts.read_text().split()) == 1:
+            os._exit(3)
+        if folder:
+            Path(folder, "reached").write_text(str(number))
+        if fate == "wait":
+            while not Path(folder, str(number)).exists():
+                time.sleep(0.01)
+        marked = fate == "change" and len(attempts.read_text().split()) > 1
+        yield File(f"frame {number}{'!' if marked else ''}".encode(), name=f"{number}.txt")
+        if fate == "change" and number == 1 and not marked:
+            os._exit(3)
+
+
+@task
+def develop(frame: File, folder: str = "") -> str:
+    """Read a frame; with a folder it is noted that it has been taken, and waited for ``go``."""
+    text = frame.read_bytes().decode()
+    if folder:
+        Path(folder, f"taken {text}").touch()
+        while not Path(folder, "go").exists():
+            time.sleep(0.01)
+    return text.upper()
+
+
 @attrs.frozen
 class Seen:
     """A word, with how many others it came, and in which process."""
@@ -247,7 +285,7 @@ class Together(MLTask):
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
-    flow = [report, open_gate, odd, count]
+    flow = [report, open_gate, odd, count, frames, develop]
     return [
         *functions,
         *flow,
