@@ -58,6 +58,7 @@ class Streams:
                 document = self._grown(fence, document, each.step, first + len(items), now)
                 if document is None:
                     return Fed(recorded=False)
+        ready = tuple(self.elements.fill(document, now)) if items else ()
         growing = [each for each in feeds if document["state"][each.step]["status"] == "mapping"]
         return Fed(
             recorded=True,
@@ -66,7 +67,7 @@ class Streams:
                 self.elements.waiting(document, each.step, each.most) >= each.most
                 for each in growing
             ),
-            ready=tuple(self.elements.fill(document, now)) if items else (),
+            ready=ready,
         )
 
     def _grown(
