@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +89,10 @@ def test_one_slot_is_enough(platform: Platform, client: Client) -> None:
     """The slot of a producer that is held up runs what it has made."""
     worker = platform.worker(1, ())
     worker.start()
-    detail = client.run(film(developed={"parallel": 2}), {"count": 200, "fate": ""}, timeout=60)
+    detail = client.run(film(developed={"parallel": 2}), {"count": 60, "fate": ""}, timeout=60)
     worker.stop()
     assert detail.result is not None, [each.failure for each in detail.steps]
-    assert detail.result["output_002_result"] == [f"FRAME {number}" for number in range(200)]
+    assert detail.result["output_002_result"] == [f"FRAME {number}" for number in range(60)]
 
 
 def test_producer_that_dies_yields_again_and_nothing_is_taken_twice(
@@ -102,6 +104,34 @@ def test_producer_that_dies_yields_again_and_nothing_is_taken_twice(
     assert detail.result is not None, [each.failure for each in detail.steps]
     assert detail.result["output_002_result"] == [f"FRAME {number}" for number in range(40)]
     assert [each.attempt for each in detail.steps] == [2, 1]
+    takes = (tmp_path / "takes").read_text().splitlines()
+    assert sorted(takes) == sorted(f"frame {number}" for number in range(40))
+
+
+def test_killed_worker_loses_no_item(
+    client: Client, start_worker: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """Another worker yields anew and goes on; what was recorded is not taken twice."""
+    for name in ("go", "0", "1", "2"):
+        (tmp_path / name).touch()
+    first = start_worker(slots=2)
+    run_id = client.submit(film(tmp_path), {"count": 6, "fate": "wait"})
+
+    def done() -> int:
+        found = client.metadata.elements(run_id, "002", 0, 6)
+        return sum(each.status == "succeeded" for each in found)
+
+    wait_until(lambda: done() == 3, "three are recorded")
+    first.kill()
+    start_worker(slots=2)
+    for name in ("3", "4", "5"):
+        (tmp_path / name).touch()
+    client.wait(run_id, timeout=30)
+    result = client.detail(run_id).result
+    assert result is not None
+    assert result["output_002_result"] == [f"FRAME {number}" for number in range(6)]
+    takes = (tmp_path / "takes").read_text().splitlines()
+    assert sorted(takes) == sorted(f"frame {number}" for number in range(6))
 
 
 def test_another_item_in_another_attempt_is_an_error(client: Client, tmp_path: Path) -> None:

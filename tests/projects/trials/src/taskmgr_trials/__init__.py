@@ -231,6 +231,8 @@ def develop(frame: File, folder: str = "") -> str:
     text = frame.read_bytes().decode()
     if folder:
         Path(folder, f"taken {text}").touch()
+        with Path(folder, "takes").open("a") as opened:
+            opened.write(f"{text}\n")
         while not Path(folder, "go").exists():
             time.sleep(0.01)
     return text.upper()
