@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import author, flows, overhead, pictures, publishing, rest, startup, team
+from benchmarks import author, flows, overhead, pictures, publishing, rest, startup, team, together
 from benchmarks.figures import table, write
 
 RESULTS = Path("build") / "bench.json"
@@ -26,6 +26,7 @@ def main() -> int:
         "team": team.measure,
         "pictures": pictures.measure,
         "rest": rest.measure,
+        "together": together.measure,
     }
     names = sys.argv[1:] or list(known)
     if unknown := [name for name in names if name not in known]:

@@ -110,7 +110,8 @@ def test_worker_refuses_an_older_runner_until_the_plugin_is_published_again(
     assert refused is not None
     assert refused.code == "environment"
     assert "of tiny-plugin has taskmgr-plugins" in refused.message
-    assert f"speaks runner protocol 1, and this worker speaks {protocol.VERSION}" in refused.message
+    spoken = f"{protocol.OLDEST} to {protocol.VERSION}"
+    assert f"speaks runner protocol 1, and this worker speaks {spoken}" in refused.message
     assert "publish the plugin again with this taskmgr" in refused.message
     client.publish(folder)
     assert shouted(client).result == {"result": "QUIET"}

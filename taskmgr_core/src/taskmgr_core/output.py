@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 LIMIT_BYTES = 1_000_000
 LINE_BYTES = 8_192
@@ -12,6 +13,22 @@ LINE_COST_BYTES = 100
 
 # Lines in the order in which they came: the stream of each, and its text.
 OnLines = Callable[[Sequence[tuple[str, str]]], None]
+
+
+class Output(Protocol):
+    """Takes what a runner writes while it carries out a request; see ``OutputLines``."""
+
+    def feed(self, stream: str, received: bytes) -> None:
+        """Take in bytes of a stream."""
+
+    def pass_on(self) -> None:
+        """Hand over the lines that are complete."""
+
+    def end_lines(self) -> None:
+        """Hand over the lines that are complete, and take for complete what has no end yet."""
+
+    def tail(self, stream: str) -> str:
+        """The last lines of a stream."""
 
 
 class OutputLines:

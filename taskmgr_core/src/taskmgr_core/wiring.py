@@ -346,6 +346,7 @@ class Platform:
             retry_delay=self.settings.retry_delay,
             timeouts=said.timeouts,
             verifier=self.verifier,
+            slots=slots,
         )
 
     def _timing(self) -> Timing:

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from taskmgr_plugins import protocol
+from taskmgr_plugins import protocol, streams
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.errors import (
     DiskFullError,
@@ -32,6 +32,7 @@ from taskmgr_plugins.protocol import Frame
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS, bounded
 
 _IMPORTING = "<frozen importlib."
+_CALLERS = ("batches.py", "host.py", "streams.py")
 
 
 class RunnerProcess:
@@ -40,9 +41,11 @@ class RunnerProcess:
     Arguments:
         distribution: the plugin's distribution.
         folder: the working folder of its calls.
+        frames: the descriptors from which frames come, and to which they go.
     """
 
-    def __init__(self, distribution: str, folder: Path) -> None:
+    def __init__(self, distribution: str, folder: Path, frames: tuple[int, int]) -> None:
+        self._frames = frames
         self._distribution = distribution
         self._folder = folder
         self._pid = os.getpid()
@@ -52,7 +55,13 @@ class RunnerProcess:
 
     def answer(self, frame: Frame) -> Frame:
         """Carry out one frame; a failure becomes an ``error`` frame."""
-        answers = {"describe": self._describe, "load": self._load, "call": self._call}
+        answers = {
+            "describe": self._describe,
+            "load": self._load,
+            "call": self._call,
+            "batch": self._batch,
+            "stream": self._stream,
+        }
         raised: BaseException | None = None
         try:
             answer = answers.get(frame["kind"], self._refuse)(frame)
@@ -88,6 +97,62 @@ class RunnerProcess:
         with _traced(frame):
             outputs, seconds = loaded.call(frame["inputs"])
         return {"kind": "result", "outputs": outputs, "seconds": {"load": load, **seconds}}
+
+    def _batch(self, frame: Frame) -> Frame:
+        loaded, items = self._task(frame), frame["items"]
+        self._go_home()
+
+        def turn(index: int | None) -> None:
+            _flush()
+            _mark(protocol.turn_mark(frame["mark"], index))
+            if index is not None:
+                self._converter.paths = items[index].get("artifacts", {})
+
+        results, seconds = loaded.call_batch([each["inputs"] for each in items], turn)
+        _flush()
+        told = [
+            {"error": _error_frame(each, self._folder)}
+            if isinstance(each, BaseException)
+            else {"outputs": each}
+            for each in results
+        ]
+        return {"kind": "results", "items": told, "seconds": seconds}
+
+    def _stream(self, frame: Frame) -> Frame:
+        """Yield while another thread answers, which alone uses the pipes until it has ended.
+
+        What it could not answer any more, that there are no more items or why, is the
+        answer here: the frame gets the id of that question.
+        """
+        loaded, compute = self._task(frame), 0.0
+        self._go_home()
+        self._converter.paths = frame.get("artifacts", {})
+        buffer = streams.Buffer()
+        server = threading.Thread(target=self._serve, args=(frame, buffer), daemon=True)
+        server.start()
+        started = time.perf_counter()
+        try:
+            for item in loaded.stream(frame["inputs"]):
+                if os.getpid() != self._pid:
+                    return {}  # a child of the task that came back
+                compute -= buffer.put(item)
+        finally:
+            if os.getpid() == self._pid:
+                buffer.end()
+                server.join()
+        compute += time.perf_counter() - started
+        return {"kind": "items", "items": [], "ended": True, "seconds": {"compute": compute}}
+
+    def _serve(self, frame: Frame, buffer: streams.Buffer) -> None:
+        """Answer each question with the items that are there, as soon as there are any."""
+        while items := buffer.take():
+            _flush()
+            answer = {"kind": "items", "items": items, "ended": False, "id": frame["id"]}
+            protocol.write_frame(self._frames[1], answer)
+            question = protocol.read_frame(self._frames[0])
+            if question is None:  # the worker is gone, and so are we soon
+                os._exit(0)
+            frame["id"] = question["id"]
 
     def _go_home(self) -> None:
         """The call before may have gone elsewhere, or have removed the folder."""
@@ -149,7 +214,8 @@ def _utf8(text: str) -> str:
 def _own_traceback(error: BaseException) -> str:
     """The task's own part of the traceback; none for what the message alone explains."""
     sdk = Path(__file__).parent
-    callers = {str(Path(__file__)), str(sdk / "host.py"), importlib.__file__}
+    callers = {str(Path(__file__)), *(str(sdk / each) for each in _CALLERS)}
+    callers.add(importlib.__file__)
     told = traceback.TracebackException.from_exception(error)
     while told.stack and (
         told.stack[0].filename in callers or told.stack[0].filename.startswith(_IMPORTING)
@@ -217,6 +283,13 @@ def _flush() -> None:
             continue
 
 
+def _mark(mark: bytes) -> None:
+    """Write into the output whose it is from here on."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # the task closed it
+            os.write(descriptor, mark)
+
+
 def _hello() -> Frame:
     return {
         "kind": "hello",
@@ -248,7 +321,8 @@ def main(arguments: list[str] | None = None) -> None:
 
         sources.import_from(dict(map(sources.parsed, given.sources)))
     os.chdir(given.folder)
-    process = RunnerProcess(given.distribution, given.folder)
+    frames = (given.frames_in, given.frames_out)
+    process = RunnerProcess(given.distribution, given.folder, frames)
     protocol.write_frame(given.frames_out, _hello())
     while (frame := protocol.read_frame(given.frames_in)) is not None:
         answer = process.answer(frame)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import inspect
+import os
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pluggy
 
-from taskmgr_plugins import hookspecs
+from taskmgr_plugins import batches, hookspecs, streams
+from taskmgr_plugins.batches import Turn
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition, define
 from taskmgr_plugins.errors import (
@@ -23,6 +25,8 @@ from taskmgr_plugins.errors import (
     nearest,
 )
 from taskmgr_plugins.tasks import MLTask
+
+_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @attrs.frozen
@@ -156,18 +160,78 @@ class LoadedTask:
         converted = time.perf_counter()
         value = self._compute(arguments)
         computed = time.perf_counter()
-        try:
-            outputs = self._outputs(value)
-        except InvalidOutputError:
-            raise
-        except InvalidValueError as error:
-            raise InvalidOutputError(f"the task returned a wrong value: {error}") from error
+        outputs = self._given(value)
         seconds = {
             "inputs": converted - started,
             "compute": computed - converted,
             "outputs": time.perf_counter() - computed,
         }
         return outputs, seconds
+
+    def stream(self, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        """The items of a task that yields, as JSON, each when it is asked for.
+
+        Arguments:
+            inputs: as for ``call``.
+
+        Raises:
+            InvalidValueError: an input or an item does not fit its annotation.
+            Exception: whatever the task raises.
+        """
+        value = self._compute(self._arguments(inputs))
+        for index, item in enumerate(streams.drawn(value, self._settled)):
+            place = f"{SINGLE_OUTPUT}[{index}]"
+            try:
+                document = self._converter.unstructure(item, self._definition.yielded, place)
+            except InvalidValueError as error:
+                raise InvalidOutputError(f"the task yielded a wrong value: {error}") from error
+            yield document
+
+    def call_batch(
+        self, calls: Sequence[Mapping[str, Any]], turn: Turn[int] = lambda _: None
+    ) -> tuple[list[dict[str, Any] | BaseException], dict[str, float]]:
+        """Several calls at once of a task that has ``predict_batch``.
+
+        Arguments:
+            calls: the JSON of each input, for each call.
+            turn: told before something is done for one call, by its index; None before
+                what is done for all.
+
+        Returns:
+            The JSON of each output, or the error of that call; and the seconds that each
+            stage took for all of them.
+        """
+        process = os.getpid()
+        failed: dict[int, BaseException] = {}
+
+        def each(work: Callable[[int], Any], indexes: Iterable[int]) -> dict[int, Any]:
+            done = {}
+            for index in indexes:
+                turn(index)
+                try:
+                    done[index] = work(index)
+                except BaseException as error:
+                    if os.getpid() != process:
+                        raise  # a child of the task that came back
+                    failed[index] = error
+            return done
+
+        started = time.perf_counter()
+        prepared = each(lambda index: self._prepared(calls[index]), range(len(calls)))
+        converted = time.perf_counter()
+        predicted = batches.predicted(self._predicted_together, prepared, turn)
+        failed |= {at: value for at, value in predicted.items() if isinstance(value, BaseException)}
+        computed = time.perf_counter()
+        outputs = each(
+            lambda index: self._given(self._finished(predicted[index])),
+            [index for index in predicted if index not in failed],
+        )
+        seconds = {
+            "inputs": converted - started,
+            "compute": computed - converted,
+            "outputs": time.perf_counter() - computed,
+        }
+        return [(outputs | failed)[index] for index in range(len(calls))], seconds
 
     def close(self) -> None:
         """End the event loop of an async task, and what still runs in it."""
@@ -193,14 +257,45 @@ class LoadedTask:
             return self._settled(self._definition.announced(**arguments))
         if not isinstance(instance, MLTask):
             return self._settled(instance.run(**arguments))
-        if hasattr(instance, "preprocess_input"):
-            prepared = self._settled(instance.preprocess_input(**arguments))
-            predicted = self._settled(instance.predict(prepared))
-        else:
-            predicted = self._settled(instance.predict(**arguments))
-        if hasattr(instance, "postprocess"):
-            return self._settled(instance.postprocess(predicted))
-        return predicted
+        prepared = self._preprocessed(arguments)
+        if self._definition.options.max_batch_size == 1:
+            return self._finished(self._settled(instance.predict(*prepared[0], **prepared[1])))
+        one = batches.predicted(self._predicted_together, {0: prepared}, lambda _: None)[0]
+        if isinstance(one, BaseException):
+            raise one
+        return self._finished(one)
+
+    def _prepared(self, inputs: Mapping[str, Any]) -> _Arguments:
+        return self._preprocessed(self._arguments(inputs))
+
+    def _preprocessed(self, arguments: dict[str, Any]) -> _Arguments:
+        """What ``predict`` gets: one value by its place, or what there is by name."""
+        if not hasattr(self._instance, "preprocess_input"):
+            return (), arguments
+        return (self._settled(self._instance.preprocess_input(**arguments)),), {}
+
+    def _predicted_together(self, items: list[_Arguments]) -> Any:
+        """What ``predict_batch`` gives for what ``predict`` would get of each item."""
+        placed, named = items[0]
+        columns = [[item[0][at] for item in items] for at in range(len(placed))]
+        by_name = {name: [item[1][name] for item in items] for name in named}
+        return self._settled(self._instance.predict_batch(*columns, **by_name))
+
+    def _finished(self, predicted: Any) -> Any:
+        if not hasattr(self._instance, "postprocess"):
+            return predicted
+        return self._settled(self._instance.postprocess(predicted))
+
+    def _given(self, value: Any) -> dict[str, Any]:
+        """The JSON of what a call came to."""
+        if self._definition.yielded is not None:
+            value = list(streams.drawn(value, self._settled))
+        try:
+            return self._outputs(value)
+        except InvalidOutputError:
+            raise
+        except InvalidValueError as error:
+            raise InvalidOutputError(f"the task returned a wrong value: {error}") from error
 
     def _outputs(self, value: Any) -> dict[str, Any]:
         wanted = self._definition.output_class

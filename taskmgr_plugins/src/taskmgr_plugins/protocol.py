@@ -8,10 +8,19 @@ The worker numbers what it asks, and each answer has the ``id`` of its question
 (``hello``, which nobody asked for, has 0). An answer with another ``id`` was
 meant for somebody else: whoever reads one gives the runner up.
 
-A worker sends ``describe`` (list the tasks), ``load`` (get a task ready) and
-``call`` (one attempt). The runner answers ``hello`` once, then one frame for
-each: ``described``, ``loaded``, ``result`` or ``error``. The end of the
-worker's pipe, or of the lifeline, ends the runner.
+A worker sends ``describe`` (list the tasks), ``load`` (get a task ready),
+``call`` (one attempt) and ``batch`` (several at once, of a task that takes them
+so). The runner answers ``hello`` once, then one frame for each: ``described``,
+``loaded``, ``result``, ``results``, ``items`` or ``error``. The end of the worker's
+pipe, or of the lifeline, ends the runner.
+
+Of a ``batch`` the ``items`` are what differs between its calls, and ``results``
+has an entry for each in their order: ``outputs``, or an ``error``. Which part of
+the output is whose is marked in it: see ``turn_mark``.
+
+A task that yields is asked with ``stream``, which is else a ``call``, and then with
+``more``, as often as its ``items`` do not say that it has ``ended``. It goes some
+items further than it was asked, and no more: who does not ask holds it up.
 
 A virtualenv keeps the SDK that its plugin was published with, and a worker may
 be of another taskmgr. ``hello`` tells the runner's ``VERSION``; a worker speaks
@@ -30,6 +39,7 @@ a major version only. Two things stay as they are for ever, because they tell th
 difference: the length before the JSON, and the ``kind`` and ``protocol`` of
 ``hello``.
 
+3: ``batch``; ``stream`` and ``more``.
 2: frames have ids. The first that was released, with taskmgr-plugins 0.1.0.
 1: never released.
 """
@@ -41,8 +51,9 @@ from typing import Any
 
 from taskmgr_plugins.errors import ProtocolError
 
-VERSION = 2
+VERSION = 3
 OLDEST = 2
+BATCHES_SINCE = 3
 # Reading a frame holds the interpreter: one of this size for some tenths of a second.
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024
 
@@ -53,6 +64,16 @@ Frame = dict[str, Any]
 def is_spoken(version: object) -> bool:
     """Whether a worker of this SDK speaks the protocol that a runner's ``hello`` tells."""
     return isinstance(version, int) and OLDEST <= version <= VERSION
+
+
+def turn_mark(mark: str, index: int | None) -> bytes:
+    """What a runner writes to its stdout and stderr before another item's turn.
+
+    Arguments:
+        mark: what the frame of the batch calls for; nobody else can know it.
+        index: of the item; None for what is done for all of them.
+    """
+    return f"\0{mark} {'all' if index is None else index}\0".encode()
 
 
 def encode(frame: Frame) -> bytes:

@@ -60,6 +60,8 @@ class Options:
         resources: units of what a worker has to offer and have free, as ``{"gpu": 1}``;
             while a step runs they are its own.
         network: whether it may use the network, where workers keep tasks from it.
+        max_batch_size: how many calls ``predict_batch`` gets at once, at most.
+        max_batch_wait_ms: milliseconds for which a call waits for others to join it.
     """
 
     name: str | None = None
@@ -71,6 +73,8 @@ class Options:
     models: tuple[Model, ...] = ()
     resources: Mapping[str, int] = _NO_RESOURCES
     network: bool = False
+    max_batch_size: int = 1
+    max_batch_wait_ms: float = 5
 
 
 class Task:
@@ -118,10 +122,20 @@ class MLTask(Task):
     of ``preprocess_input`` where it is written (its result is ``predict``'s only
     argument), else those of ``predict``. The outputs are ``postprocess``'s where
     it is written, else ``predict``'s.
+
+    With a ``max_batch_size`` above 1 a task has ``predict_batch`` in the place of
+    ``predict``. It gets lists of what ``predict`` would get, one entry for each call that
+    is made at the same time, and returns a list of their results in the same order; an
+    exception in the list is the error of its call alone. ``preprocess_input`` and
+    ``postprocess`` are as before, for one call.
     """
+
+    max_batch_size: ClassVar[int] = 1
+    max_batch_wait_ms: ClassVar[float] = 5
 
     preprocess_input: Callable[..., Any]
     predict: Callable[..., Any]
+    predict_batch: Callable[..., Any]
     postprocess: Callable[..., Any]
 
     def load_model(self) -> Any:
@@ -214,6 +228,8 @@ def options_of(announced: Any) -> Options:
             models=tuple(announced.models),
             resources=announced.resources,
             network=announced.network,
+            max_batch_size=getattr(announced, "max_batch_size", 1),
+            max_batch_wait_ms=getattr(announced, "max_batch_wait_ms", 5),
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):

@@ -63,6 +63,9 @@ WHOLE = TaskVersion(
         models=(ModelSpec("weights.bin", "ab" * 32, "MIT", "made up", "2026.1"),),
         resources={"gpu": 1, "licence": 2},
         network=True,
+        max_batch_size=8,
+        max_batch_wait_ms=2.5,
+        streams=True,
     ),
     release=Release(
         distribution="taskmgr-echo",

@@ -58,6 +58,8 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "retries": task.retries,
         "resources": dict(task.resources),
         "network": task.network,
+        "max_batch_size": task.max_batch_size,
+        "max_batch_wait_ms": task.max_batch_wait_ms,
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }

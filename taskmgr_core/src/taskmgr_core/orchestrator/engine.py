@@ -202,9 +202,13 @@ def _mapped(state: RunState, stopped: StepStatus | None) -> Iterator[MoveStep | 
         if status not in SPLIT_STATUSES:
             continue
         ends = stopped is not None or (found.failed and state.rule(step).on_error == "fail")
+        # One that is run for what an earlier step yields has more to come until that has ended.
+        grows = any(
+            state.steps[earlier] not in FINAL_STEP_STATUSES for earlier in state.after.get(step, ())
+        )
         if found.waiting and ends:
             yield DropElements(step)
-        if not found.running and (ends or not found.waiting):
+        if not found.running and (ends or not (found.waiting or grows)):
             yield MoveStep(step, status, stopped or "ready")
 
 

@@ -24,6 +24,7 @@ from taskmgr_core.orchestrator.assembling import (
 )
 from taskmgr_core.orchestrator.branching import Condition, conditions_of
 from taskmgr_core.orchestrator.declared import problems_of_result
+from taskmgr_core.orchestrator.feeding import with_feeds
 from taskmgr_core.orchestrator.handling import (
     REPORT_SCHEMA,
     problems_of_handler,
@@ -261,7 +262,9 @@ class _Compilation:
             result=self._result(steps) or untaken(connected.ports, steps, sources),
             timeout=spec.timeout,
         )
-        return inlined(graph, {step.id: step.inner for step in steps if step.inner is not None})
+        inner = {step.id: step.inner for step in steps if step.inner is not None}
+        yielding = {step.id for step in steps if step.task is not None and step.task.streams}
+        return _with_feeds(inlined(graph, inner), yielding)
 
     def _connected(self) -> _Connected:
         """Look everything up and connect it; what is wrong is reported."""
@@ -479,3 +482,17 @@ class _Compilation:
             elif producer is not None and ports.has_step(producer):
                 found[producer] = None
         return tuple(found)
+
+
+def _ports_of(result: Mapping[str, str | ResultSpec]) -> set[str]:
+    """Every port that a result shows."""
+    joined = [each.ports.values() for each in result.values() if isinstance(each, ResultSpec)]
+    return {each for each in result.values() if isinstance(each, str)}.union(*joined)
+
+
+def _with_feeds(graph: Graph, yielding: set[str]) -> Graph:
+    """The graph with what is run for what is yielded; of pipelines in it their steps say so."""
+    inner = {step.id for step in graph.steps if step.feeds}
+    return attrs.evolve(
+        graph, steps=with_feeds(graph.steps, yielding | inner, _ports_of(graph.result))
+    )

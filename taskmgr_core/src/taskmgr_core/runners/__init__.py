@@ -6,6 +6,7 @@ from taskmgr_core.runners.handle import (
     START_SECONDS,
     Limits,
     Runner,
+    batch_frame,
     call_frame,
 )
 from taskmgr_core.runners.isolation import Isolation, Needs, in_force, missing_here
@@ -20,6 +21,7 @@ __all__ = [
     "Needs",
     "Runner",
     "RunnerLauncher",
+    "batch_frame",
     "call_frame",
     "in_force",
     "missing_here",

@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
-from taskmgr_core.output import LIMIT_BYTES, OnLines, OutputLines
+from taskmgr_core.output import LIMIT_BYTES, OnLines, Output, OutputLines
 from taskmgr_core.runners import processes
 from taskmgr_core.runners.confinement import Confinement
 from taskmgr_core.runners.folders import WorkFolder
@@ -65,6 +65,18 @@ class Limits:
     cancelled: Callable[[], bool] = lambda: False
     advice: str = "raise the task's timeout, or make it faster"
     clock: Callable[[], float] = time.monotonic
+
+    def exceeded(self) -> RunnerError:
+        """Why a request that takes longer is ended."""
+        return RunnerError(
+            f"took longer than its timeout of {self.timeout:g} s and was killed; {self.advice}",
+            "timeout",
+        )
+
+    @staticmethod
+    def ended() -> RunnerError:
+        """Why a request that nobody wants any more is ended."""
+        return RunnerError("cancelled", "cancelled", retryable=False)
 
 
 def _ignore(lines: Sequence[tuple[str, str]]) -> None:
@@ -176,12 +188,12 @@ class Runner:
         *,
         timeout: float = START_SECONDS,
         limits: Limits | None = None,
-        output: OutputLines | None = None,
+        output: Output | None = None,
     ) -> Frame:
         """Send a frame and wait for its answer.
 
         Arguments:
-            frame: ``describe``, ``load`` or ``call``.
+            frame: ``describe``, ``load``, ``call`` or ``batch``.
             timeout: seconds, when ``limits`` is not given.
             limits: what the request may take.
             output: takes what is written meanwhile; see ``output``.
@@ -201,17 +213,17 @@ class Runner:
             raise RunnerError(
                 f"the inputs cannot be sent: {error}", "invalid-input", retryable=False
             ) from error
-        taken = self.output(_ignore) if output is None else output
+        taken: Output = self.output(_ignore) if output is None else output
         try:
             answer = self._exchange(content, number, limits or Limits(timeout=timeout), taken)
         finally:
             taken.end_lines()
         if answer["kind"] == "error":
-            raise self._told(answer)
+            raise self.told(answer)
         return answer
 
-    def _told(self, answer: Frame) -> RunnerError:
-        """The error that an ``error`` frame tells of."""
+    def told(self, answer: Frame) -> RunnerError:
+        """The error that an ``error`` frame tells of, or one item of a batch."""
         kind, message, traceback = (answer.get(key) for key in ("type", "message", "traceback"))
         if not (isinstance(kind, str) and isinstance(message, str) and isinstance(traceback, str)):
             self.close()
@@ -258,7 +270,7 @@ class Runner:
         self._folder.remove()
         self._confinement.remove()
 
-    def _exchange(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
+    def _exchange(self, content: bytes, number: int, limits: Limits, output: Output) -> Frame:
         """Send bytes, get the answer; a runner left in the middle of it is of no more use."""
         try:
             return self._converse(content, number, limits, output)
@@ -269,7 +281,7 @@ class Runner:
             self.close()
             raise
 
-    def _converse(self, content: bytes, number: int, limits: Limits, output: OutputLines) -> Frame:
+    def _converse(self, content: bytes, number: int, limits: Limits, output: Output) -> Frame:
         deadline = limits.clock() + limits.timeout
         next_check = time.monotonic() + TICK_SECONDS
         remaining = memoryview(content)
@@ -295,7 +307,7 @@ class Runner:
                 self._drain(output)
                 return frame
 
-    def _send(self, remaining: memoryview, output: OutputLines) -> memoryview:
+    def _send(self, remaining: memoryview, output: Output) -> memoryview:
         try:
             return remaining[os.write(self._frames_in, remaining[:_PIPE_BYTES]) :]
         except BlockingIOError:
@@ -303,7 +315,7 @@ class Runner:
         except BrokenPipeError:
             raise self._crashed(output) from None
 
-    def _receive(self, timeout: float, output: OutputLines) -> Frame | None:
+    def _receive(self, timeout: float, output: Output) -> Frame | None:
         found: list[Frame] = []
         for key, _ in self._selector.select(timeout):
             if key.data:
@@ -317,14 +329,14 @@ class Runner:
             raise ProtocolError("it sent more than one answer")
         return found[0] if found else None
 
-    def _last_frame(self, output: OutputLines) -> Frame:
+    def _last_frame(self, output: Output) -> Frame:
         """The answer of a process that ended just after it; its pipe may be held by a child."""
         frame = self._receive(0, output)
         if frame is None:
             raise self._crashed(output)
         return frame
 
-    def _read_output(self, descriptor: int, stream: str, output: OutputLines, most: int) -> int:
+    def _read_output(self, descriptor: int, stream: str, output: Output, most: int) -> int:
         """How many bytes were there, of the most that were wanted."""
         try:
             received = os.read(descriptor, most)
@@ -335,7 +347,7 @@ class Runner:
         output.feed(stream, received)
         return len(received)
 
-    def _drain(self, output: OutputLines) -> None:
+    def _drain(self, output: Output) -> None:
         """What was written before the answer belongs to this request.
 
         That is no more than the pipe holds: a child which the task left behind may
@@ -350,13 +362,9 @@ class Runner:
 
     def _check(self, limits: Limits, late: bool, *, with_children: bool) -> None:
         if late:
-            raise RunnerError(
-                f"took longer than its timeout of {limits.timeout:g} s and was killed; "
-                f"{limits.advice}",
-                "timeout",
-            )
+            raise limits.exceeded()
         if limits.cancelled():
-            raise RunnerError("cancelled", "cancelled", retryable=False)
+            raise limits.ended()
         if with_children:
             self._confinement.check(self._process.pid)
         if limits.memory_mb is not None:
@@ -368,7 +376,7 @@ class Runner:
                     "memory",
                 )
 
-    def _crashed(self, output: OutputLines) -> RunnerError:
+    def _crashed(self, output: Output) -> RunnerError:
         """The error for a process that is gone; what it wrote last is the evidence."""
         if not processes.ends_within(self._process, CRASH_SECONDS):
             return RunnerError("closed its pipe without an answer and was killed", "crashed")
@@ -402,6 +410,24 @@ def call_frame(
         "inputs": dict(inputs),
         "artifacts": dict(artifacts),
     }
+
+
+def batch_frame(
+    task: str,
+    models: Mapping[str, str],
+    items: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]],
+    mark: str,
+) -> Frame:
+    """The frame of several attempts at once.
+
+    Arguments:
+        task: its name.
+        models: where its weights lie, by name.
+        items: for each, the JSON of each input field, and where each artifact in them lies.
+        mark: what the output is marked with; see ``protocol.turn_mark``.
+    """
+    told = [{"inputs": dict(inputs), "artifacts": dict(paths)} for inputs, paths in items]
+    return {"kind": "batch", "task": task, "models": dict(models), "items": told, "mark": mark}
 
 
 def _capacity(descriptor: int) -> int:

@@ -3,6 +3,7 @@
 from taskmgr_core.specs.pipelines import (
     FAILURE_PORT,
     SUMMARY_ENTRY,
+    Feed,
     Graph,
     GraphStep,
     PipelineSpec,
@@ -80,6 +81,7 @@ __all__ = [
     "Edge",
     "Element",
     "Failure",
+    "Feed",
     "FieldSpec",
     "FieldValue",
     "Firing",

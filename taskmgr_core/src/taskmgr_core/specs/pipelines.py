@@ -171,6 +171,21 @@ class Source:
 
 
 @attrs.frozen
+class Feed:
+    """A step that is run for what another one yields, while that still does.
+
+    Attributes:
+        step: its id.
+        task: what it runs.
+        most: how many items may wait for it until the other one is held up.
+    """
+
+    step: str
+    task: str
+    most: int
+
+
+@attrs.frozen
 class GraphStep:
     """A step of a compiled pipeline.
 
@@ -192,6 +207,8 @@ class GraphStep:
         repeat: as in ``StepSpec``.
         borne: what follows for the run when it fails, where the step in whose place its
             pipeline stands says so; empty for ``on_error``.
+        feeds: the steps that are run for each entry of its only output as it comes.
+        whole: whether anybody but them takes that output.
     """
 
     id: str
@@ -217,6 +234,8 @@ class GraphStep:
     parallel: int = 100
     repeat: RepeatSpec | None = None
     borne: str = ""
+    feeds: tuple[Feed, ...] = ()
+    whole: bool = True
 
     @property
     def sources(self) -> frozenset[str]:

@@ -52,6 +52,9 @@ class TaskSpec:
         retries: further attempts after one that failed.
         resources: units that a worker has to have free.
         network: whether it may use the network.
+        max_batch_size: how many attempts its runner takes at once, at most.
+        max_batch_wait_ms: milliseconds for which an attempt waits for others to join it.
+        streams: whether it yields the entries of its only output, a list, one by one.
     """
 
     name: str
@@ -66,6 +69,9 @@ class TaskSpec:
     models: tuple[ModelSpec, ...] = ()
     resources: Mapping[str, int] = attrs.field(factory=dict)
     network: bool = False
+    max_batch_size: int = 1
+    max_batch_wait_ms: float = 5.0
+    streams: bool = False
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

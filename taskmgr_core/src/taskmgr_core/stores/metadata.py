@@ -92,6 +92,25 @@ class Progress:
 
 
 @attrs.frozen
+class Fed:
+    """How far the steps are that are run for what a step yields.
+
+    Attributes:
+        recorded: False when the claim was no longer held and nothing was recorded.
+        wanted: whether any of them still takes items.
+        full: whether as many items wait for one of them as may.
+        ready: the elements that have become ready.
+        differs: the index of an item that was recorded before with another value.
+    """
+
+    recorded: bool
+    wanted: bool = False
+    full: bool = False
+    ready: tuple[ReadyStep, ...] = ()
+    differs: int | None = None
+
+
+@attrs.frozen
 class RunFilter:
     """Which runs to list, newest first.
 
@@ -270,6 +289,20 @@ class MetadataStore(CatalogStore, Protocol):
 
         The values, the edges, the step's status and everything that ``decide``
         says follows from it are recorded together.
+        """
+
+    def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
+        """Record what a running step yields, for those that it feeds, if its claim is still held.
+
+        Items that are there already, from an attempt that was lost, stay as they are. Not
+        durable: what a power cut takes is yielded again.
+
+        Arguments:
+            claim: of the step; its ``feeds`` become ``mapping`` with the first item.
+            first: the index of the first item.
+            items: the values, on ports such as ``output_001_result[3]``; none to look how far
+                those are that take them.
+            now: UTC seconds.
         """
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:

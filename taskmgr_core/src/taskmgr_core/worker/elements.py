@@ -118,7 +118,8 @@ def gathered(
         metadata: where the elements are recorded.
 
     Raises:
-        RunnerError: an element has failed, and the step has no word on that.
+        RunnerError: an element has failed, or what it is run for broke off, and the step
+            has no word on that.
     """
     step = claim.graph_step
     lists: dict[str, list[Any]] = {name: [] for name in step.outputs}
@@ -134,6 +135,15 @@ def gathered(
                 edges.append(Edge(value.port, port))
             elif step.on_error == "default":
                 found.append(step.default[name])
+    if step.on_error == "fail" and not any(
+        _is_mapped(step, field) for field, _ in _fields(step, inputs)
+    ):
+        raise RunnerError(
+            f"{step.map} broke off after {claim.step.elements} items: the step that yields it "
+            "has failed",
+            "broken-stream",
+            retryable=False,
+        )
     kinds = {field.name: type_name(field.schema) for field in version.task.outputs}
     outputs = [
         put_aside(

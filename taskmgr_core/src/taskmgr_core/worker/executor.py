@@ -33,6 +33,7 @@ from taskmgr_core.runners import Limits, call_frame
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import (
     Claim,
+    Edge,
     Failure,
     FieldValue,
     Outcome,
@@ -44,11 +45,13 @@ from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
 from taskmgr_core.worker import loops
+from taskmgr_core.worker.batching import Answer, Batches, Call
 from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
 from taskmgr_core.worker.loops import iterated
-from taskmgr_core.worker.pool import Lease, RunnerPool
+from taskmgr_core.worker.pool import NO_UNITS, Lease, RunnerPool
+from taskmgr_core.worker.streaming import ALONE, Neighbours, Yielded, drawn, whole_list
 from taskmgr_core.worker.versions import KnownVersions
 
 AWAY_SECONDS = 1.0
@@ -71,6 +74,7 @@ class Executor:
         retry_delay: seconds before the first retry, doubled each time.
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
         verifier: refuses versions that nobody vouches for; None where all are one's own.
+        slots: how many attempts are made at the same time.
     """
 
     metadata: MetadataStore
@@ -81,6 +85,14 @@ class Executor:
     retry_delay: float
     timeouts: Mapping[str, float] = attrs.field(factory=dict)
     verifier: Verifier | None = None
+    slots: int = 1
+    _batches: Batches = attrs.field(
+        default=attrs.Factory(
+            lambda self: Batches(self.slots, self.artifacts, self._lease), takes_self=True
+        ),
+        init=False,
+        repr=False,
+    )
     _versions: KnownVersions = attrs.field(
         default=attrs.Factory(
             lambda self: KnownVersions(self.metadata, verifier=self.verifier), takes_self=True
@@ -89,18 +101,25 @@ class Executor:
         repr=False,
     )
 
-    def execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def execute(
+        self,
+        claim: Claim,
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+        neighbours: Neighbours = ALONE,
+    ) -> Outcome:
         """Run one attempt; whatever goes wrong becomes part of the outcome.
 
         Arguments:
             claim: the attempt.
             cancelled: asked a few times a second; true ends it.
             on_lines: gets what the task writes: the first of it as it comes, the last at the end.
+            neighbours: what the worker does for a task that yields.
         """
         pause = AWAY_SECONDS
         while True:
             try:
-                outcome = self._execute(claim, cancelled, on_lines)
+                outcome = self._execute(claim, cancelled, on_lines, neighbours)
                 return of_element(claim, self._iterated(claim, outcome, cancelled))
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
@@ -108,7 +127,13 @@ class Executor:
                 wait_unless(cancelled, pause)
                 pause = min(2 * pause, MAXIMUM_AWAY_SECONDS)
 
-    def _execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def _execute(
+        self,
+        claim: Claim,
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+        neighbours: Neighbours,
+    ) -> Outcome:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
@@ -124,7 +149,7 @@ class Executor:
             inputs = self._inputs(claim, version)
             if claim.graph_step.map or (claim.graph_step.repeat and claim.element is None):
                 return self._split(claim, version, inputs, decision or NO_DECISION, started)
-            outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+            made = self._attempt(claim, version, inputs, cancelled, on_lines, neighbours)
         except Exception as error:
             if is_away(error) and not cancelled():
                 # No fault of the step's, and nothing of it is recorded: it is no attempt.
@@ -139,9 +164,9 @@ class Executor:
         replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*given_report(claim), *also.values, *inputs, *outputs),
-            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
-            seconds={**seconds, "total": time.perf_counter() - started},
+            values=(*given_report(claim), *also.values, *inputs, *made.values),
+            edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced), *made.edges),
+            seconds={**made.seconds, "total": time.perf_counter() - started},
         )
 
     def _iterated(self, claim: Claim, outcome: Outcome, cancelled: Callable[[], bool]) -> Outcome:
@@ -208,7 +233,8 @@ class Executor:
         inputs: tuple[FieldValue, ...],
         cancelled: Callable[[], bool],
         on_lines: OnLines,
-    ) -> tuple[tuple[FieldValue, ...], dict[str, float]]:
+        neighbours: Neighbours,
+    ) -> _Made:
         step = claim.graph_step
         prefix = len(input_port(step.id, ""))
         documents = {value.port[prefix:]: value.document for value in inputs}
@@ -217,10 +243,72 @@ class Executor:
             for found in references(documents)
         }
         limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
-        with self._lease(version, cancelled, claim.units) as lease:
+        if version.task.streams:
+            (field,) = version.task.outputs
+            yielded = Yielded(
+                claim,
+                field,
+                self.artifacts,
+                self.metadata,
+                self.validator,
+                self.inline_bytes,
+                neighbours,
+                cancelled,
+            )
+            seconds = self._drawn(claim, version, documents, paths, limits, on_lines, yielded)
+            return _Made((whole_list(yielded, self.inline_bytes),), seconds, yielded.edges)
+        if self._batches.takes(version, claim.units):
+            answer = self._batches.call(version, Call(documents, paths, limits, on_lines))
+        else:
+            answer = self._answered(claim, version, documents, paths, limits, on_lines)
+        outputs = self._outputs(claim, version, answer.outputs, answer.aside)
+        return _Made(outputs, answer.seconds)
+
+    def _drawn(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        documents: Mapping[str, Any],
+        paths: Mapping[str, str],
+        limits: Limits,
+        on_lines: OnLines,
+        yielded: Yielded,
+    ) -> dict[str, float]:
+        """Have a runner of its own yield all; the seconds that it took."""
+        step = claim.graph_step
+        with self._lease(version, limits.cancelled, claim.units) as lease:
+            runner, output = lease.runner, lease.runner.output(on_lines)
+            try:
+                lease.load(step.task, step.memory_mb, limits.cancelled, output)
+                placed = runner.placed(paths)
+                frame = call_frame(step.task, lease.models, documents, placed)
+                seconds = drawn(
+                    runner,
+                    frame,
+                    limits,
+                    output,
+                    lambda items: yielded.take(items, runner.folder, paths),
+                )
+            finally:
+                output.finish()
+                runner.empty_folder()
+        return {**lease.seconds, **seconds}
+
+    def _answered(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        documents: Mapping[str, Any],
+        paths: Mapping[str, str],
+        limits: Limits,
+        on_lines: OnLines,
+    ) -> Answer:
+        """What a runner of its own gives."""
+        step = claim.graph_step
+        with self._lease(version, limits.cancelled, claim.units) as lease:
             output = lease.runner.output(on_lines)
             try:
-                lease.load(step.task, step.memory_mb, cancelled, output)
+                lease.load(step.task, step.memory_mb, limits.cancelled, output)
                 placed = lease.runner.placed(paths)
                 frame = call_frame(step.task, lease.models, documents, placed)
                 if claim.traceparent:  # a key that a runner of an older SDK ignores
@@ -231,17 +319,16 @@ class Executor:
             finally:
                 output.finish()
                 lease.runner.empty_folder()
-        aside = {name for name, document in found.items() if is_written_aside(document)}
-        outputs = self._outputs(claim, version, written, aside)
+        aside = frozenset(name for name, document in found.items() if is_written_aside(document))
         # In the order in which it happened; loading was measured with the lease.
-        return outputs, {**lease.seconds, **answer["seconds"]} | lease.seconds
+        return Answer(written, aside, {**lease.seconds, **answer["seconds"]} | lease.seconds)
 
     @contextlib.contextmanager
     def _lease(
         self,
         version: TaskVersion,
         cancelled: Callable[[], bool],
-        units: Mapping[str, tuple[int, ...]],
+        units: Mapping[str, tuple[int, ...]] = NO_UNITS,
     ) -> Iterator[Lease]:
         """A runner; where none is to be had, the version may be another since we looked."""
         with contextlib.ExitStack() as stack:
@@ -307,6 +394,15 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+@attrs.frozen
+class _Made:
+    """What an attempt gave: the values of its outputs, and edges beside those of every step."""
+
+    values: tuple[FieldValue, ...]
+    seconds: Mapping[str, float]
+    edges: tuple[Edge, ...] = ()
 
 
 class _AwayError(Exception):

@@ -14,7 +14,7 @@ import attrs
 from taskmgr_core.environments import Environment, Environments
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.models import ModelFiles
-from taskmgr_core.output import OutputLines
+from taskmgr_core.output import Output
 from taskmgr_core.runners import LOAD_SECONDS, Limits, Needs, Runner, RunnerLauncher
 from taskmgr_core.specs import Release, TaskVersion
 from taskmgr_core.uv import never
@@ -24,7 +24,7 @@ LOOK_SECONDS = 1.0
 
 _NOT_FOR_WANT_OF_FILES = frozenset({"cancelled", "disk-full", "memory", "timeout"})
 _Units = Mapping[str, tuple[int, ...]]
-_NO_UNITS: _Units = MappingProxyType({})
+NO_UNITS: _Units = MappingProxyType({})
 
 
 @attrs.frozen
@@ -71,7 +71,7 @@ class Lease:
         return self._warm.models
 
     def load(
-        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], output: OutputLines
+        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], output: Output
     ) -> None:
         """Get the task ready where it is not; its timeout is for its calls alone.
 
@@ -133,7 +133,7 @@ class RunnerPool:
         self,
         version: TaskVersion,
         cancelled: Callable[[], bool] = never,
-        units: _Units = _NO_UNITS,
+        units: _Units = NO_UNITS,
     ) -> Iterator[Lease]:
         """Lend a runner for one attempt; one that died is not taken back.
 
@@ -145,7 +145,7 @@ class RunnerPool:
         Raises:
             EnvironmentBuildError, ArtifactError, RunnerError: it cannot be had.
         """
-        key = _Key(_made_from(version.release), version.name, tuple(sorted(units.items())))
+        key = _Key(made_from(version.release), version.name, tuple(sorted(units.items())))
         seconds: dict[str, float] = {}
         warm = self._warm(key) or self._started(key, version, seconds, cancelled)
 
@@ -288,7 +288,7 @@ def _needs(version: TaskVersion, models: Mapping[str, str]) -> Needs:
     return Needs(version.task.network, tuple(Path(each).parent for each in models.values()))
 
 
-def _made_from(release: Release) -> str:
+def made_from(release: Release) -> str:
     """What a runner is made from: with another SDK or Python, too, it is another one."""
     files = (release.wheel, release.lock, release.sdk)
     return " ".join([release.python, *(each.digest for each in files)])

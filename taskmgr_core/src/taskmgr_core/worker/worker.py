@@ -21,12 +21,13 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Announcement, Feed, Queue
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
-from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress
+from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress, every
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 from taskmgr_core.worker.reporting import Reporter
+from taskmgr_core.worker.streaming import Neighbours
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ class WorkerProcess:
         self._prepare = prepare
         self._tidy = tidy
         self._tracer = tracer
+        self._neighbours = Neighbours(queue.announce, self._help)
         self._leaving = threading.Event()
         self._starting = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -253,6 +255,7 @@ class WorkerProcess:
                     claim,
                     lambda: running.stopped.is_set() or self._giving_back.is_set(),
                     log.write,
+                    self._neighbours,
                 )
                 if self._giving_back.is_set() and outcome.status == "cancelled":
                     outcome = self._given_back(claim, outcome)
@@ -271,6 +274,22 @@ class WorkerProcess:
         if progress.ready or progress.run_status != "running" or outcome.status == "ready":
             return Announcement(step.run, progress.ready)
         return None
+
+    def _help(self, run_id: str, tasks: Collection[str]) -> bool:
+        """Run a step of a run in a slot that waits for it; whether there was one."""
+        served = [each for each in tasks if not self._tasks or each in self._tasks]
+        if self._leaving.is_set() or not served:
+            return False
+        covers = every if self._coverage is None else self._coverage.covers
+        claim = self._metadata.claim(
+            self.id, self._queues, time.time(), [run_id], served, covers=covers
+        )
+        if claim is None:
+            return False
+        announcement = self._run(claim)
+        if announcement is not None:
+            self._queue.announce(announcement.run, announcement.steps)
+        return True
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
         """A step stopped with its worker is tried again, unless its run is to be cancelled."""

@@ -13,7 +13,12 @@ import attrs
 import taskmgr_plugins
 from taskmgr_plugins.converter import JSON, ValueConverter
 from taskmgr_plugins.definitions import TaskDefinition
-from taskmgr_plugins.errors import InvalidOutputError, InvalidValueError, TaskmgrError
+from taskmgr_plugins.errors import (
+    InvalidOutputError,
+    InvalidValueError,
+    TaskDefinitionError,
+    TaskmgrError,
+)
 from taskmgr_plugins.host import LoadedTask
 from taskmgr_plugins.schemas import TYPE_KEY, Schema
 from taskmgr_plugins.strict_types import shown
@@ -130,11 +135,64 @@ class RunTask:
         call.ended = f"returned {shown(given)}"
         return given
 
+    def batch(self, task: Any, /, *calls: Mapping[str, Any]) -> list[Any]:
+        """Run a task that has ``predict_batch`` once for several calls.
+
+        Arguments:
+            task: as above.
+            calls: the inputs of each call, by name.
+
+        Returns:
+            For each call what the task gives, or the error with which it alone fails.
+
+        Raises:
+            TaskDefinitionError: there is no such task, or it is not given so many at once.
+            InvalidValueError: an input does not fit.
+        """
+        __tracebackhide__ = True
+        definition = definition_of(task, self._start)
+        most = definition.options.max_batch_size
+        if not 1 <= len(calls) <= most:
+            raise TaskDefinitionError(
+                f"{len(calls)} calls in a batch of {definition.name}: allowed are 1 to {most}, its "
+                "max_batch_size"
+            )
+        noted = [Call(definition.name, dict(each)) for each in calls]
+        self.calls += noted
+        work = self._work_folder()
+        pairs = zip(calls, noted, strict=True)
+        given = [self._prepared(definition, inputs, call, work) for inputs, call in pairs]
+        loaded = self._ready(definition, work, *(documents for documents, _ in given))
+        with contextlib.chdir(work):
+            results, _ = loaded.call_batch([each for _, each in given])
+        ended: list[Any] = []
+        for (documents, _), result, call in zip(given, results, noted, strict=True):
+            failed = isinstance(result, BaseException)
+            value = result if failed else self._native(definition, documents, result, work)
+            call.ended = f"{'failed with' if failed else 'returned'} {shown(value)}"
+            ended.append(value)
+        return ended
+
     def _called(self, definition: TaskDefinition, inputs: Mapping[str, Any], call: Call) -> Any:
-        call.task = definition.name
-        folder = self._new_folder()
-        work = folder / "work"
+        work = self._work_folder()
+        documents, given = self._prepared(definition, inputs, call, work)
+        loaded = self._ready(definition, work, documents)
+        call.ended = "failed"
+        with contextlib.chdir(work):
+            outputs, _ = loaded.call(given)
+        return self._native(definition, documents, outputs, work)
+
+    def _work_folder(self) -> Path:
+        work = self._new_folder() / "work"
         work.mkdir()
+        return work
+
+    def _prepared(
+        self, definition: TaskDefinition, inputs: Mapping[str, Any], call: Call, work: Path
+    ) -> tuple[Documents, dict[str, Any]]:
+        """What a call is given, as JSON."""
+        call.task = definition.name
+        folder = work.parent if not (work.parent / "inputs").exists() else self._new_folder()
         documents = Documents(folder / "inputs", self._loaded.converter)
         given = documents.given(definition.inputs, inputs)
         self._checked(
@@ -146,13 +204,16 @@ class RunTask:
             {name: documents.repeatable(each) for name, each in given.items()},
             folder,
         )
+        return documents, given
+
+    def _ready(self, definition: TaskDefinition, work: Path, *given: Documents) -> LoadedTask:
+        """A task that finds its files."""
         loaded = self._loaded.get(definition, self._start, work)
         self._loaded.converter.folder = work
-        self._loaded.converter.paths = dict(documents.paths)
-        call.ended = "failed"
-        with contextlib.chdir(work):
-            outputs, _ = loaded.call(given)
-        return self._native(definition, documents, outputs, work)
+        self._loaded.converter.paths = {
+            digest: path for each in given for digest, path in each.paths.items()
+        }
+        return loaded
 
     def _native(
         self, definition: TaskDefinition, documents: Documents, outputs: Any, work: Path

@@ -203,6 +203,9 @@ def _print_task(
         ("limits", f"{duration(task.timeout)}, {task.memory_mb} MB, {_retries(task.retries)}"),
         ("network", "yes" if task.network else "no"),
     ]
+    if task.max_batch_size > 1:
+        gathered = f"up to {task.max_batch_size} calls, gathered for {task.max_batch_wait_ms:g} ms"
+        rows.append(("batches", gathered))
     if task.description:
         screen.line(plain(task.description))
         screen.line()

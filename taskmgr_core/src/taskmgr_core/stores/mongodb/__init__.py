@@ -29,7 +29,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
+from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -40,6 +40,7 @@ from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.requests import MongoRequests
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
+from taskmgr_core.stores.mongodb.streams import Streams
 from taskmgr_core.stores.mongodb.workers import Log, Workers
 
 
@@ -64,6 +65,7 @@ class MongoMetadata:
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
+        self._streams = Streams(self._database, self._runs.elements)
         self._lineage = Lineage(self._database)
         self._workers = Workers(self._database)
         self._log = Log(self._database, history_seconds)
@@ -251,6 +253,11 @@ class MongoMetadata:
         """Record what came of an attempt."""
         with self._database.translated():
             return self._claims.finish(claim, outcome, decide, now)
+
+    def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
+        """Record what a running step yields."""
+        with self._database.translated():
+            return self._streams.extend(claim, first, items, now)
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""

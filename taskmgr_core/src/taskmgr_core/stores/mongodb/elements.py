@@ -21,11 +21,11 @@ run: a crash in between loses no iteration, and makes none twice.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import attrs
-from pymongo import ASCENDING, DESCENDING, ReplaceOne, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReplaceOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from taskmgr_core import documents
@@ -53,6 +53,8 @@ from taskmgr_core.stores.mongodb.database import Database, Document
 
 BATCH = 1000
 OPEN = ("ready", "running")
+# The generation of elements that come while a step has not been claimed.
+GROWING = 1
 _DUPLICATE = 11000
 
 
@@ -70,9 +72,10 @@ class Elements:
         """Record the elements that a step is to be run for; none of them is ready yet."""
         looping = outcome.status == "looping"
         elements: tuple[FieldValue | None, ...] = (None,) if looping else outcome.elements
+        step = claim.step
         for first in range(0, len(elements), BATCH):
             page = elements[first : first + BATCH]
-            new = [_new(claim, first + index, each) for index, each in enumerate(page)]
+            new = [_new(step, step.attempt, first + index, each) for index, each in enumerate(page)]
             earlier = {"$lte": claim.step.attempt}
             writes = [
                 ReplaceOne({"_id": each["_id"], "generation": earlier}, each, upsert=True)
@@ -84,6 +87,37 @@ class Elements:
                 # Of a later generation than ours: the outcome will not be recorded either.
                 if any(each.get("code") != _DUPLICATE for each in error.details["writeErrors"]):
                     raise
+
+    def extend(
+        self, document: Document, steps: Collection[str], first: int, items: Sequence[FieldValue]
+    ) -> int | None:
+        """Add elements to steps that grow, those that are there left as they are.
+
+        Returns:
+            The index of an element that is there with another value; None for none.
+        """
+        new = {
+            made["_id"]: made
+            for step in steps
+            for index, item in enumerate(items, first)
+            for made in [_new(records.step_from(document, step), GROWING, index, item)]
+        }
+        known = self.database.elements.find({"_id": {"$in": list(new)}}, {"element": 1, "index": 1})
+        for each in known:
+            if each["element"]["digest"] != new.pop(each["_id"])["element"]["digest"]:
+                return int(each["index"])
+        if new:
+            writes = [
+                UpdateOne({"_id": key}, {"$setOnInsert": made}, upsert=True)
+                for key, made in new.items()
+            ]
+            self.database.durable.elements.bulk_write(writes, ordered=False)
+        return None
+
+    def waiting(self, document: Document, step: str, most: int) -> int:
+        """How many elements of a step have not been let in, counted up to the most."""
+        wanted = {**_key(document, step), "status": "pending"}
+        return self.database.elements.count_documents(wanted, limit=most)
 
     def states(self, document: Document) -> dict[str, MapState]:
         """How far each step of a run is that is ``mapping``."""
@@ -382,13 +416,12 @@ def _mapping(document: Document) -> list[str]:
     return records.with_status(document, *SPLIT_STATUSES)
 
 
-def _new(claim: Claim, index: int, element: FieldValue | None) -> Document:
-    step = claim.step
+def _new(step: Step, generation: int, index: int, element: FieldValue | None) -> Document:
     return {
-        "of": _of(step.run, step.id, step.attempt),
+        "of": _of(step.run, step.id, generation),
         "run": step.run,
         "step": step.id,
-        "generation": step.attempt,
+        "generation": generation,
         "task": step.task,
         "version": step.version,
         "queue": step.queue,

@@ -32,7 +32,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
+from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
 from taskmgr_core.stores.sqlite import (
     catalog,
     checking,
@@ -41,6 +41,7 @@ from taskmgr_core.stores.sqlite import (
     lineage,
     load,
     runs,
+    streams,
     workers,
 )
 from taskmgr_core.stores.sqlite.accounts import SqliteAccounts
@@ -273,6 +274,12 @@ class SqliteMetadata:
         if progress.run_status != "running":  # the others have ended meanwhile
             self._database.durable(lambda connection: runs.touch(connection, run_id))
         return progress
+
+    def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
+        """Record what a running step yields."""
+        return self._database.quick(
+            lambda connection: streams.extend(connection, claim, first, items, now)
+        )
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide, MoveStep, RunState
-from taskmgr_core.specs import ReadyStep
+from taskmgr_core.specs import SPLIT_STATUSES, ReadyStep
 from taskmgr_core.stores.metadata import Progress
 from taskmgr_core.stores.sqlite import runs
 
@@ -64,6 +64,8 @@ def _moves(
     """What becomes ready; None where something else would become of a step."""
     found: list[MoveStep] = []
     for row in _rows(connection, run_id, taking):
+        if row["status"] in SPLIT_STATUSES:  # it may have waited for this to end
+            return None
         if row["status"] != "pending":
             continue
         waits_for = runs.after_from(row)

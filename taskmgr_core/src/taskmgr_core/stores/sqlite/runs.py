@@ -326,7 +326,7 @@ def set_aside(
 
 def _after(connection: sqlite3.Connection, row: sqlite3.Row, now: float) -> tuple[str, ...] | None:
     """What a step waits for; None once it was set aside, because nobody can tell any more."""
-    if row["status"] != "pending":
+    if row["status"] not in ("pending", "mapping"):
         return ()
     try:
         return after_from(row)

@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from taskmgr_plugins import File, InvalidInputError, Task, hookimpl, task
+import attrs
+
+from taskmgr_plugins import File, InvalidInputError, MLTask, Task, hookimpl, task
 
 
 @task
@@ -196,9 +199,105 @@ class Surroundings(Task):
         }
 
 
+@task(retries=1, timeout=20)
+def frames(count: int, fate: str = "", folder: str = "") -> Iterator[File]:
+    """Yield files, as far as the fate lets it; with a folder each waits for leave to come.
+
+    Leave is a file of the item's number; how far it has come stands in ``reached``.
+    """
+    attempts = Path(folder, "attempts")
+    if folder:
+        with attempts.open("a") as opened:
+            opened.write(f"{os.getpid()}\n")
+    for number in range(count):
+        if fate == f"fail {number}":
+            raise ValueError("the film tore")
+        if fate == f"leave {number}" and len(attempts.read_text().split()) == 1:
+            os._exit(3)
+        if folder:
+            Path(folder, "reached").write_text(str(number))
+        if fate == "wait":
+            while not Path(folder, str(number)).exists():
+                time.sleep(0.01)
+        marked = fate == "change" and len(attempts.read_text().split()) > 1
+        yield File(f"frame {number}{'!' if marked else ''}".encode(), name=f"{number}.txt")
+        if fate == "change" and number == 1 and not marked:
+            os._exit(3)
+
+
+@task
+def develop(frame: File, folder: str = "") -> str:
+    """Read a frame; with a folder it is noted that it has been taken, and waited for ``go``."""
+    text = frame.read_bytes().decode()
+    if folder:
+        Path(folder, f"taken {text}").touch()
+        with Path(folder, "takes").open("a") as opened:
+            opened.write(f"{text}\n")
+        while not Path(folder, "go").exists():
+            time.sleep(0.01)
+    return text.upper()
+
+
+@attrs.frozen
+class Seen:
+    """A word, with how many others it came, and in which process."""
+
+    word: str
+    together: int
+    process: int
+
+
+class Together(MLTask):
+    """Take words in batches; what a word does to its batch it says itself."""
+
+    timeout = 1.5
+    max_batch_size = 4
+    max_batch_wait_ms = 500
+
+    def preprocess_input(self, word: str) -> str:
+        """Refuse a word before it is in the batch."""
+        print(f"preparing {word}")
+        if word == "refuse":
+            raise InvalidInputError("refused")
+        return word
+
+    def predict_batch(self, words: list[str]) -> list[Seen | Exception]:
+        """Look at the words."""
+        print(f"looking at {len(words)}")
+        if "raise" in words:
+            raise RuntimeError("raised for all")
+        if "exit" in words:
+            os._exit(7)
+        if "hang" in words:
+            time.sleep(600)
+        for gate in (Path(word) for word in words if word.startswith("/")):
+            gate.with_suffix(".begun").touch()
+            while not gate.exists():
+                time.sleep(0.02)
+        seen = [Seen(word, len(words), os.getpid()) for word in words]
+        return [ValueError("spoilt") if each.word == "spoil" else each for each in seen]
+
+    def postprocess(self, seen: Seen) -> Seen:
+        """Say it."""
+        print(f"saw {seen.word}")
+        return seen
+
+
 @hookimpl
 def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
-    flow = [report, open_gate, odd, count]
-    return [*functions, *flow, measure, save, fill, bulk, lie, refuse, spawn, Surroundings]
+    flow = [report, open_gate, odd, count, frames, develop]
+    return [
+        *functions,
+        *flow,
+        measure,
+        save,
+        fill,
+        bulk,
+        lie,
+        refuse,
+        spawn,
+        Surroundings,
+        Together,
+    ]
