@@ -283,6 +283,7 @@ class Platform:
             retry_delay=self.settings.retry_delay,
             timeouts=said.timeouts,
             verifier=self.verifier,
+            cache_seconds=self.settings.cache_days * 86_400,
         )
 
     def _timing(self) -> Timing:

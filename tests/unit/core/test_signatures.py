@@ -63,6 +63,9 @@ WHOLE = TaskVersion(
         models=(ModelSpec("weights.bin", "ab" * 32, "MIT", "made up", "2026.1"),),
         resources={"gpu": 1, "licence": 2},
         network=True,
+        cache="by-inputs",
+        max_concurrent=3,
+        rate="10/s",
     ),
     release=Release(
         distribution="taskmgr-echo",

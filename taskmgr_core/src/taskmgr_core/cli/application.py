@@ -65,6 +65,7 @@ COMMANDS = (
     Entry("index", "index", "A package index of the published wheels, for pip and uv.", PLATFORM),
     Entry("models", "models", "The weights of the published tasks, and who used them.", PLATFORM),
     Entry("artifacts", "artifacts", "The stored files: remove those that nobody needs.", PLATFORM),
+    Entry("cache", "cache", "The cached results of steps: what they spared, clear them.", PLATFORM),
     Entry("hooks", "hooks", "List the hook plugins, and how they are.", PLATFORM),
     Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),

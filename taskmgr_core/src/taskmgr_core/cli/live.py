@@ -88,6 +88,7 @@ class RunProgress:
 
 def _words(screen: Screen, step: Step) -> list[Text | str | tuple[str, str]]:
     told = f"{step.status} {_passed(step)}".rstrip()
+    told += f", {step.remark}" if step.remark else ""
     again = f"  attempt {step.attempt}" if step.attempt > 1 else ""
     return ["  ", screen.sign(step.status), f" {step.id} {step.task}  ", (told + again, "dim")]
 

@@ -14,7 +14,7 @@ Kind = Literal["added", "removed", "changed"]
 
 _OPTIONS = (
     *("description", "queue", "timeout", "priority", "memory_mb", "retries", "resources"),
-    "network",
+    *("network", "cache", "max_concurrent", "rate"),
 )
 
 

@@ -464,4 +464,5 @@ def _graph_step(
         on_error=spec.on_error,
         default=dict(spec.default),
         handles_failure=placed.handles_failure,
+        cache=task.cache,
     )

@@ -163,6 +163,7 @@ def _time(state: Step | None) -> str:
     if state is None:
         return ""
     words: list[str] = [] if state.status == "succeeded" else [state.status]
+    words += [state.remark] if state.remark else []
     if state.started_at is not None and state.finished_at is not None:
         words.append(duration(state.finished_at - state.started_at))
     return " · ".join(words)

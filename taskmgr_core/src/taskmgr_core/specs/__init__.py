@@ -1,7 +1,9 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
+from taskmgr_core.specs.caching import CacheEntry, CacheUse
 from taskmgr_core.specs.pipelines import (
     FAILURE_PORT,
+    REFRESH,
     SUMMARY_ENTRY,
     Graph,
     GraphStep,
@@ -17,6 +19,7 @@ from taskmgr_core.specs.pipelines import (
     input_port,
     is_element,
     output_port,
+    refreshed,
 )
 from taskmgr_core.specs.routes import Choice, Route
 from taskmgr_core.specs.runs import (
@@ -64,8 +67,11 @@ __all__ = [
     "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
+    "REFRESH",
     "RUN_STATUSES",
     "SUMMARY_ENTRY",
+    "CacheEntry",
+    "CacheUse",
     "CatchUp",
     "Choice",
     "Claim",
@@ -115,4 +121,5 @@ __all__ = [
     "input_port",
     "is_element",
     "output_port",
+    "refreshed",
 ]

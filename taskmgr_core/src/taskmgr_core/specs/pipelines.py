@@ -9,6 +9,8 @@ import attrs
 
 SUMMARY_ENTRY = "processing_summary"
 """The entry that the result of every pipeline has beside those it declares."""
+REFRESH = "refresh"
+"""The cache of a step that is to compute anew: its outputs replace what is kept."""
 
 
 FAILURE_PORT = "failure"
@@ -165,6 +167,7 @@ class GraphStep:
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
+        cache: as the task declares it; ``refresh`` to compute anew what is kept.
     """
 
     id: str
@@ -188,6 +191,7 @@ class GraphStep:
     reads: Mapping[str, Source] = attrs.field(factory=dict)
     map: str = ""
     parallel: int = 100
+    cache: str = ""
 
     @property
     def sources(self) -> frozenset[str]:
@@ -228,6 +232,12 @@ class Graph:
             if each.id == step_id:
                 return each
         raise KeyError(step_id)
+
+
+def refreshed(graph: Graph) -> Graph:
+    """A graph whose steps take nothing from the cache; what they make replaces what is there."""
+    steps = tuple(attrs.evolve(each, cache=REFRESH) if each.cache else each for each in graph.steps)
+    return attrs.evolve(graph, steps=steps)
 
 
 def input_port(step_id: str, field: str) -> str:

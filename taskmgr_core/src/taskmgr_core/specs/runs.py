@@ -67,6 +67,9 @@ class Step:
         origin: the run whose outputs it has taken over; empty for its own.
         elements: how many elements it is run for; None where it is run once, or that is
             not known yet.
+        cached_from: the run and step (``<run>/<step>``) whose outputs were taken in place of
+            running it; empty where it was run.
+        waits_for: the limit that keeps a ready step from being run, in words; empty for none.
     """
 
     run: str
@@ -89,6 +92,15 @@ class Step:
     resources: Mapping[str, int] = attrs.field(factory=dict)
     origin: str = ""
     elements: int | None = None
+    cached_from: str = ""
+    waits_for: str = ""
+
+    @property
+    def remark(self) -> str:
+        """What its status does not say: that it was taken from the cache, or why it waits."""
+        if self.cached_from:
+            return "cached"
+        return f"waits: {self.waits_for}" if self.waits_for and self.status == "ready" else ""
 
 
 @attrs.frozen

@@ -52,6 +52,9 @@ class TaskSpec:
         retries: further attempts after one that failed.
         resources: units that a worker has to have free.
         network: whether it may use the network.
+        cache: ``by-inputs`` where what equal inputs gave may be taken again; empty for never.
+        max_concurrent: how many of its steps run at once, on all workers; 0 for any number.
+        rate: how many of its steps begin in a time, as ``10/s``; empty for any number.
     """
 
     name: str
@@ -66,6 +69,9 @@ class TaskSpec:
     models: tuple[ModelSpec, ...] = ()
     resources: Mapping[str, int] = attrs.field(factory=dict)
     network: bool = False
+    cache: str = ""
+    max_concurrent: int = 0
+    rate: str = ""
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

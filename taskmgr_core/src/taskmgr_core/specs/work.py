@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from taskmgr_core.specs.caching import CacheEntry
 from taskmgr_core.specs.pipelines import GraphStep
 from taskmgr_core.specs.resources import fit
 from taskmgr_core.specs.runs import Failure, RunStatus, Step, StepStatus
@@ -103,6 +104,8 @@ class Outcome:
         failure: why it failed.
         not_before: when ``ready``, the UTC seconds before which it is not due.
         elements: the values that it is run for, when ``mapping``.
+        cached_from: the run and step whose outputs these are; empty for its own.
+        entry: what is kept of it for others; None for nothing.
     """
 
     status: Literal["succeeded", "failed", "cancelled", "ready", "skipped", "mapping"]
@@ -112,6 +115,8 @@ class Outcome:
     failure: Failure | None = None
     not_before: float = 0.0
     elements: tuple[FieldValue, ...] = ()
+    cached_from: str = ""
+    entry: CacheEntry | None = None
 
 
 PluginStatus = Literal["ok", "off", "loading", "broken", "failing", "hanging"]

@@ -38,6 +38,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
+from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
@@ -129,6 +130,10 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def schedules(self) -> ScheduleStore:
         """Schedules, and what they have fired."""
+
+    @property
+    def cache(self) -> CacheStore:
+        """What steps have made of their inputs, to be taken again."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""
@@ -254,7 +259,7 @@ class MetadataStore(CatalogStore, Protocol):
         """Record what came of an attempt, if the claim is still held. Durable.
 
         The values, the edges, the step's status and everything that ``decide``
-        says follows from it are recorded together.
+        says follows from it are recorded together; what others may take of it, too.
         """
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:

@@ -43,6 +43,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
+from taskmgr_core.worker.caching import Made, StepCache, key_of
 from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
@@ -69,6 +70,7 @@ class Executor:
         retry_delay: seconds before the first retry, doubled each time.
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
         verifier: refuses versions that nobody vouches for; None where all are one's own.
+        cache_seconds: how long a result is kept that nobody takes again; 0 for ever.
     """
 
     metadata: MetadataStore
@@ -79,6 +81,7 @@ class Executor:
     retry_delay: float
     timeouts: Mapping[str, float] = attrs.field(factory=dict)
     verifier: Verifier | None = None
+    cache_seconds: float = 0.0
     _versions: KnownVersions = attrs.field(
         default=attrs.Factory(
             lambda self: KnownVersions(self.metadata, verifier=self.verifier), takes_self=True
@@ -121,7 +124,7 @@ class Executor:
             inputs = self._inputs(claim, version)
             if claim.graph_step.map:
                 return self._mapped(claim, version, inputs, decision or NO_DECISION, started)
-            outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+            made = self._made(claim, version, inputs, cancelled, on_lines)
         except Exception as error:
             if is_away(error) and not cancelled():
                 # No fault of the step's, and nothing of it is recorded: it is no attempt.
@@ -136,10 +139,29 @@ class Executor:
         replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*given_report(claim), *also.values, *inputs, *outputs),
+            values=(*given_report(claim), *also.values, *inputs, *made.outputs),
             edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced)),
-            seconds={**seconds, "total": time.perf_counter() - started},
+            seconds={**made.seconds, "total": time.perf_counter() - started},
+            cached_from=made.cached_from,
+            entry=made.entry,
         )
+
+    def _made(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        inputs: tuple[FieldValue, ...],
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+    ) -> Made:
+        """The outputs of a step: taken where the same was asked before, else computed."""
+        key = key_of(claim, version, inputs)
+        cache = StepCache(self.metadata, self.artifacts, self.cache_seconds)
+        taken = cache.taken(key, claim)
+        if taken is not None:
+            return taken
+        outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+        return cache.kept(key, claim, outputs, seconds)
 
     def _mapped(
         self,

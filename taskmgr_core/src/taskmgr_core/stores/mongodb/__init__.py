@@ -31,6 +31,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
 from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.database import Database
@@ -55,6 +56,7 @@ class MongoMetadata:
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
         self.schedules = MongoSchedules(self._database)
+        self.cache = MongoCache(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
@@ -240,7 +242,10 @@ class MongoMetadata:
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """Record what came of an attempt."""
         with self._database.translated():
-            return self._claims.finish(claim, outcome, decide, now)
+            progress = self._claims.finish(claim, outcome, decide, now)
+        if progress.recorded and outcome.entry is not None:
+            self.cache.put(outcome.entry)
+        return progress
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""

@@ -74,6 +74,10 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("run", ASCENDING), ("sequence", ASCENDING)], name="by_run", unique=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
+    "cache": (
+        IndexModel([("task", ASCENDING)], name="by_task"),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
 }
 
@@ -130,11 +134,13 @@ class Database:
             synced["leases"],
             synced["elements"],
         )
-        # What a power cut undoes of these is found out again: claims, beats, log lines.
+        # What a power cut undoes of these is found out again: claims, beats, log lines,
+        # and what is cached.
         self.runs: Collection[Document] = database["runs"]
         self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.log: Collection[Document] = database["log"]
+        self.cache: Collection[Document] = database["cache"]
         self._database = database
 
     def initialize(self) -> None:

@@ -43,6 +43,7 @@ from taskmgr_core.stores.sqlite import (
     runs,
     workers,
 )
+from taskmgr_core.stores.sqlite.cache import SqliteCache
 from taskmgr_core.stores.sqlite.database import Database
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
@@ -62,6 +63,7 @@ class SqliteMetadata:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self.schedules = SqliteSchedules(self._database)
+        self.cache = SqliteCache(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

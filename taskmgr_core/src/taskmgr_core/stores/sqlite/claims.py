@@ -24,7 +24,7 @@ from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, 
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
-from taskmgr_core.stores.sqlite import elements, lineage, runs
+from taskmgr_core.stores.sqlite import cache, elements, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
@@ -142,7 +142,8 @@ def finish(
     failure = documents.dumps(outcome.failure) if outcome.failure and not again else None
     changed = connection.execute(
         "UPDATE steps SET status = ?, seconds = ?, failure = ?, failures = ?, not_before = ?,"
-        " ready_at = CASE WHEN ? THEN ? ELSE ready_at END, look_at = ?, finished_at = ?"
+        " cached_from = ?, ready_at = CASE WHEN ? THEN ? ELSE ready_at END, look_at = ?,"
+        " finished_at = ?"
         " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ? AND worker = ?",
         (
             outcome.status,
@@ -150,6 +151,7 @@ def finish(
             failure,
             documents.dumps(failures),
             outcome.not_before,
+            outcome.cached_from,
             again,
             max(now, outcome.not_before),
             first_look(now, outcome.not_before) if again else None,
@@ -163,6 +165,8 @@ def finish(
     if changed == 0:
         return Progress(recorded=False)
     lineage.record(connection, step.run, outcome.values, outcome.edges)
+    if outcome.entry is not None:
+        cache.put(connection, outcome.entry, now)
     if outcome.status == "mapping":
         elements.begin(connection, held, outcome)
     if held.element is not None and outcome.status == "succeeded":

@@ -76,8 +76,8 @@ def create(
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
         " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
-        " finished_at, seconds)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " finished_at, seconds, cached_from)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -100,6 +100,7 @@ def create(
                 step.started_at,
                 step.finished_at,
                 documents.dumps(step.seconds),
+                step.cached_from,
             )
             for position, step in enumerate(steps)
         ],
@@ -285,6 +286,8 @@ def step_from(row: sqlite3.Row) -> Step:
         resources=needs_from(row["resources"], what),
         origin=row["origin"],
         elements=row["elements"],
+        cached_from=row["cached_from"],
+        waits_for=row["waits_for"],
     )
 
 
