@@ -66,6 +66,7 @@ COMMANDS = (
     Entry("models", "models", "The weights of the published tasks, and who used them.", PLATFORM),
     Entry("artifacts", "artifacts", "The stored files: remove those that nobody needs.", PLATFORM),
     Entry("cache", "cache", "The cached results of steps: what they spared, clear them.", PLATFORM),
+    Entry("limits", "limits", "How many steps run at once and begin in a time.", PLATFORM),
     Entry("hooks", "hooks", "List the hook plugins, and how they are.", PLATFORM),
     Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),

@@ -20,6 +20,7 @@ from taskmgr_core.orchestrator.handling import (
     problems_of_policy,
     with_fallback,
 )
+from taskmgr_core.orchestrator.limiting import key_reads, limit_in, problems_of_limit
 from taskmgr_core.orchestrator.mapping import mapped_port, mapped_schema, problems_of_map
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
@@ -187,6 +188,7 @@ class _Compilation:
                     connected.after[each],
                     connected.conditions[each],
                     connected.ports,
+                    spec.pipeline,
                 )
                 for each in connected.order
             ),
@@ -210,6 +212,7 @@ class _Compilation:
             self._report(place, f"it takes its value from itself: {' -> '.join(cycle)}")
         for step in steps:
             self._problems += problems_of_map(step, sources[step.id], ports)
+            self._problems += problems_of_limit(step, ports)
         conditions = conditions_of(self._spec, steps, ports, self._problems)
         after = {
             step.id: self._after(step, sources[step.id], conditions[step.id], ports)
@@ -359,6 +362,10 @@ class _Compilation:
         self, step: PlacedStep, sources: Mapping[str, Source], condition: Condition, ports: Ports
     ) -> tuple[str, ...]:
         found: dict[str, None] = {}
+        for source in key_reads(step, ports).values():
+            producer = ports.producer(source.port)
+            if producer is not None and producer != step.id and ports.has_step(producer):
+                found[producer] = None
         for name, source in condition.reads.items():
             producer = ports.producer(source.port)
             if producer == step.id:
@@ -437,11 +444,12 @@ def _graph_step(
     after: tuple[str, ...],
     condition: Condition,
     ports: Ports,
+    pipeline: str,
 ) -> GraphStep:
     spec, version = placed.spec, placed.version
     if version is None:
         raise ValueError(f"step {placed.id!r} was compiled without a version")
-    task = version.task
+    task, keys = version.task, key_reads(placed, ports)
     return GraphStep(
         id=placed.id,
         task=task.name,
@@ -455,7 +463,7 @@ def _graph_step(
         outputs=tuple(field.name for field in task.outputs),
         after=after,
         resources=dict(task.resources),
-        bears=bears((*sources.values(), *condition.reads.values()), after),
+        bears=bears((*sources.values(), *condition.reads.values(), *keys.values()), after),
         when=condition.expression,
         reads=dict(condition.reads),
         map=mapped_port(placed, ports),
@@ -465,4 +473,8 @@ def _graph_step(
         default=dict(spec.default),
         handles_failure=placed.handles_failure,
         cache=task.cache,
+        max_concurrent=task.max_concurrent,
+        rate=task.rate,
+        limit=limit_in(placed, pipeline),
+        key_reads=keys,
     )

@@ -1,12 +1,14 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
 from taskmgr_core.specs.caching import CacheEntry, CacheUse
+from taskmgr_core.specs.limits import Admission, Bucket, Demand, Limit, LimitUse, Rate
 from taskmgr_core.specs.pipelines import (
     FAILURE_PORT,
     REFRESH,
     SUMMARY_ENTRY,
     Graph,
     GraphStep,
+    LimitSpec,
     PipelineSpec,
     ResultSpec,
     RetrySpec,
@@ -70,11 +72,14 @@ __all__ = [
     "REFRESH",
     "RUN_STATUSES",
     "SUMMARY_ENTRY",
+    "Admission",
+    "Bucket",
     "CacheEntry",
     "CacheUse",
     "CatchUp",
     "Choice",
     "Claim",
+    "Demand",
     "Edge",
     "Element",
     "Failure",
@@ -84,6 +89,9 @@ __all__ = [
     "Graph",
     "GraphStep",
     "Hold",
+    "Limit",
+    "LimitSpec",
+    "LimitUse",
     "LogLine",
     "ModelSpec",
     "Orders",
@@ -92,6 +100,7 @@ __all__ = [
     "PipelineSpec",
     "PluginState",
     "PluginStatus",
+    "Rate",
     "ReadyStep",
     "Release",
     "ResultSpec",

@@ -40,6 +40,25 @@ class RetrySpec:
 
 
 @attrs.frozen
+class LimitSpec:
+    """How many steps run at once, or begin in a time, over all runs and workers.
+
+    Attributes:
+        key: what is counted apart: a port, or an expression in CEL over ports that gives a
+            text or a number; empty for all together.
+        max: how many run at once; 0 for any number.
+        rate: how many begin in a time, as ``10/s``; empty for any number.
+        name: what is counted together where the keys are equal; empty for the step of this
+            pipeline alone.
+    """
+
+    key: str = ""
+    max: int = 0
+    rate: str = ""
+    name: str = ""
+
+
+@attrs.frozen
 class StepSpec:
     """A step as written in a pipeline file.
 
@@ -57,6 +76,7 @@ class StepSpec:
         when: a condition in CEL over ports; where it does not hold the step is skipped.
         map: a port that holds a list: the step is run for each element; empty for once.
         parallel: how many elements at the same time, when ``map``.
+        concurrency: how many of its steps run at once or begin in a time, over all runs.
     """
 
     id: str
@@ -70,6 +90,7 @@ class StepSpec:
     when: str = ""
     map: str = ""
     parallel: int = 100
+    concurrency: LimitSpec | None = None
 
 
 @attrs.frozen
@@ -168,6 +189,9 @@ class GraphStep:
         reads: the names in it -> where their values come from.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
         cache: as the task declares it; ``refresh`` to compute anew what is kept.
+        max_concurrent, rate: as the task declares them.
+        limit: its own, with the name filled in; None for none.
+        key_reads: the names in the key of that -> where their values come from.
     """
 
     id: str
@@ -192,11 +216,15 @@ class GraphStep:
     map: str = ""
     parallel: int = 100
     cache: str = ""
+    max_concurrent: int = 0
+    rate: str = ""
+    limit: LimitSpec | None = None
+    key_reads: Mapping[str, Source] = attrs.field(factory=dict)
 
     @property
     def sources(self) -> frozenset[str]:
         """The ports and pipeline inputs whose values an attempt needs."""
-        every = (*self.inputs.values(), *self.reads.values())
+        every = (*self.inputs.values(), *self.reads.values(), *self.key_reads.values())
         return frozenset(each.port for each in every if each.port)
 
 
@@ -257,11 +285,13 @@ def is_element(port: str) -> bool:
 
 def element_step(step: GraphStep, index: int) -> GraphStep:
     """What is run for one element of a step that is run for each."""
-    inputs = {
-        field: Source(element_port(step.map, index)) if source.port == step.map else source
-        for field, source in step.inputs.items()
-    }
-    return attrs.evolve(step, inputs=inputs, when="", reads={}, map="")
+
+    def of_element(sources: Mapping[str, Source]) -> dict[str, Source]:
+        own = Source(element_port(step.map, index))
+        return {name: own if each.port == step.map else each for name, each in sources.items()}
+
+    inputs, keys = of_element(step.inputs), of_element(step.key_reads)
+    return attrs.evolve(step, inputs=inputs, key_reads=keys, when="", reads={}, map="")
 
 
 def condition_port(step_id: str) -> str:

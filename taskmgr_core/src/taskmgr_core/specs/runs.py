@@ -70,6 +70,7 @@ class Step:
         cached_from: the run and step (``<run>/<step>``) whose outputs were taken in place of
             running it; empty where it was run.
         waits_for: the limit that keeps a ready step from being run, in words; empty for none.
+        waits_since: UTC seconds since when it was ready, where a limit has held it back.
     """
 
     run: str
@@ -94,6 +95,7 @@ class Step:
     elements: int | None = None
     cached_from: str = ""
     waits_for: str = ""
+    waits_since: float | None = None
 
     @property
     def remark(self) -> str:

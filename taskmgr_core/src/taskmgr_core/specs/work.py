@@ -65,6 +65,7 @@ class Claim:
         values: source port id -> its recorded value, for every input that is no constant.
         units: the units that the worker keeps for it: resource -> their numbers.
         element: the index of the element that it is for; None where it is for none.
+        limits: what it counts for while it runs, see ``Demand.label``.
     """
 
     step: Step
@@ -72,6 +73,7 @@ class Claim:
     values: Mapping[str, FieldValue]
     units: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
     element: int | None = None
+    limits: tuple[str, ...] = ()
 
 
 @attrs.frozen

@@ -40,6 +40,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
+from taskmgr_core.stores.limits import LimitStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
@@ -134,6 +135,10 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def cache(self) -> CacheStore:
         """What steps have made of their inputs, to be taken again."""
+
+    @property
+    def limits(self) -> LimitStore:
+        """How many steps run at once and begin in a time."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""

@@ -57,6 +57,20 @@ LOOK_SECONDS = 0.1
 _LOGGER = logging.getLogger(__name__)
 
 
+def always() -> bool:
+    """Every step is admitted."""
+    return True
+
+
+@attrs.frozen
+class _Calls:
+    """Whom an attempt calls; see ``Executor.execute``."""
+
+    cancelled: Callable[[], bool]
+    on_lines: OnLines
+    admit: Callable[[], bool]
+
+
 @attrs.frozen
 class Executor:
     """Carries out attempts. Safe to use from many threads.
@@ -90,25 +104,38 @@ class Executor:
         repr=False,
     )
 
-    def execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def execute(
+        self,
+        claim: Claim,
+        cancelled: Callable[[], bool],
+        on_lines: OnLines,
+        admit: Callable[[], bool] = always,
+    ) -> Outcome | None:
         """Run one attempt; whatever goes wrong becomes part of the outcome.
 
         Arguments:
             claim: the attempt.
             cancelled: asked a few times a second; true ends it.
             on_lines: gets what the task writes: the first of it as it comes, the last at the end.
+            admit: asked before the task is called, not where that can be spared.
+
+        Returns:
+            What came of it; None where it was not admitted: then nothing is to be recorded.
         """
         pause = AWAY_SECONDS
         while True:
             try:
-                return of_element(claim, self._execute(claim, cancelled, on_lines))
+                outcome = self._execute(claim, _Calls(cancelled, on_lines, admit))
+                return of_element(claim, outcome)
+            except _HeldBackError:
+                return None
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
                 _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
                 wait_unless(cancelled, pause)
                 pause = min(2 * pause, MAXIMUM_AWAY_SECONDS)
 
-    def _execute(self, claim: Claim, cancelled: Callable[[], bool], on_lines: OnLines) -> Outcome:
+    def _execute(self, claim: Claim, calls: _Calls) -> Outcome:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
@@ -124,9 +151,11 @@ class Executor:
             inputs = self._inputs(claim, version)
             if claim.graph_step.map:
                 return self._mapped(claim, version, inputs, decision or NO_DECISION, started)
-            made = self._made(claim, version, inputs, cancelled, on_lines)
+            made = self._made(claim, version, inputs, calls)
+        except _HeldBackError:
+            raise
         except Exception as error:
-            if is_away(error) and not cancelled():
+            if is_away(error) and not calls.cancelled():
                 # No fault of the step's, and nothing of it is recorded: it is no attempt.
                 raise _AwayError(str(error)) from error
             reason = RunnerError("cancelled", "cancelled") if is_away(error) else _reason_of(error)
@@ -151,8 +180,7 @@ class Executor:
         claim: Claim,
         version: TaskVersion,
         inputs: tuple[FieldValue, ...],
-        cancelled: Callable[[], bool],
-        on_lines: OnLines,
+        calls: _Calls,
     ) -> Made:
         """The outputs of a step: taken where the same was asked before, else computed."""
         key = key_of(claim, version, inputs)
@@ -160,7 +188,9 @@ class Executor:
         taken = cache.taken(key, claim)
         if taken is not None:
             return taken
-        outputs, seconds = self._attempt(claim, version, inputs, cancelled, on_lines)
+        if not calls.admit():
+            raise _HeldBackError
+        outputs, seconds = self._attempt(claim, version, inputs, calls.cancelled, calls.on_lines)
         return cache.kept(key, claim, outputs, seconds)
 
     def _mapped(
@@ -307,6 +337,10 @@ class Executor:
                 "ready", inputs, seconds=seconds, failure=failure, not_before=time.time() + delay
             )
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
+
+
+class _HeldBackError(Exception):
+    """A limit holds the step back, which is ready again."""
 
 
 class _AwayError(Exception):

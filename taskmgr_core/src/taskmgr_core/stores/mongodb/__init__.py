@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+import attrs
+
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
@@ -35,6 +37,7 @@ from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.database import Database
+from taskmgr_core.stores.mongodb.limits import MongoLimits
 from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
@@ -57,6 +60,7 @@ class MongoMetadata:
         self._database = Database(url)
         self.schedules = MongoSchedules(self._database)
         self.cache = MongoCache(self._database)
+        self.limits = MongoLimits(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
@@ -243,6 +247,9 @@ class MongoMetadata:
         """Record what came of an attempt."""
         with self._database.translated():
             progress = self._claims.finish(claim, outcome, decide, now)
+            others = self.limits.given_back(claim, now)
+        if others:
+            progress = attrs.evolve(progress, ready=(*progress.ready, *others))
         if progress.recorded and outcome.entry is not None:
             self.cache.put(outcome.entry)
         return progress
@@ -257,7 +264,9 @@ class MongoMetadata:
     ) -> list[Step]:
         """Make the steps of silent workers ready again."""
         with self._database.translated():
-            return self._claims.release_lost(silent, attempts, decide, now)
+            released = self._claims.release_lost(silent, attempts, decide, now)
+            self.limits.lost(released, now)
+            return released
 
     def holders(self) -> list[str]:
         """The workers that hold steps."""

@@ -55,6 +55,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("running.worker", ASCENDING)], name="by_worker", sparse=True),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("deadline", ASCENDING)], name="by_deadline", sparse=True),
+        IndexModel([("held_back", ASCENDING)], name="by_limit", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "firings": (
@@ -68,6 +69,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("worker", ASCENDING), ("status", ASCENDING)], name="by_worker"),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),
+        IndexModel([("held_back", ASCENDING)], name="by_limit", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "log": (
@@ -77,6 +79,10 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "cache": (
         IndexModel([("task", ASCENDING)], name="by_task"),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
+    "limits": (
+        IndexModel([("holders.run", ASCENDING)], name="by_run", sparse=True),
+        IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=7 * 86_400),
     ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
 }
@@ -95,6 +101,7 @@ class Durable:
     firings: Collection[Document]
     leases: Collection[Document]
     elements: Collection[Document]
+    limit_rules: Collection[Document]
 
 
 class Database:
@@ -133,14 +140,16 @@ class Database:
             synced["firings"],
             synced["leases"],
             synced["elements"],
+            synced["limit_rules"],
         )
         # What a power cut undoes of these is found out again: claims, beats, log lines,
-        # and what is cached.
+        # what is cached, who holds a place.
         self.runs: Collection[Document] = database["runs"]
         self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.log: Collection[Document] = database["log"]
         self.cache: Collection[Document] = database["cache"]
+        self.limits: Collection[Document] = database["limits"]
         self._database = database
 
     def initialize(self) -> None:

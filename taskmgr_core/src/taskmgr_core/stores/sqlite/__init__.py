@@ -45,6 +45,7 @@ from taskmgr_core.stores.sqlite import (
 )
 from taskmgr_core.stores.sqlite.cache import SqliteCache
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.limits import SqliteLimits
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
@@ -64,6 +65,7 @@ class SqliteMetadata:
         self._database = Database(path)
         self.schedules = SqliteSchedules(self._database)
         self.cache = SqliteCache(self._database)
+        self.limits = SqliteLimits(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

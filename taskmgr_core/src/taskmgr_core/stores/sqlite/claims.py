@@ -24,7 +24,7 @@ from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, 
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
-from taskmgr_core.stores.sqlite import cache, elements, lineage, runs
+from taskmgr_core.stores.sqlite import cache, elements, limits, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
@@ -169,11 +169,13 @@ def finish(
         cache.put(connection, outcome.entry, now)
     if outcome.status == "mapping":
         elements.begin(connection, held, outcome)
+    others = limits.given_back(connection, held.limits, now)
     if held.element is not None and outcome.status == "succeeded":
         more = elements.fill(connection, step.run, held.graph_step.id, now)
         if more:  # nothing of the run can have changed but that
-            return Progress(recorded=True, ready=tuple(more))
-    return runs.advance(connection, step.run, decide, now)
+            return Progress(recorded=True, ready=(*more, *others))
+    progress = runs.advance(connection, step.run, decide, now)
+    return attrs.evolve(progress, ready=(*progress.ready, *others)) if others else progress
 
 
 def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bool:
@@ -229,6 +231,7 @@ def release_lost(
             runs.set_aside(connection, row, error, now)
     for step in released:
         _release(connection, step, attempts, now)
+    limits.given_back(connection, [label for row in rows for label in limits.labels_of(row)], now)
     unfinished = [*(row["run"] for row in rows), *_stalled(connection)]
     for run_id in dict.fromkeys(unfinished):
         runs.advance(connection, run_id, decide, now)

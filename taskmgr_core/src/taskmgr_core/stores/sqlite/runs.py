@@ -288,6 +288,7 @@ def step_from(row: sqlite3.Row) -> Step:
         elements=row["elements"],
         cached_from=row["cached_from"],
         waits_for=row["waits_for"],
+        waits_since=row["waits_since"],
     )
 
 
