@@ -202,6 +202,11 @@ def _print_task(
         ("limits", f"{duration(task.timeout)}, {task.memory_mb} MB, {_retries(task.retries)}"),
         ("network", "yes" if task.network else "no"),
     ]
+    if task.max_concurrent or task.rate:
+        at_once = f"{task.max_concurrent} at once" if task.max_concurrent else ""
+        rows.append(("on all workers", ", ".join(filter(None, (at_once, task.rate)))))
+    if task.cache:
+        rows.append(("cache", task.cache))
     if task.description:
         screen.line(plain(task.description))
         screen.line()

@@ -20,6 +20,7 @@ so that no transaction over several documents is needed::
     deadline        when they are over; absent once it has ended or was told so
     expired_at      when it was told so; absent before
     retry_of        the run that it does again in part
+    held_back       the steps that a limit holds back; see ``waiting``
     revision        grows with each change
     expires_at      when the server forgets it
 
