@@ -1,5 +1,7 @@
 """Cached results: one store after another, the same claims."""
 
+from typing import Any
+
 import attrs
 from samples import NOW, claimed, created, finished, run_id, success, value
 
@@ -18,7 +20,7 @@ FILE = FieldValue(
 )
 
 
-def entry(key: str = "k1", task: str = "echo", **more: object) -> CacheEntry:
+def entry(key: str = "k1", task: str = "echo", **more: Any) -> CacheEntry:
     """What was made by a step."""
     source = f"{run_id(1)}/001[3]"
     outputs = (value("said", None), FILE)

@@ -8,7 +8,6 @@ any time no more than ten beyond what the rate says.
 from __future__ import annotations
 
 import hashlib
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -190,10 +189,18 @@ def problems_of_limit(step: PlacedStep, ports: Ports) -> Iterator[Problem]:
 
 def _key_text(key: Any) -> str:
     """A key's value in a label: short, without blanks, and another for another value."""
-    text = key if isinstance(key, str) else documents.canonical(key).decode()
-    quoted = urllib.parse.quote(text.encode("utf-8", "surrogatepass"), safe="")
     # A number is not the text that looks like it.
-    quoted = quoted if isinstance(key, str) else f"={quoted}"
+    text = key if isinstance(key, str) else f"={documents.canonical(key).decode()}"
+    mark = "=" if isinstance(key, str) else ""
+    quoted = "".join(each if _is_plain(each, mark) else _quoted(each) for each in text)
     if len(quoted) <= _LONGEST_KEY:
         return quoted
     return f"{quoted[:_LONGEST_KEY]}~{hashlib.sha256(quoted.encode()).hexdigest()[:16]}"
+
+
+def _is_plain(character: str, mark: str) -> bool:
+    return character.isprintable() and character not in f" %~{mark}"
+
+
+def _quoted(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))

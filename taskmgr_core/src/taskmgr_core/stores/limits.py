@@ -30,7 +30,7 @@ class LimitStore(Protocol):
         """Let a claimed step run, or make it ready again and hold it back.
 
         A step that is held back has lost no attempt, keeps its place in the order, and says
-        what it waits for.
+        what it waits for. One that is to be stopped meanwhile is let in, and counts for nothing.
 
         Arguments:
             claim: of the step; nothing of it has begun.

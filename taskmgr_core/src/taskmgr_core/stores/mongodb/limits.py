@@ -272,7 +272,9 @@ class MongoLimits:
             "woken": bool(due),
         }
         label = "" if due else demand.label
-        ready = self._waiting.hold_back(step, state, label, since)
+        ready = self._waiting.hold_back(claim, state, label, since)
+        if ready is None and self._waiting.is_held(step):
+            return Admission(let_in(claim, ()))
         return Admission(None, (ready,) if ready is not None and due else ())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from pymongo import ASCENDING, ReturnDocument
 
-from taskmgr_core.specs import ReadyStep, Step, is_element
+from taskmgr_core.specs import Claim, ReadyStep, Step, is_element
 from taskmgr_core.stores.metadata import first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
@@ -32,19 +32,27 @@ class WaitingSteps:
 
     database: Database
 
-    def hold_back(self, step: Step, state: Document, label: str, since: float) -> ReadyStep | None:
+    def hold_back(
+        self, claim: Claim, state: Document, label: str, since: float
+    ) -> ReadyStep | None:
         """Make a step that was claimed ready again.
 
         Arguments:
-            step: as it was claimed.
+            claim: of the step.
             state: the fields of its state that change.
             label: of the limit that it is to be woken for; empty where it knows when to try.
             since: UTC seconds since when it has been ready.
 
         Returns:
-            The step; None when the claim is not held any more.
+            The step; None when the claim is not held any more, or is to be stopped.
         """
+        step = claim.step
+        going_on: Document = {"cancel_requested": False}
+        if not claim.graph_step.handles_failure:
+            going_on["expired_at"] = {"$exists": False}
         if is_element(step.id):
+            if self.database.runs.find_one({"_id": step.run, **going_on}, {"_id": 1}) is None:
+                return None
             return self._hold_element_back(step, state, label, since)
         update: Document = {
             "$set": {f"state.{step.id}.{name}": each for name, each in state.items()},
@@ -55,7 +63,10 @@ class WaitingSteps:
         if label:
             update["$addToSet"] = {"held_back": _entry(label, step, since)}
         document = self.database.runs.find_one_and_update(
-            _fence(step), update, projection=records.LISTED, return_document=ReturnDocument.AFTER
+            {**_fence(step), **going_on},
+            update,
+            projection=records.LISTED,
+            return_document=ReturnDocument.AFTER,
         )
         return None if document is None else records.ready_step(document, step.id)
 
@@ -67,6 +78,14 @@ class WaitingSteps:
             _element_fence(step), {"$set": {**state, **held}}, return_document=ReturnDocument.AFTER
         )
         return None if document is None else _ready_element(document)
+
+    def is_held(self, step: Step) -> bool:
+        """Whether the claim is held still."""
+        if is_element(step.id):
+            found = self.database.elements.find_one(_element_fence(step), {"_id": 1})
+        else:
+            found = self.database.runs.find_one(_fence(step), {"_id": 1})
+        return found is not None
 
     def admitted(self, step: Step) -> bool:
         """Record that a step waits no more; False when the claim is not held any more."""

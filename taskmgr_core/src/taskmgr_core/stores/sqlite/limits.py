@@ -154,11 +154,11 @@ def _admit(
     for demand in demands:
         if demand.rate is None:
             if _running(connection, demand.label, step.run, step.id) >= demand.max:
-                return _hold_back(connection, row, demand, now, 0.0)
+                return _hold_back(connection, row, claim, demand, now, 0.0)
             continue
         bucket, seconds = taken(_bucket(connection, demand.label), demand.rate, now)
         if seconds > 0:
-            return _wait_for_token(connection, row, demand, bucket, now, seconds)
+            return _wait_for_token(connection, row, claim, demand, bucket, now, seconds)
         buckets[demand.label] = bucket, demand.rate
     labels = tuple(each.label for each in demands if each.rate is None)
     connection.execute(
@@ -212,6 +212,7 @@ def _next_token(
 def _wait_for_token(
     connection: sqlite3.Connection,
     row: sqlite3.Row,
+    claim: Claim,
     demand: Demand,
     bucket: Bucket,
     now: float,
@@ -219,9 +220,9 @@ def _wait_for_token(
 ) -> Admission:
     """Hold a step back until there is a token; only the first one is told when that is."""
     if is_others_turn(bucket, now, woken=_is_woken(row)):
-        return _hold_back(connection, row, demand, now, 0.0)
+        return _hold_back(connection, row, claim, demand, now, 0.0)
     _put_bucket(connection, demand.label, attrs.evolve(bucket, wake_at=now + seconds))
-    return _hold_back(connection, row, demand, now, now + seconds)
+    return _hold_back(connection, row, claim, demand, now, now + seconds)
 
 
 def _is_woken(row: sqlite3.Row) -> bool:
@@ -229,10 +230,25 @@ def _is_woken(row: sqlite3.Row) -> bool:
     return bool(row["waits_for"]) and not row["limits"]
 
 
+def _is_to_stop(connection: sqlite3.Connection, claim: Claim) -> bool:
+    run = connection.execute(
+        "SELECT cancel_requested, expired_at FROM runs WHERE id = ?", (claim.step.run,)
+    ).fetchone()
+    expired = run["expired_at"] is not None and not claim.graph_step.handles_failure
+    return bool(run["cancel_requested"]) or expired
+
+
 def _hold_back(
-    connection: sqlite3.Connection, row: sqlite3.Row, demand: Demand, now: float, due: float
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    claim: Claim,
+    demand: Demand,
+    now: float,
+    due: float,
 ) -> Admission:
     """Make a step ready again, for a time or until it is woken."""
+    if _is_to_stop(connection, claim):  # ready again it would wait, and then be stopped
+        return Admission(let_in(claim, ()))
     since = row["ready_at"] if row["waits_since"] is None else row["waits_since"]
     until = due or look_again(since, now)
     connection.execute(
