@@ -80,6 +80,7 @@ class SqliteLimits:
                 str(row["limits"]): int(row["waiting"])
                 for row in connection.execute(
                     "SELECT limits, count(*) AS waiting FROM (SELECT limits FROM steps"
+                    " INDEXED BY steps_held_back"
                     " WHERE status = 'ready' AND waits_for <> '' AND limits <> '' LIMIT ?)"
                     " GROUP BY limits",
                     (limit,),
