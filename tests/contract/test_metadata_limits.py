@@ -1,5 +1,9 @@
 """How many steps run at once and begin in a time: one store after another, the same claims."""
 
+import threading
+import time
+from concurrent import futures
+
 import attrs
 import pytest
 from samples import NOW, beaten, claimed, created, finished, graph_step, silent, value
@@ -198,6 +202,36 @@ def test_limit_of_an_operator_is_kept(metadata: MetadataStore) -> None:
     assert metadata.limits.remove("task:echo", now)
     assert not metadata.limits.remove("task:echo", now)
     assert admitted(metadata, now, ()).step.run == runs[1].id
+
+
+def test_limit_holds_among_many_at_once(metadata: MetadataStore) -> None:
+    """Threads that race for two places are never three, and none waits for a place that is free."""
+    runs = waiting(metadata, 8)
+    demands = (Demand("task:echo", 2),)
+    now, lock, left = NOW + 8, threading.Lock(), threading.Semaphore(0)
+    running, most = 0, 0
+
+    def work(worker: str) -> None:
+        nonlocal running, most
+        while not left.acquire(blocking=False):
+            claim = metadata.claim(worker, (), now)
+            found = metadata.limits.admit(claim, demands, now).claim if claim else None
+            if found is None:
+                time.sleep(0.005)
+                continue
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.01)
+            with lock:
+                running -= 1
+            finished(metadata, found, now=now)
+            if all(metadata.status(each.id) == "succeeded" for each in runs):
+                left.release(4)
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, "abcd"))
+    assert most <= 2
 
 
 def test_elements_are_limited_each(metadata: MetadataStore) -> None:

@@ -275,7 +275,19 @@ class MongoLimits:
         ready = self._waiting.hold_back(claim, state, label, since)
         if ready is None and self._waiting.is_held(step):
             return Admission(let_in(claim, ()))
-        return Admission(None, (ready,) if ready is not None and due else ())
+        if ready is None or due:
+            return Admission(None, () if ready is None else (ready,))
+        return Admission(None, tuple(self._missed(demand, now)))
+
+    def _missed(self, demand: Demand, now: float) -> list[ReadyStep]:
+        """Who is to be told of what was given back before the step stood among those who wait."""
+        document = self.database.limits.find_one({"_id": demand.label}) or {}
+        if demand.rate is not None:
+            return self._next_token(demand, {"wake_at": 0.0, **document}, now)
+        if len(document.get("holders", [])) >= demand.max:
+            return []
+        step = self._waiting.wake(demand.label, now)
+        return [] if step is None else [step]
 
 
 def _bucket_of(document: Document) -> Bucket | None:
