@@ -72,6 +72,15 @@ def test_step_of_another_queue_is_left(user: QueueUser) -> None:
     assert claim.step.queue == "gpu"
 
 
+def test_urgent_step_is_taken_next_under_a_backlog(user: QueueUser) -> None:
+    """With 200 others ready before it, a step of a higher priority is the next that is taken."""
+    now = time.time()
+    for number in range(200):
+        created(user.metadata, graph_step(priority=3), number=number + 1, now=now - 9)
+    urgent = created(user.metadata, graph_step(priority=9), number=999, now=now)
+    assert [taken(user).step.run for _ in range(2)] == [urgent.id, run_id(1)]
+
+
 def test_step_announced_twice_is_taken_once(user: QueueUser) -> None:
     """A doubled message changes nothing."""
     submit(user, 1)

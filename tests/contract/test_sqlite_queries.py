@@ -24,7 +24,8 @@ from test_metadata_loops import loop
 from test_metadata_maps import mapping, said
 
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import LogLine, Orders, Outcome
+from taskmgr_core.orchestrator.limiting import rate_of
+from taskmgr_core.specs import CacheEntry, Demand, LogLine, Orders, Outcome
 from taskmgr_core.stores.metadata import Role, RunFilter
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.tracing import trace
@@ -167,6 +168,32 @@ def map_elements(metadata: SqliteMetadata) -> None:
     assert len(metadata.elements(run.id, "001", 0, 3)) == 3
 
 
+def limit(metadata: SqliteMetadata) -> None:
+    """Two steps that want one place, one of them let in, and the other when that has ended."""
+    demands = [Demand("task:echo", 1), Demand("rate:task:echo", rate=rate_of("9/s"))]
+    for number in (NEWEST, NEWEST - 1):
+        created(metadata, number=number, values=[value("text", "b")])
+    claims = [metadata.claim_step(run_id(n), "001", "w1", NOW) for n in (NEWEST, NEWEST - 1)]
+    first, second = (metadata.limits.admit(each, demands, NOW).claim for each in claims if each)
+    assert first is not None
+    assert second is None
+    assert [each.waiting for each in metadata.limits.uses(9)] == [1]
+    finished(metadata, first)
+    metadata.limits.remove("task:echo", NOW)
+    metadata.request_cancel(run_id(NEWEST - 1), decide, NOW)
+
+
+def cache(metadata: SqliteMetadata) -> None:
+    """A result that is kept, taken, counted and cleared."""
+    created(metadata, number=NEWEST, values=[value("text", "b")])
+    claim = metadata.claim_step(run_id(NEWEST), "001", "w1", NOW)
+    assert claim is not None
+    kept = CacheEntry("k", "echo", "1.0", "r/001", (), 1.0, NOW + 9)
+    finished(metadata, claim, attrs.evolve(success(claim), entry=kept))
+    assert metadata.cache.take("k", NOW, 9) == kept
+    assert len(metadata.cache.clear("echo", NOW)) == 1
+
+
 OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "expire": lambda metadata: metadata.expire(decide, NOW),
     "map": map_elements,
@@ -212,6 +239,8 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "overview": lambda metadata: metadata.overview(NOW - 60),
     "waiting": lambda metadata: metadata.waiting(NOW),
     "latest times": lambda metadata: metadata.latest_times(5),
+    "limit": limit,
+    "cache": cache,
 }
 
 
@@ -224,7 +253,7 @@ def test_statements_use_an_index(observed: Observed, name: str) -> None:
     plans = observed.plans()
     assert plans, "nothing was observed"
     # What may be walked are the partial indexes of the steps that are ready or run now.
-    active = r"USING (COVERING )?INDEX steps_(due|running|delayed)"
+    active = r"USING (COVERING )?INDEX steps_(due|running|delayed|held_back)"
     walks = [
         f"{statement}\n    {line}"
         for statement, plan in plans.items()
@@ -247,10 +276,12 @@ def test_effort_does_not_grow_with_history(observed: Observed, name: str) -> Non
 def effort(observed: Observed, name: str) -> int:
     """How many instructions an operation takes on a run of its own."""
     with sqlite3.connect(observed.path) as connection:
-        connection.execute("DELETE FROM runs WHERE id = ?", (run_id(NEWEST),))
-        for table in ("steps", "field_values", "digest_runs", "edges"):
-            statement = f"DELETE FROM {table} WHERE run = ?"  # noqa: S608 - one of the four
-            connection.execute(statement, (run_id(NEWEST),))
+        for table in ("runs", "steps"):
+            statement = f"DELETE FROM {table} WHERE {'id' if table == 'runs' else 'run'} IN (?, ?)"  # noqa: S608
+            connection.execute(statement, (run_id(NEWEST), run_id(NEWEST - 1)))
+        for table in ("field_values", "digest_runs", "edges"):
+            statement = f"DELETE FROM {table} WHERE run IN (?, ?)"  # noqa: S608 - one of the three
+            connection.execute(statement, (run_id(NEWEST), run_id(NEWEST - 1)))
         connection.execute(
             "UPDATE steps SET status = 'ready', attempt = 0, worker = '' WHERE run = ?"
             " AND id <> '002'",

@@ -17,6 +17,7 @@ def recorded_run(
     queue: str = "default",
     task: str = "echo",
     resources: Mapping[str, int] = NO_RESOURCES,
+    priority: int = 5,
 ) -> ReadyStep:
     """Record a run of one step that is ready now; its step, announced to nobody."""
     now = time.time()
@@ -25,7 +26,7 @@ def recorded_run(
         task=task,
         version="1.0",
         queue=queue,
-        priority=5,
+        priority=priority,
         timeout=60.0,
         memory_mb=512,
         retries=0,
@@ -36,6 +37,8 @@ def recorded_run(
     )
     graph = Graph("echo", {}, (), {}, (graph_step,), {})
     run = Run(str(uuid_utils.uuid7()), "echo", "task", graph, "running", now)
-    step = Step(run.id, "001", task, "1.0", queue, 5, "ready", ready_at=now, resources=resources)
+    step = Step(
+        run.id, "001", task, "1.0", queue, priority, "ready", ready_at=now, resources=resources
+    )
     metadata.create_run(run, [step], [])
     return as_ready(step, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from recorded_home import NOW, Home, run_id
 
@@ -49,6 +50,22 @@ def test_ports_show_what_they_have(recorded: Home) -> None:
     failed = rundown.cards(rundown.look(recorded.watcher(), run_id(6), 0))
     assert plain(failed[3].ports["output_003_mean"]) == "✗ ← mean  no value"
     assert [card.depth for card in failed] == [0, 1, 2, 3, 3]
+
+
+def test_cached_and_waiting_steps_say_so(recorded: Home) -> None:
+    """A card says whose outputs a step has, and which limit keeps it from being run."""
+    view = rundown.look(recorded.watcher(), run_id(1), 0)
+    first, second, *rest = view.detail.steps
+    steps = (
+        attrs.evolve(first, cached_from="0197/001"),
+        attrs.evolve(second, status="ready", waits_for="2 at once of task:clean"),
+        *rest,
+    )
+    cards = rundown.cards(attrs.evolve(view, detail=attrs.evolve(view.detail, steps=steps)))
+    titles = [plain(each.title) for each in cards]
+    assert "cached from 0197/001" in titles[1]
+    assert "waits: 2 at once of task:clean" in titles[2]
+    assert "cached" not in titles[3]
 
 
 def test_failure_names_what_the_step_was_given(recorded: Home) -> None:

@@ -175,6 +175,9 @@ class Settings:
         "copies of what is in S3 down to, weights left out; 0 for no limit.",
         at_least(0),
     )
+    cache_days: float = setting(
+        30.0, "Days that a cached result is kept after its last use; 0 for ever.", at_least(0)
+    )
     hooks: str = setting(
         "all",
         "Hook plugins that are used: all, none, their names with a comma between them, or -NAME "

@@ -283,6 +283,8 @@ class Trial:
             retry_delay=settings.retry_delay,
         )
         outcome = executor.execute(claim, cancelled, on_lines)
+        if outcome is None:
+            raise AssertionError("a trial has no limits")
         return self._tried(version, claim.graph_step, outcome)
 
     def _new_pool(self, launcher: RunnerLauncher) -> RunnerPool:

@@ -347,6 +347,7 @@ class Platform:
             timeouts=said.timeouts,
             verifier=self.verifier,
             slots=slots,
+            cache_seconds=self.settings.cache_days * 86_400,
         )
 
     def _timing(self) -> Timing:

@@ -14,7 +14,16 @@ from taskmgr_plugins import batches, streams
 from taskmgr_plugins.errors import TaskDefinitionError
 from taskmgr_plugins.fields import Box, Points
 from taskmgr_plugins.schemas import TYPE_KEY, Schema, class_fields, images_named, schema_of
-from taskmgr_plugins.tasks import MLTask, Options, options_of, queue_fault, resources_fault
+from taskmgr_plugins.tasks import (
+    MLTask,
+    Options,
+    cache_fault,
+    max_concurrent_fault,
+    options_of,
+    queue_fault,
+    rate_fault,
+    resources_fault,
+)
 
 SINGLE_OUTPUT = "result"
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -119,9 +128,14 @@ def _checked(options: Options) -> Options:
         raise TaskDefinitionError(
             f"task name {name!r}: allowed are lower-case letters, digits and _, a letter first"
         )
-    if wrong := queue_fault(options.queue):
-        raise TaskDefinitionError(f"task {name}: {wrong}")
-    if wrong := resources_fault(options.resources):
+    faults = (
+        queue_fault(options.queue),
+        resources_fault(options.resources),
+        cache_fault(options.cache),
+        max_concurrent_fault(options.max_concurrent),
+        rate_fault(options.rate),
+    )
+    for wrong in filter(None, faults):
         raise TaskDefinitionError(f"task {name}: {wrong}")
     _check_option(options, "priority", int, "a whole number from 0 to 9", lambda it: 0 <= it <= 9)
     _check_option(

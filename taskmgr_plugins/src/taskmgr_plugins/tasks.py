@@ -22,6 +22,9 @@ _QUEUE_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST_QUEUE_NAME - 
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 _MOST_UNITS = 1000
 _NO_RESOURCES: Mapping[str, int] = MappingProxyType({})
+CACHES = ("", "by-inputs")
+MOST_AT_ONCE = 100_000
+_RATE = re.compile(r"[1-9][0-9]{0,8}/(s|min|h)\Z")
 
 
 @attrs.frozen
@@ -62,6 +65,11 @@ class Options:
         network: whether it may use the network, where workers keep tasks from it.
         max_batch_size: how many calls ``predict_batch`` gets at once, at most.
         max_batch_wait_ms: milliseconds for which a call waits for others to join it.
+        cache: ``by-inputs`` where equal inputs always give equal outputs: what a version has
+            made of them is taken from there the next time, and nothing is run. Empty for never.
+        max_concurrent: how many of its steps run at once, on all workers; 0 for any number.
+        rate: how many of its steps begin in a time, on all workers, as ``10/s``, ``100/min``
+            or ``5/h``; empty for any number.
     """
 
     name: str | None = None
@@ -75,6 +83,9 @@ class Options:
     network: bool = False
     max_batch_size: int = 1
     max_batch_wait_ms: float = 5
+    cache: str = ""
+    max_concurrent: int = 0
+    rate: str = ""
 
 
 class Task:
@@ -93,6 +104,9 @@ class Task:
     models: ClassVar[tuple[Model, ...]] = ()
     resources: ClassVar[Mapping[str, int]] = _NO_RESOURCES
     network: ClassVar[bool] = False
+    cache: ClassVar[str] = ""
+    max_concurrent: ClassVar[int] = 0
+    rate: ClassVar[str] = ""
 
     run: Callable[..., Any]
     _model_paths: Mapping[str, Path]
@@ -158,6 +172,9 @@ def task(
     models: tuple[Model, ...] = (),
     resources: Mapping[str, int] = ...,
     network: bool = False,
+    cache: str = "",
+    max_concurrent: int = 0,
+    rate: str = "",
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -211,6 +228,27 @@ def resources_fault(resources: object) -> str | None:
     return None
 
 
+def cache_fault(cache: object) -> str | None:
+    """Why this cannot be the cache of a task; None when it can."""
+    if isinstance(cache, str) and cache in CACHES:
+        return None
+    return f"cache {cache!r}: allowed is 'by-inputs', or '' for none"
+
+
+def rate_fault(rate: object) -> str | None:
+    """Why this cannot be a rate; None when it can. Empty is no limit."""
+    if rate == "" or (isinstance(rate, str) and _RATE.match(rate)):
+        return None
+    return f"rate {rate!r}: allowed is a number above 0 in a time, as '10/s', '100/min', '5/h'"
+
+
+def max_concurrent_fault(most: object) -> str | None:
+    """Why this cannot be how many run at once; None when it can. 0 is no limit."""
+    if isinstance(most, int) and not isinstance(most, bool) and 0 <= most <= MOST_AT_ONCE:
+        return None
+    return f"max_concurrent {most!r}: allowed is a whole number from 0 (no limit) to {MOST_AT_ONCE}"
+
+
 def options_of(announced: Any) -> Options:
     """What a ``Task`` class or a ``@task`` function asks of the platform.
 
@@ -230,6 +268,9 @@ def options_of(announced: Any) -> Options:
             network=announced.network,
             max_batch_size=getattr(announced, "max_batch_size", 1),
             max_batch_wait_ms=getattr(announced, "max_batch_wait_ms", 5),
+            cache=announced.cache,
+            max_concurrent=announced.max_concurrent,
+            rate=announced.rate,
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):

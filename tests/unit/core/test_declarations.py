@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import attrs
 import pytest
 from pipeline_examples import defaulted, version_of
 
@@ -47,3 +48,14 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         check_declarations([task(queue="a,b"), task(default="x")])
     assert "the task find declares a queue 'a,b': allowed are" in str(caught.value)
     assert "has a default that does not fit" in str(caught.value)
+
+
+def test_cache_and_limits_that_cannot_be_are_refused() -> None:
+    """Whatever SDK the plugin chose, the platform checks what it goes by; all is told at once."""
+    wrong = attrs.evolve(task(), cache="always", max_concurrent=-1, rate="10 per second")
+    with pytest.raises(PublishError) as caught:
+        check_declarations([wrong])
+    said = str(caught.value)
+    assert "declares a cache 'always': allowed is 'by-inputs', or '' for none" in said
+    assert "declares a max_concurrent -1: allowed is a whole number from 0" in said
+    assert "declares a rate '10 per second': allowed is" in said

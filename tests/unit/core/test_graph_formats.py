@@ -133,3 +133,18 @@ def test_cards_in_dot_are_well_formed(names: list[str]) -> None:
     for table in re.findall(r"label=<(<TABLE.*</TABLE>)>\]", graph_dot(graph)):
         assert parsed(table).tag == "TABLE"
     assert parsed(graph_svg(graph)).tag.endswith("svg")
+
+
+def test_cached_and_waiting_steps_say_so() -> None:
+    """All writers tell that a step was not run, and what keeps one from being run."""
+    graph = things_graph()
+    first, second = graph.steps
+    steps = (
+        state(first, 0.0, 0.1, cached_from="r/001"),
+        Step("r", second.id, second.task, "1", "default", 5, "ready", waits_for="2 at once of x"),
+    )
+    for write in (text_of, graph_mermaid, graph_dot, graph_svg):
+        drawn = write(graph, steps)
+        assert "cached" in drawn
+        assert "waits: 2 at once of x" in drawn
+        assert "cached" not in write(graph, (attrs.evolve(steps[0], cached_from=""), steps[1]))

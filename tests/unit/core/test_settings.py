@@ -34,6 +34,7 @@ SMALLEST = {
     "environments_mb": 0,
     "models_mb": 0,
     "cache_mb": 0,
+    "cache_days": 0.0,
     "hook_seconds": 0.1,
     "hook_queue": 1,
     "slow_step": 0.0,

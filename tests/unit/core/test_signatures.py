@@ -66,6 +66,9 @@ WHOLE = TaskVersion(
         max_batch_size=8,
         max_batch_wait_ms=2.5,
         streams=True,
+        cache="by-inputs",
+        max_concurrent=3,
+        rate="10/s",
     ),
     release=Release(
         distribution="taskmgr-echo",

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -160,6 +161,16 @@ def test_task_name_of_other_characters_is_refused(name: str) -> None:
         ("retries", None, "a whole number, 0 or more"),
         ("network", "yes", "True or False"),
         ("network", 1, "True or False"),
+        ("cache", "always", "'by-inputs', or '' for none"),
+        ("cache", True, "'by-inputs', or '' for none"),
+        ("cache", ["by-inputs"], "'by-inputs', or '' for none"),
+        ("max_concurrent", -1, "a whole number from 0"),
+        ("max_concurrent", 1.5, "a whole number from 0"),
+        ("max_concurrent", True, "a whole number from 0"),
+        ("rate", "0/s", "a number above 0 in a time"),
+        ("rate", "10/day", "a number above 0 in a time"),
+        ("rate", "10/s\n", "a number above 0 in a time"),
+        ("rate", 10, "a number above 0 in a time"),
     ],
 )
 def test_option_out_of_range_is_refused(option: str, value: Any, allowed: str) -> None:
@@ -168,7 +179,9 @@ def test_option_out_of_range_is_refused(option: str, value: Any, allowed: str) -
     @task(**{option: value})
     def made(text: str) -> int: ...
 
-    with pytest.raises(Refused, match=f"task made: {option} {value!r}: allowed is {allowed}"):
+    with pytest.raises(
+        Refused, match=re.escape(f"task made: {option} {value!r}: allowed is {allowed}")
+    ):
         define(made)
 
 

@@ -74,6 +74,7 @@ def test_class_attributes_are_the_options() -> None:
         queue, timeout, priority, memory_mb, retries = "gpu", 1.5, 9, 4096, 3
         models = (Model("a.onnx", "0" * 64, "MIT", "here"),)
         network = True
+        cache, max_concurrent, rate = "by-inputs", 2, "10/s"
 
     assert options_of(Heavy) == Options(
         name="heavy",
@@ -84,6 +85,9 @@ def test_class_attributes_are_the_options() -> None:
         retries=3,
         models=(Model("a.onnx", "0" * 64, "MIT", "here"),),
         network=True,
+        cache="by-inputs",
+        max_concurrent=2,
+        rate="10/s",
     )
 
 

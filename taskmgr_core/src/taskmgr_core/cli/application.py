@@ -76,6 +76,8 @@ COMMANDS = (
     Entry("tokens", "tokens", "The tokens that open the API to others.", PLATFORM),
     Entry("workspaces", "workspaces", "Tasks, runs and keys apart from all others.", PLATFORM),
     Entry("audit", "audit", "Who did what, when, from where.", PLATFORM),
+    Entry("cache", "cache", "The cached results of steps: what they spared, clear them.", PLATFORM),
+    Entry("limits", "limits", "How many steps run at once and begin in a time.", PLATFORM),
     Entry("hooks", "hooks", "List the hook plugins, and how they are.", PLATFORM),
     Entry("health", "health", "Ask each service whether it works.", PLATFORM),
     Entry("doctor", "doctor", "Check that everything is as it should be.", PLATFORM),

@@ -88,6 +88,7 @@ class RunProgress:
 
 def _words(screen: Screen, step: Step) -> list[Text | str | tuple[str, str]]:
     told = f"{step.status} {_passed(step)}".rstrip()
+    told += f", {step.remark}" if step.remark else ""
     times = "" if step.elements is None else f"  {counted(step.elements, 'time')}"
     again = f"{times}  attempt {step.tries}" if step.tries > 1 else times
     return ["  ", screen.sign(step.status), f" {step.id} {step.task}  ", (told + again, "dim")]

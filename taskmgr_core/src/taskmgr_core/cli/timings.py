@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from taskmgr_core.cli.screen import Screen, plain, seconds_of, table, took
+from taskmgr_core.cli.screen import Screen, plain, seconds_of, short_id, table, took
 from taskmgr_core.report.formats import duration
 from taskmgr_core.specs import RunDetail, Step
 from taskmgr_core.summary import timing_of
@@ -28,6 +28,7 @@ def print_timings(screen: Screen, detail: RunDetail) -> None:
     for row in zip(*columns.values(), strict=True):
         shown.add_row(*row)
     screen.print(shown)
+    _print_remarks(screen, detail.steps)
     timing = timing_of(detail.run, detail.steps)
     if len(detail.steps) > 1 and timing.parallel > 0:
         screen.line(
@@ -46,7 +47,7 @@ def _columns(screen: Screen, steps: Sequence[Step]) -> dict[str, list[Text]]:
         "step": [plain(step.id) for step in steps],
         "task": [plain(step.task) for step in steps],
         "version": [plain(step.version) for step in steps],
-        "status": [screen.status(step.status) for step in steps],
+        "status": [_status(screen, step) for step in steps],
         **({"times": [_times(step) for step in steps]} if times else {}),
         **({"tries": [plain(str(step.tries)) for step in steps]} if tries else {}),
         **{name: [plain(seconds_of(step.seconds.get(name))) for step in steps] for name in stages},
@@ -57,6 +58,20 @@ def _columns(screen: Screen, steps: Sequence[Step]) -> dict[str, list[Text]]:
 def _times(step: Step) -> Text:
     """For how many elements it was run, or in how many iterations."""
     return plain("" if step.elements is None else str(step.elements))
+
+
+def _status(screen: Screen, step: Step) -> Text:
+    return screen.status(step.status).append(" cached" if step.cached_from else "", "dim")
+
+
+def _print_remarks(screen: Screen, steps: Sequence[Step]) -> None:
+    """Where a cached result is from, and why a step waits that could be run."""
+    for step in steps:
+        if step.cached_from:
+            run, _, of = step.cached_from.partition("/")
+            screen.line(f"{step.id} was not run: step {of} of run {short_id(run)} gave this", "dim")
+        elif step.remark:
+            screen.line(plain(f"{step.id} {step.remark}", "dim"))
 
 
 def _width(column: tuple[str, list[Text]]) -> int:

@@ -60,6 +60,9 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "network": task.network,
         "max_batch_size": task.max_batch_size,
         "max_batch_wait_ms": task.max_batch_wait_ms,
+        "cache": task.cache or None,
+        "max_concurrent": task.max_concurrent or None,
+        "rate": task.rate or None,
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }
@@ -194,6 +197,8 @@ def step_view(step: Step) -> dict[str, Any]:
         "error": failure_view(step.failure),
         "earlier_errors": [failure_view(each) for each in step.failures],
         "taken_from": step.origin or None,
+        "cached_from": step.cached_from or None,
+        "waits_for": step.waits_for or None,
         "elements": step.elements,
     }
 

@@ -10,6 +10,7 @@ from taskmgr_core.orchestrator.branching import Condition
 from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
 from taskmgr_core.orchestrator.handling import bears
 from taskmgr_core.orchestrator.inlining import joined_of
+from taskmgr_core.orchestrator.limiting import key_reads, limit_in
 from taskmgr_core.orchestrator.mapping import mapped_port
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
 from taskmgr_core.orchestrator.validation import Validator
@@ -120,6 +121,7 @@ def graph_step(
     after: tuple[str, ...],
     condition: Condition,
     ports: Ports,
+    pipeline: str,
 ) -> GraphStep:
     """A step of a graph; of one that names a pipeline what its steps get from it.
 
@@ -129,8 +131,9 @@ def graph_step(
         after: the steps that it waits for.
         condition: when it is run.
         ports: the ports of its pipeline.
+        pipeline: the name of that.
     """
-    spec, task = placed.spec, placed.task
+    spec, task, keys = placed.spec, placed.task, key_reads(placed, ports)
     if task is None:
         raise ValueError(f"step {placed.id!r} was compiled without a version")
     return GraphStep(
@@ -146,7 +149,7 @@ def graph_step(
         outputs=tuple(field.name for field in task.outputs),
         after=after,
         resources=dict(task.resources),
-        bears=bears((*sources.values(), *condition.reads.values()), after),
+        bears=bears((*sources.values(), *condition.reads.values(), *keys.values()), after),
         when=condition.expression,
         reads=dict(condition.reads),
         map=mapped_port(placed, ports),
@@ -156,4 +159,9 @@ def graph_step(
         on_error=spec.on_error,
         default=dict(spec.default),
         handles_failure=placed.handles_failure,
+        cache=task.cache,
+        max_concurrent=task.max_concurrent,
+        rate=task.rate,
+        limit=limit_in(placed, pipeline),
+        key_reads=keys,
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import attrs
 
 from taskmgr_core.errors import Problem, nearest
 from taskmgr_core.orchestrator import conditions
+from taskmgr_core.orchestrator.compatibility import Schema
 from taskmgr_core.orchestrator.handling import with_fallback
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
 from taskmgr_core.specs import PipelineSpec, Source, SwitchSpec
@@ -46,12 +48,12 @@ def conditions_of(
             place = f"{step.place}.when"
             if step.handles_failure:
                 problems.append(Problem(place, "what is run when the run fails has no condition"))
-            problems.extend(_problems(step.spec.when, place, ports))
+            problems.extend(problems_of_expression(step.spec.when, place, ports))
             parts[step.id].append(step.spec.when)
     for index, switch in enumerate(spec.switch):
         problems.extend(_of_switch(switch, f"switch[{index}]", parts, ports))
     return {
-        step: Condition(conditions.joined(iter(found)), _reads(found, ports)) if found else ALWAYS
+        step: Condition(conditions.joined(iter(found)), reads_of(found, ports)) if found else ALWAYS
         for step, found in parts.items()
     }
 
@@ -60,7 +62,7 @@ def _of_switch(
     switch: SwitchSpec, place: str, parts: dict[str, list[str]], ports: Ports
 ) -> Iterator[Problem]:
     """What is wrong with a switch; its conditions are added to the parts of its steps."""
-    yield from _problems(switch.on, f"{place}.on", ports, "STRING")
+    yield from problems_of_expression(switch.on, f"{place}.on", ports, "STRING")
     if not switch.cases:
         yield Problem(f"{place}.cases", "there are none; name the steps of each text")
     named: dict[str, str] = {}
@@ -79,11 +81,26 @@ def _of_switch(
                 parts[step].append(condition)
 
 
-def _problems(expression: str, place: str, ports: Ports, wanted: str = "BOOL") -> Iterator[Problem]:
-    reads = _reads([expression], ports)
+def problems_of_expression(
+    expression: str,
+    place: str,
+    ports: Ports,
+    wanted: str = "BOOL",
+    own: Mapping[str, Schema | None] = MappingProxyType({}),
+) -> Iterator[Problem]:
+    """What is wrong with an expression over ports; see ``conditions.problems_of``.
+
+    Arguments:
+        expression: as written.
+        place: where it stands.
+        ports: those of the pipeline.
+        wanted: what it must give.
+        own: the schemas of names that stand for something else than their port.
+    """
+    reads = reads_of([expression], ports)
     schemas = {
         name: ports.schema(source.port) if source.port else None for name, source in reads.items()
-    }
+    } | dict(own)
     for message in conditions.problems_of(expression, schemas, wanted):
         name = conditions.unknown_name(message)
         hint = ports.problem_of(name) if name is not None else None
@@ -93,7 +110,8 @@ def _problems(expression: str, place: str, ports: Ports, wanted: str = "BOOL") -
             yield Problem(place, hint)
 
 
-def _reads(expressions: Sequence[str], ports: Ports) -> dict[str, Source]:
+def reads_of(expressions: Sequence[str], ports: Ports) -> dict[str, Source]:
+    """The names in expressions -> where their values come from."""
     names = [name for each in expressions for name in conditions.names_in(each)]
     found = {name: with_fallback(ports.named(name), ports) for name in names}
     return {name: source for name, source in found.items() if source is not None}

@@ -14,7 +14,7 @@ Kind = Literal["added", "removed", "changed"]
 
 _OPTIONS = (
     *("description", "queue", "timeout", "priority", "memory_mb", "retries", "resources"),
-    *("network", "max_batch_size", "max_batch_wait_ms"),
+    *("network", "max_batch_size", "max_batch_wait_ms", "cache", "max_concurrent", "rate"),
 )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 2000
 
+KEY = "KEY"
+_KEYS = ("STRING", "INT", "UINT", "DOUBLE", "BOOL")
+
 _STRINGS = re.compile(
     r"[rRbB]*(\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')", re.DOTALL
 )
@@ -51,7 +54,7 @@ def problems_of(
     Arguments:
         expression: as written.
         schemas: the ports that it may name, each with its JSON Schema where that is known.
-        wanted: what it must give: ``BOOL`` or ``STRING``.
+        wanted: what it must give: ``BOOL``, ``STRING`` or ``KEY`` (any of what can be a key).
     """
     if len(expression) > MOST_CHARACTERS:
         yield f"it has {len(expression)} characters; allowed are {MOST_CHARACTERS}"
@@ -63,8 +66,8 @@ def problems_of(
         yield from _told(str(error))
         return
     given = compiled.return_type().name()
-    if given not in (wanted, "DYN"):
-        words = {"BOOL": "true or false", "STRING": "a text"}
+    if given not in (*_KEYS, "DYN") if wanted == KEY else given not in (wanted, "DYN"):
+        words = {"BOOL": "true or false", "STRING": "a text", KEY: "a text or a number"}
         yield f"it gives {given.lower()}, and must give {words[wanted]}"
 
 
@@ -96,6 +99,30 @@ def holds(expression: str, values: Mapping[str, Any]) -> bool:
     return bool(found.value())
 
 
+def key_of(expression: str, values: Mapping[str, Any]) -> Any:
+    """What an expression gives, as JSON.
+
+    Arguments:
+        expression: one in which nothing was found wrong.
+        values: as for ``holds``.
+
+    Raises:
+        RunnerError: with the code ``condition``: it cannot be told, or gives no text or number.
+    """
+    if expression in values and not isinstance(values[expression], Mapping | list):
+        return values[expression]
+    try:
+        found = _compiled(expression, tuple(sorted(values))).eval(data=dict(values))
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise _failed(expression, str(error), "key") from error
+    kind = found.type().name()
+    if kind == "ERROR":
+        raise _failed(expression, str(found.value()), "key")
+    if kind not in _KEYS:
+        raise _failed(expression, f"it gave {kind.lower()}, not a text or a number", "key")
+    return found.value()
+
+
 def joined(expressions: Iterator[str]) -> str:
     """One condition that holds where all of some do."""
     found = list(expressions)
@@ -119,12 +146,12 @@ def _literal(text: str) -> str:
     return f'"{"".join(plain)}"'
 
 
-def _failed(expression: str, why: str) -> RunnerError:
+def _failed(expression: str, why: str, what: str = "condition") -> RunnerError:
     reason = why.split("\n", 1)[0].removesuffix(" [INTERNAL]").removesuffix(" [INVALID_ARGUMENT]")
     if "budget" in reason:
         reason = "it looks at more than 10,000 elements; shorten the list before"
     return RunnerError(
-        f"the condition {expression!r} cannot be told: {reason}", "condition", retryable=False
+        f"the {what} {expression!r} cannot be told: {reason}", "condition", retryable=False
     )
 
 

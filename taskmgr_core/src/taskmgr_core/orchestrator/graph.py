@@ -41,6 +41,7 @@ from taskmgr_core.orchestrator.inlining import (
     too_deep,
     too_many,
 )
+from taskmgr_core.orchestrator.limiting import key_reads, problems_of_limit
 from taskmgr_core.orchestrator.mapping import mapped_schema, problems_of_map
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
@@ -256,6 +257,7 @@ class _Compilation:
                     connected.after[each],
                     connected.conditions[each],
                     connected.ports,
+                    spec.pipeline,
                 )
                 for each in connected.order
             ),
@@ -286,6 +288,7 @@ class _Compilation:
             if not step.spec.pipeline:
                 self._problems += problems_of_map(step, sources[step.id], ports)
                 self._problems += problems_of_repeat(step, ports)
+                self._problems += problems_of_limit(step, ports)
         self._problems += too_many(steps)
         conditions = conditions_of(self._spec, steps, ports, self._problems)
         after = {
@@ -468,6 +471,10 @@ class _Compilation:
         self, step: PlacedStep, sources: Mapping[str, Source], condition: Condition, ports: Ports
     ) -> tuple[str, ...]:
         found: dict[str, None] = {}
+        for source in key_reads(step, ports).values():
+            producer = ports.producer(source.port)
+            if producer is not None and producer != step.id and ports.has_step(producer):
+                found[producer] = None
         for name, source in condition.reads.items():
             producer = ports.producer(source.port)
             if producer == step.id:

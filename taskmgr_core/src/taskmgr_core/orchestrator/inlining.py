@@ -38,6 +38,7 @@ _OF_TASKS = {
     "retry": "a pipeline is not tried again as a whole; write retry at its steps",
     "timeout": "a pipeline has no time limit of its own here; write timeout at its steps",
     "map": "a pipeline is not run for each element; write map at its steps, or map a task",
+    "concurrency": "a pipeline has no limit as a whole; write concurrency at its steps",
     "repeat": "a pipeline is not run again and again; write repeat at one of its steps",
 }
 _PLAIN = StepSpec("")
@@ -207,9 +208,10 @@ def _placed(outer: GraphStep, step: GraphStep, graph: Graph) -> GraphStep:
         for field, source in step.inputs.items()
         if (carried := _carried(outer, source, graph)) is not None
     }
-    reads = {
-        name: _carried(outer, source, graph) or Source() for name, source in step.reads.items()
-    }
+    reads, keys = (
+        {name: _carried(outer, source, graph) or Source() for name, source in sources.items()}
+        for sources in (step.reads, step.key_reads)
+    )
     when = step.when
     # What waits for a step that is left out is left out with it, and need not ask again.
     if outer.when and set(step.after) <= set(step.bears):
@@ -220,6 +222,7 @@ def _placed(outer: GraphStep, step: GraphStep, graph: Graph) -> GraphStep:
         id=inner_step(outer.id, step.id),
         inputs=inputs,
         reads=reads,
+        key_reads=keys,
         when=when,
         map=mapped,
         repeat=_renamed_repeat(outer.id, step),
@@ -286,13 +289,15 @@ def _connected(step: GraphStep, ends: Mapping[str, str], ids: set[str]) -> Graph
     """A step whose sources are ports of steps that are there, and what it waits for by them."""
     inputs = {field: _at_end(source, ends) for field, source in step.inputs.items()}
     reads = {name: _at_end(source, ends) for name, source in step.reads.items()}
-    sources = (*reads.values(), *inputs.values())
+    keys = {name: _at_end(source, ends) for name, source in step.key_reads.items()}
+    sources = (*reads.values(), *inputs.values(), *keys.values())
     producers = [port_step(each.port) or "" for each in sources]
     after = tuple(dict.fromkeys(each for each in producers if each in ids))
     return attrs.evolve(
         step,
         inputs=inputs,
         reads=reads,
+        key_reads=keys,
         map=ends.get(step.map, step.map),
         after=after,
         bears=bears(sources, after),

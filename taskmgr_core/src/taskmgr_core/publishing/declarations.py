@@ -10,7 +10,13 @@ from collections.abc import Iterable, Iterator
 from taskmgr_core.errors import PublishError
 from taskmgr_core.orchestrator.validation import Validator
 from taskmgr_core.specs import TaskSpec
-from taskmgr_plugins.tasks import queue_fault, resources_fault
+from taskmgr_plugins.tasks import (
+    cache_fault,
+    max_concurrent_fault,
+    queue_fault,
+    rate_fault,
+    resources_fault,
+)
 
 
 def check_declarations(tasks: Iterable[TaskSpec]) -> None:
@@ -33,10 +39,14 @@ def check_declarations(tasks: Iterable[TaskSpec]) -> None:
 
 
 def _problems(task: TaskSpec, validator: Validator) -> Iterator[str]:
-    if fault := queue_fault(task.queue):
-        yield f"declares a {fault}"
-    if fault := resources_fault(task.resources):
-        yield f"declares a {fault}"
+    faults = (
+        queue_fault(task.queue),
+        resources_fault(task.resources),
+        cache_fault(task.cache),
+        max_concurrent_fault(task.max_concurrent),
+        rate_fault(task.rate),
+    )
+    yield from (f"declares a {fault}" for fault in faults if fault)
     for field in task.inputs:
         if not field.required:
             for each in validator.validate(field.default, field.schema, field.name):

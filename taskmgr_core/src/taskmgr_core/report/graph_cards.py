@@ -228,6 +228,7 @@ def _time(step: GraphStep, state: Step | None) -> str:
     words: list[str] = [] if state.status == "succeeded" else [state.status]
     if step.repeat is not None and state.elements is not None:
         words.append(counted(state.elements, "iteration"))
+    words += [state.remark] if state.remark else []
     if state.started_at is not None and state.finished_at is not None:
         words.append(duration(state.finished_at - state.started_at))
     return " · ".join(words)

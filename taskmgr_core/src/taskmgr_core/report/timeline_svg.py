@@ -212,9 +212,9 @@ def _tick(span: float) -> float:
 def _row(bar: Bar, span: float, top: float, thickness: float) -> str:
     step = bar.step
     name = svg.fitted(f"{step.id} {step.task}", 250, _NAME_ADVANCE)
-    plain = step.status == "succeeded"
+    plain = step.status == "succeeded" and not step.remark
     time = "" if bar.seconds is None else duration(bar.seconds)
-    right = time if plain else " · ".join(filter(None, (step.status, time)))
+    right = time if plain else " · ".join(filter(None, (step.status, step.remark, time)))
     return svg.element(
         "g",
         svg.title(f"{step.id} {step.task}, {step.status}, {time}"),

@@ -1,11 +1,15 @@
 """The models of everything the platform stores and passes on: frozen, plain, JSON-able."""
 
+from taskmgr_core.specs.caching import CacheEntry, CacheUse
+from taskmgr_core.specs.limits import Admission, Bucket, Demand, Limit, LimitUse, Rate
 from taskmgr_core.specs.pipelines import (
     FAILURE_PORT,
+    REFRESH,
     SUMMARY_ENTRY,
     Feed,
     Graph,
     GraphStep,
+    LimitSpec,
     PipelineSpec,
     RepeatSpec,
     ResultSpec,
@@ -23,6 +27,7 @@ from taskmgr_core.specs.pipelines import (
     iteration_step,
     output_port,
     port_field,
+    refreshed,
     until_port,
 )
 from taskmgr_core.specs.routes import Choice, Route
@@ -72,12 +77,18 @@ __all__ = [
     "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
+    "REFRESH",
     "RUN_STATUSES",
     "SPLIT_STATUSES",
     "SUMMARY_ENTRY",
+    "Admission",
+    "Bucket",
+    "CacheEntry",
+    "CacheUse",
     "CatchUp",
     "Choice",
     "Claim",
+    "Demand",
     "Edge",
     "Element",
     "Failure",
@@ -88,6 +99,9 @@ __all__ = [
     "Graph",
     "GraphStep",
     "Hold",
+    "Limit",
+    "LimitSpec",
+    "LimitUse",
     "LogLine",
     "ModelSpec",
     "Orders",
@@ -96,6 +110,7 @@ __all__ = [
     "PipelineSpec",
     "PluginState",
     "PluginStatus",
+    "Rate",
     "ReadyStep",
     "Release",
     "RepeatSpec",
@@ -130,5 +145,6 @@ __all__ = [
     "iteration_step",
     "output_port",
     "port_field",
+    "refreshed",
     "until_port",
 ]

@@ -9,6 +9,8 @@ import attrs
 
 SUMMARY_ENTRY = "processing_summary"
 """The entry that the result of every pipeline has beside those it declares."""
+REFRESH = "refresh"
+"""The cache of a step that is to compute anew: its outputs replace what is kept."""
 
 
 FAILURE_PORT = "failure"
@@ -58,6 +60,25 @@ class RepeatSpec:
 
 
 @attrs.frozen
+class LimitSpec:
+    """How many steps run at once, or begin in a time, over all runs and workers.
+
+    Attributes:
+        key: what is counted apart: a port, or an expression in CEL over ports that gives a
+            text or a number; empty for all together.
+        max: how many run at once; 0 for any number.
+        rate: how many begin in a time, as ``10/s``; empty for any number.
+        name: what is counted together where the keys are equal; empty for the step of this
+            pipeline alone.
+    """
+
+    key: str = ""
+    max: int = 0
+    rate: str = ""
+    name: str = ""
+
+
+@attrs.frozen
 class StepSpec:
     """A step as written in a pipeline file.
 
@@ -77,6 +98,7 @@ class StepSpec:
         parallel: how many elements at the same time, when ``map``.
         pipeline: the name of a published pipeline whose steps stand in its place.
         repeat: that it is run again and again; None for once.
+        concurrency: how many of its steps run at once or begin in a time, over all runs.
     """
 
     id: str
@@ -92,6 +114,7 @@ class StepSpec:
     parallel: int = 100
     pipeline: str = ""
     repeat: RepeatSpec | None = None
+    concurrency: LimitSpec | None = None
 
 
 @attrs.frozen
@@ -209,6 +232,10 @@ class GraphStep:
             pipeline stands says so; empty for ``on_error``.
         feeds: the steps that are run for each entry of its only output as it comes.
         whole: whether anybody but them takes that output.
+        cache: as the task declares it; ``refresh`` to compute anew what is kept.
+        max_concurrent, rate: as the task declares them.
+        limit: its own, with the name filled in; None for none.
+        key_reads: the names in the key of that -> where their values come from.
     """
 
     id: str
@@ -236,11 +263,16 @@ class GraphStep:
     borne: str = ""
     feeds: tuple[Feed, ...] = ()
     whole: bool = True
+    cache: str = ""
+    max_concurrent: int = 0
+    rate: str = ""
+    limit: LimitSpec | None = None
+    key_reads: Mapping[str, Source] = attrs.field(factory=dict)
 
     @property
     def sources(self) -> frozenset[str]:
         """The ports and pipeline inputs whose values an attempt needs."""
-        every = (*self.inputs.values(), *self.reads.values())
+        every = (*self.inputs.values(), *self.reads.values(), *self.key_reads.values())
         return frozenset(each.port for each in every if each.port)
 
 
@@ -281,6 +313,12 @@ class Graph:
         raise KeyError(step_id)
 
 
+def refreshed(graph: Graph) -> Graph:
+    """A graph whose steps take nothing from the cache; what they make replaces what is there."""
+    steps = tuple(attrs.evolve(each, cache=REFRESH) if each.cache else each for each in graph.steps)
+    return attrs.evolve(graph, steps=steps)
+
+
 def input_port(step_id: str, field: str) -> str:
     """The id of an input port: ``input_001_image``."""
     return f"input_{step_id}_{field}"
@@ -298,11 +336,13 @@ def is_element(port: str) -> bool:
 
 def element_step(step: GraphStep, index: int) -> GraphStep:
     """What is run for one element of a step that is run for each."""
-    inputs = {
-        field: Source(element_port(step.map, index)) if source.port == step.map else source
-        for field, source in step.inputs.items()
-    }
-    return attrs.evolve(step, inputs=inputs, when="", reads={}, map="")
+
+    def of_element(sources: Mapping[str, Source]) -> dict[str, Source]:
+        own = Source(element_port(step.map, index))
+        return {name: own if each.port == step.map else each for name, each in sources.items()}
+
+    inputs, keys = of_element(step.inputs), of_element(step.key_reads)
+    return attrs.evolve(step, inputs=inputs, key_reads=keys, when="", reads={}, map="")
 
 
 def iteration_step(step: GraphStep, index: int, last: int | None) -> GraphStep:

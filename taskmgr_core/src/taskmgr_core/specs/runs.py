@@ -77,6 +77,10 @@ class Step:
         origin: the run whose outputs it has taken over; empty for its own.
         elements: how many elements it is run for, or how often it has been run again and
             again so far; None where it is run once, or that is not known yet.
+        cached_from: the run and step (``<run>/<step>``) whose outputs were taken in place of
+            running it; empty where it was run.
+        waits_for: the limit that keeps a ready step from being run, in words; empty for none.
+        waits_since: UTC seconds since when it was ready, where a limit has held it back.
     """
 
     run: str
@@ -99,6 +103,16 @@ class Step:
     resources: Mapping[str, int] = attrs.field(factory=dict)
     origin: str = ""
     elements: int | None = None
+    cached_from: str = ""
+    waits_for: str = ""
+    waits_since: float | None = None
+
+    @property
+    def remark(self) -> str:
+        """What its status does not say: that it was taken from the cache, or why it waits."""
+        if self.cached_from:
+            return "cached"
+        return f"waits: {self.waits_for}" if self.waits_for and self.status == "ready" else ""
 
     @property
     def tries(self) -> int:

@@ -55,6 +55,9 @@ class TaskSpec:
         max_batch_size: how many attempts its runner takes at once, at most.
         max_batch_wait_ms: milliseconds for which an attempt waits for others to join it.
         streams: whether it yields the entries of its only output, a list, one by one.
+        cache: ``by-inputs`` where what equal inputs gave may be taken again; empty for never.
+        max_concurrent: how many of its steps run at once, on all workers; 0 for any number.
+        rate: how many of its steps begin in a time, as ``10/s``; empty for any number.
     """
 
     name: str
@@ -72,6 +75,9 @@ class TaskSpec:
     max_batch_size: int = 1
     max_batch_wait_ms: float = 5.0
     streams: bool = False
+    cache: str = ""
+    max_concurrent: int = 0
+    rate: str = ""
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 import attrs
 
+from taskmgr_core.specs.caching import CacheEntry
 from taskmgr_core.specs.pipelines import GraphStep
 from taskmgr_core.specs.resources import fit
 from taskmgr_core.specs.runs import Failure, RunStatus, Step, StepStatus
@@ -66,6 +67,7 @@ class Claim:
         element: the index of the element, or of the iteration, that it is for; None where it
             is for none.
         traceparent: the span of this attempt; empty where nobody traces it.
+        limits: what it counts for while it runs, see ``Demand.label``.
     """
 
     step: Step
@@ -74,6 +76,7 @@ class Claim:
     units: Mapping[str, tuple[int, ...]] = attrs.field(factory=dict)
     element: int | None = None
     traceparent: str = ""
+    limits: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -108,6 +111,8 @@ class Outcome:
         not_before: when ``ready``, the UTC seconds before which it is not due.
         elements: the values that it is run for, when ``mapping``.
         more: whether another iteration follows on this one.
+        cached_from: the run and step whose outputs these are; empty for its own.
+        entry: what is kept of it for others; None for nothing.
     """
 
     status: Literal["succeeded", "failed", "cancelled", "ready", "skipped", "mapping", "looping"]
@@ -118,6 +123,8 @@ class Outcome:
     not_before: float = 0.0
     elements: tuple[FieldValue, ...] = ()
     more: bool = False
+    cached_from: str = ""
+    entry: CacheEntry | None = None
 
 
 PluginStatus = Literal["ok", "off", "loading", "broken", "failing", "hanging"]

@@ -39,8 +39,10 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.accounts import AccountStore
+from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.counters import CounterStore
+from taskmgr_core.stores.limits import LimitStore
 from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
 
@@ -163,6 +165,14 @@ class MetadataStore(CatalogStore, Protocol):
     @property
     def accounts(self) -> AccountStore:
         """Tokens, workspaces and the audit log; those of the platform are in its default store."""
+
+    @property
+    def cache(self) -> CacheStore:
+        """What steps have made of their inputs, to be taken again."""
+
+    @property
+    def limits(self) -> LimitStore:
+        """How many steps run at once and begin in a time."""
 
     def initialize(self) -> None:
         """Create what is not there yet: tables, indexes. Safe to call again."""
@@ -288,7 +298,7 @@ class MetadataStore(CatalogStore, Protocol):
         """Record what came of an attempt, if the claim is still held. Durable.
 
         The values, the edges, the step's status and everything that ``decide``
-        says follows from it are recorded together.
+        says follows from it are recorded together; what others may take of it, too.
         """
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:

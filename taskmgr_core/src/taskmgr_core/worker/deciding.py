@@ -38,7 +38,7 @@ def decided(claim: Claim, artifacts: ArtifactStore) -> Decision | None:
     if not step.when:
         return None
     documents = {
-        name: fetched(_document(claim, source), artifacts) for name, source in step.reads.items()
+        name: fetched(document_of(claim, source), artifacts) for name, source in step.reads.items()
     }
     found = holds(step.when, documents)
     port = condition_port(step.id)
@@ -50,7 +50,8 @@ def decided(claim: Claim, artifacts: ArtifactStore) -> Decision | None:
     )
 
 
-def _document(claim: Claim, source: Source) -> object:
+def document_of(claim: Claim, source: Source) -> object:
+    """The JSON value that an expression reads."""
     if source.port in claim.values:
         return claim.values[source.port].document
     return source.fallback[0] if source.fallback else source.constant

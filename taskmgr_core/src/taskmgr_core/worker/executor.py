@@ -33,7 +33,6 @@ from taskmgr_core.runners import Limits, call_frame
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.specs import (
     Claim,
-    Edge,
     Failure,
     FieldValue,
     Outcome,
@@ -46,6 +45,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import is_written_aside, put_aside, recorded, references, take_files
 from taskmgr_core.worker import loops
 from taskmgr_core.worker.batching import Answer, Batches, Call
+from taskmgr_core.worker.caching import Made, StepCache, key_of
 from taskmgr_core.worker.deciding import NO_DECISION, Decision, decided
 from taskmgr_core.worker.elements import begun, gathered, of_element
 from taskmgr_core.worker.failure_report import given_report, with_report
@@ -59,6 +59,21 @@ MAXIMUM_AWAY_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 
 _LOGGER = logging.getLogger(__name__)
+
+
+def always() -> bool:
+    """Every step is admitted."""
+    return True
+
+
+@attrs.frozen
+class _Calls:
+    """Whom an attempt calls; see ``Executor.execute``."""
+
+    cancelled: Callable[[], bool]
+    on_lines: OnLines
+    admit: Callable[[], bool]
+    neighbours: Neighbours
 
 
 @attrs.frozen
@@ -75,6 +90,7 @@ class Executor:
         timeouts: task name -> seconds for an attempt, where this worker has a word of its own.
         verifier: refuses versions that nobody vouches for; None where all are one's own.
         slots: how many attempts are made at the same time.
+        cache_seconds: how long a result is kept that nobody takes again; 0 for ever.
     """
 
     metadata: MetadataStore
@@ -85,6 +101,7 @@ class Executor:
     retry_delay: float
     timeouts: Mapping[str, float] = attrs.field(factory=dict)
     verifier: Verifier | None = None
+    cache_seconds: float = 0.0
     slots: int = 1
     _batches: Batches = attrs.field(
         default=attrs.Factory(
@@ -107,7 +124,8 @@ class Executor:
         cancelled: Callable[[], bool],
         on_lines: OnLines,
         neighbours: Neighbours = ALONE,
-    ) -> Outcome:
+        admit: Callable[[], bool] = always,
+    ) -> Outcome | None:
         """Run one attempt; whatever goes wrong becomes part of the outcome.
 
         Arguments:
@@ -115,25 +133,25 @@ class Executor:
             cancelled: asked a few times a second; true ends it.
             on_lines: gets what the task writes: the first of it as it comes, the last at the end.
             neighbours: what the worker does for a task that yields.
+            admit: asked before the task is called, not where that can be spared.
+
+        Returns:
+            What came of it; None where it was not admitted: then nothing is to be recorded.
         """
         pause = AWAY_SECONDS
         while True:
             try:
-                outcome = self._execute(claim, cancelled, on_lines, neighbours)
+                outcome = self._execute(claim, _Calls(cancelled, on_lines, admit, neighbours))
                 return of_element(claim, self._iterated(claim, outcome, cancelled))
+            except _HeldBackError:
+                return None
             except _AwayError as error:
                 what = f"run {claim.step.run} step {claim.step.id}"
                 _LOGGER.warning("%s waits, it is tried again in %g s: %s", what, pause, error)
                 wait_unless(cancelled, pause)
                 pause = min(2 * pause, MAXIMUM_AWAY_SECONDS)
 
-    def _execute(
-        self,
-        claim: Claim,
-        cancelled: Callable[[], bool],
-        on_lines: OnLines,
-        neighbours: Neighbours,
-    ) -> Outcome:
+    def _execute(self, claim: Claim, calls: _Calls) -> Outcome:
         started = time.perf_counter()
         inputs: tuple[FieldValue, ...] = ()
         try:
@@ -149,9 +167,11 @@ class Executor:
             inputs = self._inputs(claim, version)
             if claim.graph_step.map or (claim.graph_step.repeat and claim.element is None):
                 return self._split(claim, version, inputs, decision or NO_DECISION, started)
-            made = self._attempt(claim, version, inputs, cancelled, on_lines, neighbours)
+            made = self._made(claim, version, inputs, calls)
+        except _HeldBackError:
+            raise
         except Exception as error:
-            if is_away(error) and not cancelled():
+            if is_away(error) and not calls.cancelled():
                 # No fault of the step's, and nothing of it is recorded: it is no attempt.
                 raise _AwayError(str(error)) from error
             reason = RunnerError("cancelled", "cancelled") if is_away(error) else _reason_of(error)
@@ -164,10 +184,30 @@ class Executor:
         replaced = [field for field, value in fields.items() if not value.source]
         return Outcome(
             status="succeeded",
-            values=(*given_report(claim), *also.values, *inputs, *made.values),
+            values=(*given_report(claim), *also.values, *inputs, *made.outputs),
             edges=(*also.edges, *step_edges(claim.graph_step, fields, replaced), *made.edges),
             seconds={**made.seconds, "total": time.perf_counter() - started},
+            cached_from=made.cached_from,
+            entry=made.entry,
         )
+
+    def _made(
+        self,
+        claim: Claim,
+        version: TaskVersion,
+        inputs: tuple[FieldValue, ...],
+        calls: _Calls,
+    ) -> Made:
+        """The outputs of a step: taken where the same was asked before, else computed."""
+        # What is yielded is taken while it comes, so nothing of it is kept.
+        key = "" if version.task.streams else key_of(claim, version, inputs)
+        cache = StepCache(self.metadata, self.artifacts, self.cache_seconds)
+        taken = cache.taken(key, claim)
+        if taken is not None:
+            return taken
+        if not calls.admit():
+            raise _HeldBackError
+        return cache.kept(key, claim, self._attempt(claim, version, inputs, calls))
 
     def _iterated(self, claim: Claim, outcome: Outcome, cancelled: Callable[[], bool]) -> Outcome:
         """The outcome with whether another iteration follows, where it is that of one."""
@@ -231,10 +271,8 @@ class Executor:
         claim: Claim,
         version: TaskVersion,
         inputs: tuple[FieldValue, ...],
-        cancelled: Callable[[], bool],
-        on_lines: OnLines,
-        neighbours: Neighbours,
-    ) -> _Made:
+        calls: _Calls,
+    ) -> Made:
         step = claim.graph_step
         prefix = len(input_port(step.id, ""))
         documents = {value.port[prefix:]: value.document for value in inputs}
@@ -242,7 +280,7 @@ class Executor:
             str(found["$artifact"]): str(self.artifacts.local_path(str(found["$artifact"])))
             for found in references(documents)
         }
-        limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, cancelled)
+        limits = Limits(self.timeouts.get(step.task, step.timeout), step.memory_mb, calls.cancelled)
         if version.task.streams:
             (field,) = version.task.outputs
             yielded = Yielded(
@@ -252,17 +290,17 @@ class Executor:
                 self.metadata,
                 self.validator,
                 self.inline_bytes,
-                neighbours,
-                cancelled,
+                calls.neighbours,
+                calls.cancelled,
             )
-            seconds = self._drawn(claim, version, documents, paths, limits, on_lines, yielded)
-            return _Made((whole_list(yielded, self.inline_bytes),), seconds, yielded.edges)
+            seconds = self._drawn(claim, version, documents, paths, limits, calls.on_lines, yielded)
+            return Made((whole_list(yielded, self.inline_bytes),), seconds, edges=yielded.edges)
         if self._batches.takes(version, claim.units):
-            answer = self._batches.call(version, Call(documents, paths, limits, on_lines))
+            answer = self._batches.call(version, Call(documents, paths, limits, calls.on_lines))
         else:
-            answer = self._answered(claim, version, documents, paths, limits, on_lines)
+            answer = self._answered(claim, version, documents, paths, limits, calls.on_lines)
         outputs = self._outputs(claim, version, answer.outputs, answer.aside)
-        return _Made(outputs, answer.seconds)
+        return Made(outputs, answer.seconds)
 
     def _drawn(
         self,
@@ -396,13 +434,8 @@ class Executor:
         return Outcome("failed", inputs, seconds=seconds, failure=failure)
 
 
-@attrs.frozen
-class _Made:
-    """What an attempt gave: the values of its outputs, and edges beside those of every step."""
-
-    values: tuple[FieldValue, ...]
-    seconds: Mapping[str, float]
-    edges: tuple[Edge, ...] = ()
+class _HeldBackError(Exception):
+    """A limit holds the step back, which is ready again."""
 
 
 class _AwayError(Exception):

@@ -23,6 +23,7 @@ from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress, every
 from taskmgr_core.telling import Teller
+from taskmgr_core.worker.admission import Admissions, Turn
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
@@ -135,6 +136,9 @@ class WorkerProcess:
         self._teller = teller
         self._reporter = Reporter(teller, self.id, timing.slow_step, executor.timeouts)
         self._look_for_stalled = 0.0
+        self._admissions = Admissions(
+            metadata, executor.artifacts, lambda step: queue.announce(step.run, [step])
+        )
         self._giving_back = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -193,6 +197,7 @@ class WorkerProcess:
         self._supervisor.join()
         self._executor.pool.close()
         self._try("counting", partial(self._teller.meter.report, last=True))
+        self._admissions.close()
         with contextlib.suppress(StoreGoneError):  # then there is nobody to tell
             self._metadata.remove_worker(self.id)
 
@@ -244,10 +249,16 @@ class WorkerProcess:
             self._running[key] = running
         log = StepLog(self._metadata, step)
         _LOGGER.info("run %s step %s attempt %d: %s %s", *key, step.task, step.version)
-        self._teller.step_started(claim)
         span, outcome, progress = self._tracer.attempt(claim), None, Progress(recorded=False)
         if span.traceparent:
             claim = running.claim = attrs.evolve(claim, traceparent=span.traceparent)
+        turn = Turn(
+            claim,
+            self._admissions,
+            leave=lambda: self._leave(key, running),
+            enter=lambda: self._enter(key, running),
+            begun=self._teller.step_started,
+        )
         try:
             # What it is given and what it makes stays on this machine until it is recorded.
             with self._executor.artifacts.files.using():
@@ -256,13 +267,18 @@ class WorkerProcess:
                     lambda: running.stopped.is_set() or self._giving_back.is_set(),
                     log.write,
                     self._neighbours,
+                    turn.admit,
                 )
+                if outcome is None:
+                    _LOGGER.info("run %s step %s attempt %d: a limit holds it back", *key)
+                    return None
+                turn.begin()
+                claim = turn.claim
                 if self._giving_back.is_set() and outcome.status == "cancelled":
                     outcome = self._given_back(claim, outcome)
                 progress = self._record(claim, outcome)
         finally:
-            with self._lock:
-                del self._running[key]
+            self._leave(key, running)
             span.end(outcome, recorded=progress.recorded)
         seconds = outcome.seconds.get("total", 0.0)
         _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
@@ -290,6 +306,16 @@ class WorkerProcess:
         if announcement is not None:
             self._queue.announce(announcement.run, announcement.steps)
         return True
+
+    def _enter(self, key: tuple[str, str, int], running: _Running) -> None:
+        with self._lock:
+            self._running[key] = running
+
+    def _leave(self, key: tuple[str, str, int], running: _Running) -> None:
+        """Be none of those that run; the same attempt may be claimed again by another slot."""
+        with self._lock:
+            if self._running.get(key) is running:
+                del self._running[key]
 
     def _given_back(self, claim: Claim, outcome: Outcome) -> Outcome:
         """A step stopped with its worker is tried again, unless its run is to be cancelled."""
@@ -403,6 +429,7 @@ class WorkerProcess:
                 hooks=self._teller.hooks.reported(),
             )
         )
+        self._admissions.refresh()
         self._obey(orders)
 
     def _look_for_orders(self) -> None:

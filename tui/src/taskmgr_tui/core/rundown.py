@@ -131,11 +131,17 @@ def _title(step: GraphStep, done: Step | None, view: RunView) -> list[Cell]:
         cells.append(Cell(f"  {counted(done.elements, 'time')}"))
     if done is not None and done.tries > 1:
         cells.append(Cell(f"  attempt {done.tries}", "odd"))
+    if done is not None and done.remark:
+        cells.append(Cell(f"  {_remark(done)}", "waiting"))
     if step.after:
         cells.append(Cell(f"  after {' '.join(step.after)}", "quiet"))
     if done is not None and done.failure is not None:
         cells.append(Cell(f"  {shortened(done.failure.message, 80)}", "bad"))
     return cells
+
+
+def _remark(done: Step) -> str:
+    return f"cached from {done.cached_from}" if done.cached_from else done.remark
 
 
 def _ports(

@@ -206,6 +206,11 @@ def _print_task(
     if task.max_batch_size > 1:
         gathered = f"up to {task.max_batch_size} calls, gathered for {task.max_batch_wait_ms:g} ms"
         rows.append(("batches", gathered))
+    if task.max_concurrent or task.rate:
+        at_once = f"{task.max_concurrent} at once" if task.max_concurrent else ""
+        rows.append(("on all workers", ", ".join(filter(None, (at_once, task.rate)))))
+    if task.cache:
+        rows.append(("cache", task.cache))
     if task.description:
         screen.line(plain(task.description))
         screen.line()

@@ -26,7 +26,7 @@ from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
 from taskmgr_core.client import Client, RunTimeoutError
 from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.specs import GraphStep, Run
+from taskmgr_core.specs import GraphStep, Run, refreshed
 
 
 @click.command(
@@ -56,6 +56,9 @@ from taskmgr_core.specs import GraphStep, Run
     metavar="SECONDS",
     help="Wait so long at most; a run that only this command carries out is cancelled then.",
 )
+@click.option(
+    "--no-cache", is_flag=True, help="Compute every step, and replace what is cached of them."
+)
 @json_option
 @report_option
 @png_option
@@ -68,6 +71,7 @@ def run_command(
     version: str | None,
     no_wait: bool,
     timeout: float | None,
+    no_cache: bool,
     as_json: bool,
     report: Path | None,
     png: Path | None,
@@ -80,7 +84,7 @@ def run_command(
     if no_wait and (timeout or report or png or save):
         raise click.UsageError("--no-wait goes with none of --timeout, --report, --png and --save")
     with session.client() as client:
-        run_id = submitted(client, name, inputs, version)
+        run_id = submitted(client, name, inputs, version, no_cache=no_cache)
         if no_wait:
             if as_json:
                 session.screen.json({"run_id": run_id, "status": "running"})
@@ -100,7 +104,14 @@ def run_command(
     return OK
 
 
-def submitted(client: Client, name: str, words: Sequence[str], version: str | None = None) -> str:
+def submitted(
+    client: Client,
+    name: str,
+    words: Sequence[str],
+    version: str | None = None,
+    *,
+    no_cache: bool = False,
+) -> str:
     """Submit a run as it was typed.
 
     Returns:
@@ -109,6 +120,7 @@ def submitted(client: Client, name: str, words: Sequence[str], version: str | No
     what = pipeline_or_name(name, client.metadata)
     run_id = new_run_id()
     graph = client.graph(what, version, run_id)
+    graph = refreshed(graph) if no_cache else graph
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working, graph.optional)
     client.submit(what, given, version, graph, run_id)
     if version is not None and (reason := client.metadata.route(name).yanked.get(version)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+import attrs
+
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
@@ -32,10 +34,12 @@ from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
+from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.counters import MongoCounters
 from taskmgr_core.stores.mongodb.database import Database
+from taskmgr_core.stores.mongodb.limits import MongoLimits
 from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.requests import MongoRequests
 from taskmgr_core.stores.mongodb.runs import Runs
@@ -62,6 +66,8 @@ class MongoMetadata:
         self.counters = MongoCounters(self._database)
         self.requests = MongoRequests(self._database)
         self.accounts = MongoAccounts(self._database)
+        self.cache = MongoCache(self._database)
+        self.limits = MongoLimits(self._database)
         self._catalog = Catalog(self._database)
         self._runs = Runs(self._database, history_seconds)
         self._claims = Claims(self._database, self._runs)
@@ -252,7 +258,13 @@ class MongoMetadata:
     def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
         """Record what came of an attempt."""
         with self._database.translated():
-            return self._claims.finish(claim, outcome, decide, now)
+            progress = self._claims.finish(claim, outcome, decide, now)
+            others = self.limits.given_back(claim, now)
+        if others:
+            progress = attrs.evolve(progress, ready=(*progress.ready, *others))
+        if progress.recorded and outcome.entry is not None:
+            self.cache.put(outcome.entry)
+        return progress
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
         """Record what a running step yields."""
@@ -269,7 +281,9 @@ class MongoMetadata:
     ) -> list[Step]:
         """Make the steps of silent workers ready again."""
         with self._database.translated():
-            return self._claims.release_lost(silent, attempts, decide, now)
+            released = self._claims.release_lost(silent, attempts, decide, now)
+            self.limits.lost(released, now)
+            return released
 
     def holders(self) -> list[str]:
         """The workers that hold steps."""

@@ -477,6 +477,7 @@ def _finished_state(step: Step, outcome: Outcome, now: float) -> dict[str, Any]:
         "failure": documents.dumps(outcome.failure) if outcome.failure and not again else None,
         "failures": documents.dumps(failures),
         "not_before": outcome.not_before,
+        "cached_from": outcome.cached_from,
         "look_at": first_look(now, outcome.not_before) if again else None,
         "finished_at": None if again else now,
     }

@@ -55,6 +55,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("running.worker", ASCENDING)], name="by_worker", sparse=True),
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("deadline", ASCENDING)], name="by_deadline", sparse=True),
+        IndexModel([("held_back", ASCENDING)], name="by_limit", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "firings": (
@@ -70,6 +71,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
         IndexModel([("look_at", ASCENDING)], name="by_look", sparse=True),
         IndexModel([("owes", ASCENDING)], name="by_debt", sparse=True),
         IndexModel([("digests", ASCENDING), ("run", DESCENDING)], name="by_digest"),
+        IndexModel([("held_back", ASCENDING)], name="by_limit", sparse=True),
         IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
     ),
     "log": (
@@ -83,6 +85,14 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "audit": (
         IndexModel([("workspace", ASCENDING), ("_id", DESCENDING)], name="by_workspace"),
         IndexModel([("at", ASCENDING)], name="by_time"),
+    ),
+    "cache": (
+        IndexModel([("task", ASCENDING)], name="by_task"),
+        IndexModel([("expires_at", ASCENDING)], name="history", expireAfterSeconds=0),
+    ),
+    "limits": (
+        IndexModel([("holders.run", ASCENDING)], name="by_run", sparse=True),
+        IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=7 * 86_400),
     ),
     "workers": (IndexModel([("seen_at", ASCENDING)], name="forget", expireAfterSeconds=3600),),
     "counters": (IndexModel([("seen_at", ASCENDING)], name="by_time"),),
@@ -107,6 +117,7 @@ class Durable:
     workspaces: Collection[Document]
     audit: Collection[Document]
     audit_marks: Collection[Document]
+    limit_rules: Collection[Document]
 
 
 class Database:
@@ -150,14 +161,18 @@ class Database:
             synced["workspaces"],
             synced["audit"],
             synced["audit_marks"],
+            synced["limit_rules"],
         )
-        # What a power cut undoes of these is found out again: claims, beats, log lines.
+        # What a power cut undoes of these is found out again: claims, beats, log lines,
+        # what is cached, who holds a place.
         self.runs: Collection[Document] = database["runs"]
         self.elements: Collection[Document] = database["elements"]
         self.workers: Collection[Document] = database["workers"]
         self.counters: Collection[Document] = database["counters"]
         self.log: Collection[Document] = database["log"]
         self.tokens: Collection[Document] = database["tokens"]
+        self.cache: Collection[Document] = database["cache"]
+        self.limits: Collection[Document] = database["limits"]
         self._database = database
 
     def initialize(self) -> None:

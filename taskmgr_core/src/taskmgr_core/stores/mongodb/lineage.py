@@ -129,6 +129,7 @@ class Lineage:
             durable.pipelines,
             durable.routes,
             durable.schedules,
+            self.database.cache,
         ):
             for document in collection.find({}):
                 yield from digests_in(str(document))

@@ -22,6 +22,7 @@ so that no transaction over several documents is needed::
     expired_at      when it was told so; absent before
     retry_of        the run that it does again in part
     traceparent     the span that its steps belong to; absent where nobody traces it
+    held_back       the steps that a limit holds back; see ``waiting``
     revision        grows with each change
     expires_at      when the server forgets it
 

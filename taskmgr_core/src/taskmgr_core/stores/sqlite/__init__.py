@@ -45,8 +45,10 @@ from taskmgr_core.stores.sqlite import (
     workers,
 )
 from taskmgr_core.stores.sqlite.accounts import SqliteAccounts
+from taskmgr_core.stores.sqlite.cache import SqliteCache
 from taskmgr_core.stores.sqlite.counters import SqliteCounters
 from taskmgr_core.stores.sqlite.database import Database
+from taskmgr_core.stores.sqlite.limits import SqliteLimits
 from taskmgr_core.stores.sqlite.requests import SqliteRequests
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
@@ -69,6 +71,8 @@ class SqliteMetadata:
         self.counters = SqliteCounters(self._database)
         self.requests = SqliteRequests(self._database)
         self.accounts = SqliteAccounts(self._database)
+        self.cache = SqliteCache(self._database)
+        self.limits = SqliteLimits(self._database)
 
     def initialize(self) -> None:
         """Create tables and indexes."""

@@ -26,7 +26,7 @@ from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, 
 from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import Progress, first_look
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
-from taskmgr_core.stores.sqlite import elements, following, lineage, runs
+from taskmgr_core.stores.sqlite import cache, elements, following, limits, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 _IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
@@ -144,7 +144,8 @@ def finish(
     failure = documents.dumps(outcome.failure) if outcome.failure and not again else None
     changed = connection.execute(
         "UPDATE steps SET status = ?, seconds = ?, failure = ?, failures = ?, not_before = ?,"
-        " ready_at = CASE WHEN ? THEN ? ELSE ready_at END, look_at = ?, finished_at = ?"
+        " cached_from = ?, ready_at = CASE WHEN ? THEN ? ELSE ready_at END, look_at = ?,"
+        " finished_at = ?"
         " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ? AND worker = ?",
         (
             outcome.status,
@@ -152,6 +153,7 @@ def finish(
             failure,
             documents.dumps(failures),
             outcome.not_before,
+            outcome.cached_from,
             again,
             max(now, outcome.not_before),
             first_look(now, outcome.not_before) if again else None,
@@ -165,19 +167,22 @@ def finish(
     if changed == 0:
         return Progress(recorded=False)
     lineage.record(connection, step.run, outcome.values, outcome.edges)
+    if outcome.entry is not None:
+        cache.put(connection, outcome.entry, now)
     if split:
         elements.begin(connection, held, outcome)
+    others = limits.given_back(connection, held.limits, now)
     if held.element is not None and outcome.more:
         elements.add(connection, held)
     elif held.element is not None and outcome.status == "succeeded":
         more = elements.fill(connection, step.run, held.graph_step.id, now)
         if more:  # nothing of the run can have changed but that
-            return Progress(recorded=True, ready=tuple(more))
+            return Progress(recorded=True, ready=(*more, *others))
+    progress: Progress | None = None
     if held.element is None and outcome.status == "succeeded":
         progress = following.follow(connection, step.run, step.id, decide, now)
-        if progress is not None:
-            return progress
-    return runs.advance(connection, step.run, decide, now)
+    progress = progress or runs.advance(connection, step.run, decide, now)
+    return attrs.evolve(progress, ready=(*progress.ready, *others)) if others else progress
 
 
 def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bool:
@@ -233,6 +238,7 @@ def release_lost(
             runs.set_aside(connection, row, error, now)
     for step in released:
         _release(connection, step, attempts, now)
+    limits.given_back(connection, [label for row in rows for label in limits.labels_of(row)], now)
     unfinished = [*(row["run"] for row in rows), *_stalled(connection)]
     for run_id in dict.fromkeys(unfinished):
         runs.advance(connection, run_id, decide, now)

@@ -79,8 +79,8 @@ def create(
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
         " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
-        " finished_at, seconds, takers)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " finished_at, seconds, takers, cached_from)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 step.run,
@@ -104,6 +104,7 @@ def create(
                 step.finished_at,
                 documents.dumps(step.seconds),
                 taking[step.id],
+                step.cached_from,
             )
             for position, step in enumerate(steps)
         ],
@@ -300,6 +301,9 @@ def step_from(row: sqlite3.Row) -> Step:
         resources=needs_from(row["resources"], what),
         origin=row["origin"],
         elements=row["elements"],
+        cached_from=row["cached_from"],
+        waits_for=row["waits_for"],
+        waits_since=row["waits_since"],
     )
 
 

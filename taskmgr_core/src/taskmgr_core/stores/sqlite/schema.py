@@ -26,6 +26,10 @@ ALTER TABLE runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT '';
     6: """
 ALTER TABLE steps ADD COLUMN takers TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN cached_from TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN limits TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
+ALTER TABLE steps ADD COLUMN waits_since REAL;
 """,
 }
 _AFTER = {
@@ -133,6 +137,10 @@ CREATE TABLE IF NOT EXISTS steps (
     parent TEXT NOT NULL DEFAULT '',
     elements INTEGER,
     takers TEXT NOT NULL DEFAULT '',
+    cached_from TEXT NOT NULL DEFAULT '',
+    limits TEXT NOT NULL DEFAULT '',
+    waits_for TEXT NOT NULL DEFAULT '',
+    waits_since REAL,
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS steps_of_run ON steps (run, position) WHERE parent = '';
@@ -151,6 +159,33 @@ CREATE INDEX IF NOT EXISTS steps_due_of_run ON steps (run, priority DESC, ready_
 CREATE INDEX IF NOT EXISTS steps_unclaimed ON steps (look_at) WHERE status = 'ready';
 CREATE INDEX IF NOT EXISTS steps_running ON steps (worker) WHERE status = 'running';
 CREATE INDEX IF NOT EXISTS steps_by_version ON steps (task, version, run);
+CREATE INDEX IF NOT EXISTS steps_held_back ON steps (limits, priority DESC, waits_since)
+    WHERE status = 'ready' AND waits_for <> '';
+CREATE TABLE IF NOT EXISTS cache (
+    key TEXT PRIMARY KEY,
+    task TEXT NOT NULL,
+    version TEXT NOT NULL,
+    source TEXT NOT NULL,
+    outputs TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    hits INTEGER NOT NULL,
+    expires_at REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cache_by_task ON cache (task);
+CREATE INDEX IF NOT EXISTS cache_by_expiry ON cache (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS limits (
+    name TEXT PRIMARY KEY,
+    most INTEGER NOT NULL,
+    rate TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS buckets (
+    label TEXT PRIMARY KEY,
+    tokens REAL NOT NULL,
+    at REAL NOT NULL,
+    wake_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS buckets_by_time ON buckets (at);
 CREATE TABLE IF NOT EXISTS field_values (
     run TEXT NOT NULL,
     port TEXT NOT NULL,

@@ -187,6 +187,43 @@ def spawn(note: str) -> str:
     return note
 
 
+@task(cache="by-inputs")
+def stamp(number: int, gate: str = "") -> int:
+    """Tell the time, where there is a file or none is asked for; else fail."""
+    if gate and not Path(gate).exists():
+        raise FileNotFoundError(f"no gate {gate}")
+    return time.time_ns() + number
+
+
+@task(cache="by-inputs")
+def sketch(text: str) -> File:
+    """Write the time into a file."""
+    Path("sketch.txt").write_text(f"{text} {time.time_ns()}")
+    return File("sketch.txt")
+
+
+@task(max_concurrent=1)
+def solo(seconds: float) -> list[float]:
+    """Sleep alone; tell from when to when."""
+    begun = time.time()
+    time.sleep(seconds)
+    return [begun, time.time()]
+
+
+@task(rate="5/s")
+def drip(number: int) -> float:
+    """Tell when it began."""
+    return time.time() + 0 * number
+
+
+@task
+def visit(camera: str, seconds: float) -> list[float]:
+    """Sleep; tell from when to when."""
+    begun = time.time()
+    time.sleep(seconds if camera else 0)
+    return [begun, time.time()]
+
+
 class Surroundings(Task):
     """Tell the environment variables, the folder and the open descriptors."""
 
@@ -288,9 +325,11 @@ def taskmgr_tasks() -> list[object]:
     """Announce the tasks."""
     functions = [add, pause, dawdle, meet, fail, leave, crash, chatter, hoard, flaky, blob]
     flow = [report, open_gate, odd, count, frames, develop]
+    limited = [stamp, sketch, solo, drip, visit]
     return [
         *functions,
         *flow,
+        *limited,
         measure,
         save,
         fill,
