@@ -186,6 +186,8 @@ class Table(ScrollView, can_focus=True):
     def _toned(self, cell: Cell, style: Style, row: int) -> Style:
         """How a cell is drawn; on the line of the cursor all have its colours."""
         toned = style + rich_style_of(cell.tone, dark=self.app.current_theme.dark)
+        if not cell.text:
+            return style
         if row not in (self.cursor_row, self.hover_row):
             return toned
         return toned + Style.from_color(style.color, style.bgcolor)
