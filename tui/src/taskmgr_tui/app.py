@@ -43,9 +43,11 @@ class Dashboard(App[None]):
         self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
         self.watcher = watcher
         self.begin_with = run_id
+        self._runs = RunsScreen(watcher)  # kept: making a screen takes longer than filling it
 
     def on_mount(self) -> None:
         """Begin with the overview, or with a run above it."""
+        self.install_screen(self._runs, "runs")
         self.push_screen(OverviewScreen(self.watcher))
         if self.begin_with is not None:
             self.push_screen(RunScreen(self.watcher, self.begin_with))
@@ -80,9 +82,15 @@ class Dashboard(App[None]):
 
     def show_runs(self, search: Search) -> RunsScreen:
         """The runs that are searched for, right above the overview."""
-        self.action_overview()
-        runs = RunsScreen(self.watcher, search)
-        self.push_screen(runs)
+        runs = self._runs
+        if runs in self.screen_stack:
+            while self.screen is not runs:
+                self.pop_screen()
+            runs.look_for(search)
+        else:
+            self.action_overview()
+            runs.begin_with(search)
+            self.push_screen(runs)
         return runs
 
     def on_overview_screen_wanted(self, message: OverviewScreen.Wanted) -> None:

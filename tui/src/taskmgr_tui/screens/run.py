@@ -110,6 +110,7 @@ class RunScreen(Steering):
 
     def open_tab(self, name: str) -> None:
         """Show a tab, and give its content the keys; pictures are drawn when they are wanted."""
+        self.set_focus(None)  # what is hidden while it has the keys would take them from the next
         self.query_one(TabbedContent).active = name
         self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts, HalfBlocks").first().focus()
 

@@ -102,6 +102,7 @@ class Table(ScrollView, can_focus=True):
         self._keys: list[str] = []
         self._cells: list[tuple[Cell, ...]] = []
         self._widths = self._least = [cell_len(each) for each in self.headings]
+        self._another = False
         self.virtual_size = self._extent()
 
     def on_mount(self) -> None:
@@ -115,18 +116,26 @@ class Table(ScrollView, can_focus=True):
         current, before = self.current, self._cells
         self._keys, self._cells = list(rows), list(rows.values())
         # A column does not get narrower while the rows change: that would make all of them jump.
-        known = self._widths if rows else self._least
+        known = self._widths if rows and not self._another else self._least
         self._widths = [
             max([width, *(cell_len(row[column].text) for row in self._cells)])
             for column, width in enumerate(known)
         ]
-        if self._widths != known or not rows or not before:
+        if self._widths != known or not rows or not before or self._another:
             self.refresh()
         else:
             self._refresh_changed(before)
         if (extent := self._extent()) != self.virtual_size:
             self.virtual_size = extent
-        self._place_cursor(current)
+        if self._another:
+            self._another = False
+            self.cursor_row = 0
+        else:
+            self._place_cursor(current)
+
+    def expect_another(self) -> None:
+        """What it is filled with next is another list, and begins with its first row."""
+        self._another = True
 
     @property
     def rows(self) -> dict[RowKey, tuple[Cell, ...]]:
