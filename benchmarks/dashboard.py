@@ -53,11 +53,11 @@ def measure() -> list[Figure]:
         filled(long, RUNS)
         filling = time.perf_counter() - begun
         filled(short, FEW_RUNS)
+        looks = refresh_figures(short, long)
         writer = [sys.executable, "-m", "benchmarks.history", str(long), str(CHANGES)]
         with running([writer], {}, quiet=True):
             watched = _watched(long)
-        figures = [*watched, *refresh_figures(short, long)]
-    return [*figures, Figure("history_fill_s", filling, "s", note=f"{RUNS:,} runs made in bulk")]
+    return [*watched, *looks, Figure("history_fill_s", filling, "s", note=f"{RUNS:,} runs made in bulk")]
 
 
 def _watched(home: Path) -> list[Figure]:

@@ -50,7 +50,7 @@ def _looks(watcher: Watcher) -> Mapping[str, Look]:
     return {
         "overview": lambda: overview.look(watcher),
         "runs": lambda: listing.look(watcher, Search(), None),
-        "runs of a name": lambda: listing.look(watcher, Search(status="succeeded", name="weather"), None),
+        "succeeded runs": lambda: listing.look(watcher, Search(status="succeeded"), None),
         "run": lambda: rundown.look(watcher, run, 0),
     }
 
