@@ -57,7 +57,11 @@ def measure() -> list[Figure]:
         writer = [sys.executable, "-m", "benchmarks.history", str(long), str(CHANGES)]
         with running([writer], {}, quiet=True):
             watched = _watched(long)
-    return [*watched, *looks, Figure("history_fill_s", filling, "s", note=f"{RUNS:,} runs made in bulk")]
+    return [
+        *watched,
+        *looks,
+        Figure("history_fill_s", filling, "s", note=f"{RUNS:,} runs made in bulk"),
+    ]
 
 
 def _watched(home: Path) -> list[Figure]:

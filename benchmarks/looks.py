@@ -29,9 +29,16 @@ def refresh_figures(short: Path, long: Path) -> list[Figure]:
         connection.set_trace_callback(statements.append)
         return connection
 
-    with mock.patch.object(sqlite3, "connect", observed), connect(short) as few, connect(long) as many:
+    with (
+        mock.patch.object(sqlite3, "connect", observed),
+        connect(short) as few,
+        connect(long) as many,
+    ):
         before, after = _looks(Watcher(few, list)), _looks(Watcher(many, list))
-        asked = {name: (_count(before[name], statements), _count(after[name], statements)) for name in before}
+        asked = {
+            name: (_count(before[name], statements), _count(after[name], statements))
+            for name in before
+        }
     with connect(short) as few, connect(long) as many:
         before, after = _looks(Watcher(few, list)), _looks(Watcher(many, list))
         spent = {name: _side_by_side(before[name], after[name]) for name in before}

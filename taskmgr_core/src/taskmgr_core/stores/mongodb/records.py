@@ -83,7 +83,14 @@ TIMES = {
                 "step": "$$each.k",
                 **{
                     field: f"$$each.v.{field}"
-                    for field in ("task", "queue", "status", "ready_at", "started_at", "finished_at")
+                    for field in (
+                        "task",
+                        "queue",
+                        "status",
+                        "ready_at",
+                        "started_at",
+                        "finished_at",
+                    )
                 },
             },
         }
