@@ -48,7 +48,7 @@ def test_pictures_ask_nobody_for_anything() -> None:
 
 
 def _drawing(picture: str) -> str:
-    """A picture without the number that rich makes of the pieces that a line was put together of."""
+    """A picture without the number that says of which pieces its lines were put together."""
     return re.sub(r"terminal-\d+", "terminal", picture)
 
 

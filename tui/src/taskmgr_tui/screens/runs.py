@@ -78,7 +78,7 @@ class RunsScreen(Steering):
 
     @property
     def chosen(self) -> str | None:
-        """The run that the cursor is on; none while the list is still that of the question before."""
+        """The run that the cursor is on; none while the list is that of the question before."""
         return None if self.told is None else self.query_one("#runs", Table).current
 
     def look_for(self, search: Search) -> None:
