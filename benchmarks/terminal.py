@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 LINES, COLUMNS = 40, 120
-WAIT_SECONDS = 8.0
+WAIT_SECONDS = 30.0
 _TOKEN = re.compile(
     r"\x1b\[(?P<arguments>[?>=<]?[\d;:]*[$ ]?)(?P<command>[@-~])"
     r"|\x1b[\]P_](?:[^\x07\x1b]|\x1b(?!\\))*(?:\x07|\x1b\\)"

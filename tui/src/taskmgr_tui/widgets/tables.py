@@ -103,6 +103,7 @@ class Table(ScrollView, can_focus=True):
         self._cells: list[tuple[Cell, ...]] = []
         self._widths = self._least = [cell_len(each) for each in self.headings]
         self._another = False
+        self._ground = Style()
         self.virtual_size = self._extent()
 
     def on_mount(self) -> None:
@@ -158,6 +159,11 @@ class Table(ScrollView, can_focus=True):
 
     # drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Some lines; what all of them are drawn on is looked up once."""
+        self._ground = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of what is seen, the headings first."""
         width, (across, down) = self.size.width, self.scroll_offset
@@ -169,7 +175,7 @@ class Table(ScrollView, can_focus=True):
             style = self._style_of(row)
             cells = [(each.text, self._toned(each, style, row)) for each in self._cells[row]]
         else:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._ground)
         strip = Strip(self._segments(cells, style)).crop(across, across + width)
         return strip.adjust_cell_length(width, style)
 
@@ -185,7 +191,7 @@ class Table(ScrollView, can_focus=True):
 
     def _style_of(self, row: int) -> Style:
         """How a line is drawn where nothing stands."""
-        style = self.rich_style
+        style = self._ground
         if row == self.hover_row:
             style += self.get_component_rich_style("table--hover")
         if row == self.cursor_row:
@@ -194,9 +200,9 @@ class Table(ScrollView, can_focus=True):
 
     def _toned(self, cell: Cell, style: Style, row: int) -> Style:
         """How a cell is drawn; on the line of the cursor all have its colours."""
-        toned = style + rich_style_of(cell.tone, dark=self.app.current_theme.dark)
-        if not cell.text:
+        if not cell.text or not cell.tone:
             return style
+        toned = style + rich_style_of(cell.tone, dark=self.app.current_theme.dark)
         if row not in (self.cursor_row, self.hover_row):
             return toned
         return toned + Style.from_color(style.color, style.bgcolor)
