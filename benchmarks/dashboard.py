@@ -18,7 +18,7 @@ from benchmarks.looks import refresh_figures
 from benchmarks.processes import running
 from benchmarks.terminal import Program, Screen
 
-RUNS, FEW_RUNS = 5_000, 100
+RUNS, FEW_RUNS = 100_000, 100
 CHANGES = 200  # steps that end in a second
 ROUNDS = 10
 WATCHED_SECONDS = 10.0
@@ -66,6 +66,7 @@ def measure() -> list[Figure]:
 def _watched(home: Path) -> list[Figure]:
     """Use the dashboard as a user does, then only look at it."""
     times: dict[bool, list[float]] = {True: [], False: []}
+    spent: list[float] = []
     begun = time.perf_counter()
     with Program([str(TASKMGR), "top"], {"TASKMGR_HOME": str(home)}) as program:
         program.until(lambda screen: "Queues" in screen, "the first screen")
@@ -75,8 +76,10 @@ def _watched(home: Path) -> list[Figure]:
         for _ in range(ROUNDS):
             for key in _session(program):
                 program.idle(SETTLE_SECONDS)
+                before = _worked(program.process.pid)
                 program.press(key.text)
                 times[key.opens].append(program.until(key.shown, repr(key.text)) * 1000)
+                spent.append(_worked(program.process.pid) - before)
         process = psutil.Process(program.process.pid)
         shares = {name: _share(program, process, keys) for name, keys in _PLACES.items()}
         megabytes = process.memory_info().rss / 1e6
@@ -85,7 +88,7 @@ def _watched(home: Path) -> list[Figure]:
     left = [each.name for each in (home / BELLS).glob(f"{program.process.pid}-*")]
     assert kept, "the terminal is not as it was"
     assert not left, f"left behind: {left}"
-    return [*_key_figures(times), *_cost_figures(shares, megabytes, first, told, closing)]
+    return [*_key_figures(times, spent), *_cost_figures(shares, megabytes, first, told, closing)]
 
 
 def _session(program: Program) -> Iterator[Key]:
@@ -129,14 +132,22 @@ def _share(program: Program, process: psutil.Process, keys: str) -> float:
     return 100 * used / (time.perf_counter() - begun)
 
 
-def _key_figures(times: dict[bool, list[float]]) -> list[Figure]:
+def _worked(process: int) -> float:
+    """Milliseconds of a core that a process has had, its threads together (Linux)."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e6
+
+
+def _key_figures(times: dict[bool, list[float]], spent: Sequence[float]) -> list[Figure]:
     pressed = [*times[True], *times[False]]
     worst = f"median {median(pressed):.0f}, worst {max(pressed):.0f}"
-    note = f"{len(pressed)} keys, {worst}"
+    note = f"{len(pressed)} keys, {worst}; {psutil.getloadavg()[0]:.0f} processes wanted a core"
+    cores = f"of a core, looks meanwhile included; median {median(spent):.0f}"
     return [
         Figure("tui_key_p95_ms", _p95(pressed), "ms", 50, note=note),
         Figure("tui_move_p95_ms", _p95(times[False]), "ms", note="that open no screen"),
         Figure("tui_open_p95_ms", _p95(times[True]), "ms", note="that open one"),
+        Figure("tui_key_work_p95_ms", _p95(spent), "ms", note=cores),
     ]
 
 
