@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -95,7 +96,7 @@ def _session(program: Program) -> Iterator[Key]:
     """Look through the runs that failed, into one of them, and back to the overview."""
     yield Key("2", lambda screen: "all runs" in screen and _ids(screen), opens=True)
     for status in ("running", "succeeded", "failed"):
-        yield Key("s", lambda screen, status=status: _only(screen, status))
+        yield Key("s", partial(_only, status=status))
     for step in ("j", "j", "j", "k", "j", "k"):
         yield Key(step, _cursor_moved(program, 1 if step == "j" else -1))
     yield Key("n", _turned(program.screen))
