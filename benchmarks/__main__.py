@@ -9,7 +9,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks import author, flows, overhead, pictures, publishing, rest, startup, team, together
+from benchmarks import (
+    author,
+    dashboard,
+    flows,
+    overhead,
+    pictures,
+    publishing,
+    rest,
+    startup,
+    team,
+    together,
+)
 from benchmarks.figures import table, write
 
 RESULTS = Path("build") / "bench.json"
@@ -27,6 +38,7 @@ def main() -> int:
         "pictures": pictures.measure,
         "rest": rest.measure,
         "together": together.measure,
+        "dashboard": dashboard.measure,
     }
     names = sys.argv[1:] or list(known)
     if unknown := [name for name in names if name not in known]:

@@ -13,16 +13,19 @@ WAIT_SECONDS = 600.0
 
 @contextlib.contextmanager
 def running(
-    commands: Sequence[Sequence[str]], environment: Mapping[str, str]
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], *, quiet: bool = False
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes that end with the block.
 
     Arguments:
         commands: one for each.
         environment: added to this process's own.
+        quiet: whether what they print is thrown away.
     """
+    out = subprocess.DEVNULL if quiet else None
     started = [
-        subprocess.Popen(list(command), env={**os.environ, **environment}) for command in commands
+        subprocess.Popen(list(command), env={**os.environ, **environment}, stdout=out)
+        for command in commands
     ]
     try:
         yield started

@@ -92,6 +92,15 @@ def test_times_are_those_of_the_newest_runs(metadata: MetadataStore) -> None:
     assert (skipped.status, skipped.ready_at, skipped.seconds) == ("skipped", None, None)
 
 
+def test_times_of_known_runs_are_not_told_again(metadata: MetadataStore) -> None:
+    """They count among the newest, so that no older run takes their place."""
+    for number in range(1, 5):
+        created(metadata, number=number)
+    told = metadata.latest_times(3, [run_id(4), run_id(2), run_id(9)])
+    assert [each.run for each in told] == [run_id(3)]
+    assert metadata.latest_times(1, [run_id(4)]) == []
+
+
 def test_waiting_steps_are_counted_by_queue_and_needs(metadata: MetadataStore) -> None:
     """What is due and what is delayed is told of each queue and needs, with the oldest."""
     assert metadata.waiting(NOW) == ()

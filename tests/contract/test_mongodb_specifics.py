@@ -33,7 +33,7 @@ from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.stores.mongodb import MongoMetadata
 
 GROWING = ("runs", "elements", "log", "releases")
-ASKED = ("find", "findAndModify", "update", "delete", "distinct")
+ASKED = ("find", "findAndModify", "update", "delete", "distinct", "aggregate")
 
 
 @pytest.fixture
@@ -212,6 +212,9 @@ OPERATIONS: Mapping[str, Callable[[MetadataStore], object]] = {
     "digest": lambda store: store.digest(digest("file")[:20]),
     "log": lambda store: store.log(run_id(1), 0, 10),
     "beat": lambda store: beaten(store, "w1"),
+    "overview": lambda store: store.overview(NOW),
+    "waiting": lambda store: store.waiting(NOW),
+    "latest times": lambda store: store.latest_times(5, [run_id(2)]),
 }
 
 
@@ -273,6 +276,8 @@ def filters_of(command: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
         yield from ((command[name], each["q"]) for each in command["updates"])
     elif name == "findAndModify":
         yield command[name], command["query"]
+    elif name == "aggregate" and "$match" in command["pipeline"][0]:
+        yield command[name], command["pipeline"][0]["$match"]
     elif name == "find" and command.get("filter"):
         yield command[name], command["filter"]
 

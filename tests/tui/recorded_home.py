@@ -95,14 +95,15 @@ def weather() -> Graph:
 
 
 class Home:
-    """A home on SQLite, filled through the store's own interface.
+    """A home, filled through the store's own interface.
 
     Arguments:
         folder: where it is.
+        client: of a home on servers; one on SQLite is made when None.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.client: Client = connect(folder)
+    def __init__(self, folder: Path, client: Client | None = None) -> None:
+        self.client = client or connect(folder)
         self.folder = folder
         self.table = self.file("table.csv", b"day,degrees\nmonday,-3\ntuesday,-1\n")
 

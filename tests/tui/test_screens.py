@@ -29,7 +29,7 @@ def test_screen_looks_as_in_its_picture(drawn: Mapping[str, str], name: str) -> 
     kept = (FOLDER / f"{name}.svg").read_text()
     difference = "\n".join(unified_diff(_texts(kept), _texts(drawn[name]), "kept", "now"))
     assert not difference, f"{difference}\n{RENEW}"
-    assert kept == drawn[name], f"{name} has other colours; {RENEW}"
+    assert _drawing(kept) == _drawing(drawn[name]), f"{name} has other colours; {RENEW}"
 
 
 def test_every_picture_is_of_a_screen() -> None:
@@ -45,6 +45,11 @@ def test_pictures_ask_nobody_for_anything() -> None:
             "www.w3.org",
             "www.textualize.io",
         }
+
+
+def _drawing(picture: str) -> str:
+    """A picture without the number that says of which pieces its lines were put together."""
+    return re.sub(r"terminal-\d+", "terminal", picture)
 
 
 def _texts(picture: str) -> list[str]:

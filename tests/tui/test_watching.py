@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from recorded_home import NOW, Home
+import pytest
+from recorded_home import NOW, Home, run_id
 
+from taskmgr_core import watching
 from taskmgr_core.specs import FieldSpec, Release, StoredFile, TaskSpec, TaskVersion
 from taskmgr_plugins import File
 from taskmgr_plugins.schemas import schema_of
@@ -39,13 +41,29 @@ def test_run_is_tried_again_with_its_inputs(own: Home) -> None:
     assert (new.run.name, new.run.status, old.run.status) == ("echo", "running", "running")
 
 
-def test_rates_are_of_the_newest_runs_only(own: Home) -> None:
+def test_rates_are_of_the_newest_runs_only(own: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read does not grow with the history: it ends at so many runs."""
-    from taskmgr_core import watching
+    monkeypatch.setattr(watching, "LATEST_RUNS", 5)
+    watcher = own.watcher()
+    assert {each.run for each in watcher.latest_times()} == {run_id(each) for each in range(6, 11)}
+    own.begin(11, NOW)
+    assert {each.run for each in watcher.latest_times()} == {run_id(each) for each in range(7, 12)}
 
-    for number in range(100, 101 + watching.LATEST_RUNS):
-        own.begin(number, NOW)
-    assert len({each.run for each in own.watcher().latest_times()}) == watching.LATEST_RUNS
+
+def test_times_are_read_once_of_runs_that_have_ended(own: Home) -> None:
+    """What is told is as if all were read anew; of those that have ended nothing is asked for."""
+    watcher, statements = own.watcher(), list[str]()
+    watcher.latest_times()
+    own.end(own.claim(run_id(9), "001", NOW), NOW, [1.0])
+    own.whole(11, NOW)
+    with own.client.metadata._database.glancing() as connection:  # type: ignore[attr-defined]
+        connection.set_trace_callback(statements.append)
+    found = watcher.latest_times()
+    (asked,) = statements
+    connection.set_trace_callback(None)
+    assert run_id(1) in asked
+    assert run_id(9) not in asked
+    assert found == own.watcher().latest_times() == own.client.metadata.latest_times(100)
 
 
 def test_page_has_every_key() -> None:

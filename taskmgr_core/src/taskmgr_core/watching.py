@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from taskmgr_core.health import ServiceHealth
 from taskmgr_core.monitoring import Picture, take
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.specs import (
+    FINAL_STEP_STATUSES,
     LogLine,
     Run,
     RunDetail,
@@ -27,14 +29,38 @@ from taskmgr_core.specs import (
     StepTimes,
     TaskVersion,
 )
-from taskmgr_core.stores.metadata import RunFilter
+from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.tracing import Page, Trace
 from taskmgr_core.values import fetched
 
 # The steps of so many runs are what rates and percentiles are made from.
-LATEST_RUNS = 200
+LATEST_RUNS = 100
 LOG_PAGE = 1000
 TRACE_PAGE = 20
+
+
+@attrs.define
+class LatestTimes:
+    """The times of the newest runs' steps; those of a run that has ended are read once.
+
+    Threads may look at the same time: each takes what is known as it finds it.
+    """
+
+    _ended: Mapping[str, tuple[StepTimes, ...]] = attrs.field(factory=dict, init=False)
+
+    def look(self, metadata: MetadataStore) -> list[StepTimes]:
+        """The steps of the newest runs, the newest run first."""
+        ended = self._ended
+        runs = dict(ended)
+        for run, steps in groupby(metadata.latest_times(LATEST_RUNS, ended), lambda each: each.run):
+            runs[run] = tuple(steps)
+        newest = sorted(runs, reverse=True)[:LATEST_RUNS]
+        self._ended = {
+            run: runs[run]
+            for run in newest
+            if run in ended or all(step.status in FINAL_STEP_STATUSES for step in runs[run])
+        }
+        return [step for run in newest for step in runs[run]]
 
 
 @attrs.frozen
@@ -50,6 +76,7 @@ class Watcher:
     client: Client
     services: Callable[[], list[ServiceHealth]]
     clock: Callable[[], float] = time.time
+    _latest: LatestTimes = attrs.field(factory=LatestTimes, init=False, repr=False)
 
     # changes
 
@@ -74,7 +101,7 @@ class Watcher:
 
     def latest_times(self) -> list[StepTimes]:
         """When the steps of the newest runs became ready, began and ended."""
-        return self.client.metadata.latest_times(LATEST_RUNS)
+        return self._latest.look(self.client.metadata)
 
     def runs(
         self,

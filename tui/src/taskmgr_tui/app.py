@@ -43,12 +43,17 @@ class Dashboard(App[None]):
         self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
         self.watcher = watcher
         self.begin_with = run_id
+        # Kept: making a screen takes longer than filling it.
+        self._runs = RunsScreen(watcher)
+        self._run = RunScreen(watcher, run_id or "")
 
     def on_mount(self) -> None:
         """Begin with the overview, or with a run above it."""
+        self.install_screen(self._runs, "runs")
+        self.install_screen(self._run, "run")
         self.push_screen(OverviewScreen(self.watcher))
         if self.begin_with is not None:
-            self.push_screen(RunScreen(self.watcher, self.begin_with))
+            self.push_screen(self._run)
 
     def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette lists: our commands, then those of Textual that are of use here."""
@@ -80,21 +85,35 @@ class Dashboard(App[None]):
 
     def show_runs(self, search: Search) -> RunsScreen:
         """The runs that are searched for, right above the overview."""
-        self.action_overview()
-        runs = RunsScreen(self.watcher, search)
-        self.push_screen(runs)
+        runs = self._runs
+        if runs in self.screen_stack:
+            while self.screen is not runs:
+                self.pop_screen()
+            runs.look_for(search)
+        else:
+            self.action_overview()
+            runs.begin_with(search)
+            self.push_screen(runs)
         return runs
+
+    def show_run(self, run_id: str) -> None:
+        """A run, above what is seen: lineage leads from one to another."""
+        if self._run in self.screen_stack:
+            self.push_screen(RunScreen(self.watcher, run_id))
+        else:
+            self._run.begin_with(run_id)
+            self.push_screen(self._run)
 
     def on_overview_screen_wanted(self, message: OverviewScreen.Wanted) -> None:
         """A task's runs, or a run."""
         if message.run:
-            self.push_screen(RunScreen(self.watcher, message.run))
+            self.show_run(message.run)
         else:
             self.show_runs(Search(name=message.task))
 
     def on_runs_screen_opened(self, message: RunsScreen.Opened) -> None:
         """A run."""
-        self.push_screen(RunScreen(self.watcher, message.run))
+        self.show_run(message.run)
 
     def on_run_screen_lineage(self, message: RunScreen.Lineage) -> None:
         """The lineage of a value."""

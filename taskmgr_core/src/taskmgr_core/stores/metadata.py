@@ -464,11 +464,14 @@ class MetadataStore(CatalogStore, Protocol):
             now: UTC seconds.
         """
 
-    def latest_times(self, runs: int) -> list[StepTimes]:
+    def latest_times(self, runs: int, known: Collection[str] = ()) -> list[StepTimes]:
         """The times of the steps of the newest runs, the newest run first.
+
+        A step for each element of a list is one step: its elements are not told of.
 
         Arguments:
             runs: how many runs at most; what it costs grows with them, not with the history.
+            known: of these runs nothing is told; they count among the newest all the same.
         """
 
     # logs

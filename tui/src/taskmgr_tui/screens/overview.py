@@ -74,9 +74,9 @@ class OverviewScreen(View):
         self.query_one("#queues", Table).fill(overview.queue_rows(found))
         self.query_one("#workers", Table).fill(overview.worker_rows(found))
         self.query_one("#tasks", Table).fill(overview.task_rows(found))
-        self.query_one("#workers-panel").border_subtitle = overview.nobody(found)
+        self._say_below("workers", overview.nobody(found))
         span = f"steps that ended in the last {max(found.window.minutes, 0.1):.2g} min"
-        self.query_one("#tasks-panel").border_subtitle = span
+        self._say_below("tasks", span)
         self._run_of = {
             worker.id: worker.running[0].partition("/")[0]
             for worker, _ in found.picture.workers
@@ -118,6 +118,12 @@ class OverviewScreen(View):
             self.post_message(self.Wanted(task=key))
         elif run := self._run_of.get(key, ""):
             self.post_message(self.Wanted(run=run))
+
+    def _say_below(self, table: str, text: str) -> None:
+        """Write below a table; a border that is set is drawn with all that it has in it."""
+        panel = self.query_one(f"#{table}-panel")
+        if text != panel.border_subtitle:
+            panel.border_subtitle = text
 
     def _stop_services(self) -> None:
         if self._services is not None:

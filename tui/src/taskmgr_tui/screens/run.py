@@ -57,11 +57,22 @@ class RunScreen(Steering):
 
     def __init__(self, watcher: Watcher, run_id: str) -> None:
         super().__init__(watcher)
+        self.begin_with(run_id)
+
+    def begin_with(self, run_id: str) -> None:
+        """Show this run, as if the screen had been made for it."""
         self.run_id = self._run = run_id
         self.title_of = f"run {run_id[-8:]}"
-        self._last_line = 0
+        self.told, self._last_line = None, 0
         self._view: rundown.RunView | None = None
         self._drawn: tuple[FieldValue, ...] | None = None
+        if self.is_mounted:
+            self.query_one("#headline", Line).show([])
+            self.query_one(Graph).show([])
+            self.query_one("#values", Table).fill({})
+            self.query_one(HalfBlocks).show([])
+            for each in self.query(Texts):
+                each.show([])
 
     def body(self) -> Iterable[Widget]:
         """A line, and a tab for each way to look at it."""
@@ -110,6 +121,7 @@ class RunScreen(Steering):
 
     def open_tab(self, name: str) -> None:
         """Show a tab, and give its content the keys; pictures are drawn when they are wanted."""
+        self.set_focus(None)  # what is hidden while it has the keys would take them from the next
         self.query_one(TabbedContent).active = name
         self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts, HalfBlocks").first().focus()
 

@@ -21,6 +21,8 @@ from taskmgr_tui.screens.steering import Steering
 from taskmgr_tui.widgets.lines import Line
 from taskmgr_tui.widgets.tables import Table
 
+EMPTY_SECONDS = 0.3
+
 
 class RunsScreen(Steering):
     """A table of runs.
@@ -76,8 +78,8 @@ class RunsScreen(Steering):
 
     @property
     def chosen(self) -> str | None:
-        """The run that the cursor is on."""
-        return self.query_one("#runs", Table).current
+        """The run that the cursor is on; none while the list is that of the question before."""
+        return None if self.told is None else self.query_one("#runs", Table).current
 
     def look_for(self, search: Search) -> None:
         """List these runs from now on, or open the one that is meant."""
@@ -85,13 +87,20 @@ class RunsScreen(Steering):
             self.do(lambda: self.watcher.run(search.run).run.id, self._open)
             return
         self.search, self._before = search, []
-        self.query_one("#runs", Table).fill({})
-        self._draw_searched()
-        self.ask_anew()
+        self._turn()
+
+    def begin_with(self, search: Search) -> None:
+        """List these runs when it is shown next: it is kept while other screens are."""
+        self.search, self._before, self._next, self.told = search, [], None, None
+        if self.is_mounted:
+            self.query_one("#runs", Table).fill({})
+            self._close_field()
+            self._draw_searched()
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
         """Open the run."""
-        self._open(message.row_key.value or "")
+        if self.told is not None:
+            self._open(message.row_key.value or "")
 
     def action_search(self) -> None:
         """Ask what to search for; the names come when they come."""
@@ -135,8 +144,15 @@ class RunsScreen(Steering):
 
     def _turn(self) -> None:
         self._next = None
-        self.query_one("#runs", Table).fill({})
+        self.query_one("#runs", Table).expect_another()
+        self._draw_searched()
         self.ask_anew()
+        self.set_timer(EMPTY_SECONDS, self._empty)
+
+    def _empty(self) -> None:
+        """Where the answer takes long, what is listed must not pass for it."""
+        if self.told is None:
+            self.query_one("#runs", Table).fill({})
 
     def _search(self, text: str, names: Collection[str], now: float) -> None:
         try:

@@ -12,13 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.watching import Watcher
 from taskmgr_tui.core.cells import Cell
 from taskmgr_tui.core.feed import Failed, Feed, Told
 from taskmgr_tui.core.times import clock
+from taskmgr_tui.widgets.keys import Keys
 from taskmgr_tui.widgets.lines import Line
 
 EVERY_SECONDS = 2.0
@@ -87,7 +87,7 @@ class View(Screen[None]):
         yield Line(id="head")
         yield Line(id="banner")
         yield from self.body()
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         """Look after the feed from now on."""

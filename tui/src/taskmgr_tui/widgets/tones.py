@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.style import Style
 from rich.text import Text
 from textual.content import Content
 
@@ -28,10 +29,21 @@ _LIGHT: dict[Tone, str] = {
     "strong": "bold",
 }
 
+_PLAIN = Style()
+_RICH: dict[bool, dict[Tone, Style]] = {
+    dark: {tone: Style.parse(text) for tone, text in styles.items()}
+    for dark, styles in ((True, _DARK), (False, _LIGHT))
+}
+
 
 def style_of(tone: Tone, *, dark: bool) -> str:
     """The style of a meaning on a dark or a light ground."""
     return (_DARK if dark else _LIGHT).get(tone, "")
+
+
+def rich_style_of(tone: Tone, *, dark: bool) -> Style:
+    """The same as a style of rich, for what draws its lines itself."""
+    return _RICH[dark].get(tone, _PLAIN)
 
 
 def content(cells: Iterable[Cell], *, dark: bool) -> Content:

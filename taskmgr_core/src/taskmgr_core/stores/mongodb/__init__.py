@@ -385,10 +385,10 @@ class MongoMetadata:
         with self._database.translated():
             return self._claims.waiting(now)
 
-    def latest_times(self, runs: int) -> list[StepTimes]:
+    def latest_times(self, runs: int, known: Collection[str] = ()) -> list[StepTimes]:
         """The times of the steps of the newest runs."""
         with self._database.translated():
-            return self._runs.latest_times(runs)
+            return self._runs.latest_times(runs, known)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

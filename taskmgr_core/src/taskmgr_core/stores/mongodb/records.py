@@ -75,6 +75,30 @@ SHORT = 8
 WORKING = {"graph": 0, "edges": 0, "digests": 0, "uses": 0}
 # What a list shows.
 LISTED = {"graph": 0, "edges": 0, "digests": 0, "uses": 0, "plan": 0, "values": 0}
+# What rates are made from.
+TIMES = {
+    "order": 1,
+    "times": {
+        "$map": {
+            "input": {"$objectToArray": "$state"},
+            "as": "each",
+            "in": {
+                "step": "$$each.k",
+                **{
+                    field: f"$$each.v.{field}"
+                    for field in (
+                        "task",
+                        "queue",
+                        "status",
+                        "ready_at",
+                        "started_at",
+                        "finished_at",
+                    )
+                },
+            },
+        }
+    },
+}
 
 _STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name not in ("run", "id"))
 _TEXTS = ("seconds", "failure", "failures", "resources")
@@ -179,19 +203,21 @@ def step_from(document: Document, step_id: str) -> Step:
     )
 
 
-def times_from(document: Document, step_id: str) -> StepTimes:
-    """When a step became ready, began and ended."""
-    state = state_of(document, step_id)
-    began, ended = state["started_at"], state["finished_at"]
-    return StepTimes(
-        run=document["_id"],
-        task=state["task"],
-        queue=state["queue"],
-        status=state["status"],
-        ready_at=state["ready_at"],
-        finished_at=ended,
-        seconds=None if began is None or ended is None else ended - began,
-    )
+def times_from(document: Document) -> Iterator[StepTimes]:
+    """When each step of a run became ready, began and ended, from what ``TIMES`` selects."""
+    times = {each["step"]: each for each in document["times"]}
+    for step_id in document["order"]:
+        step = times[field_of(step_id)]
+        began, ended = step["started_at"], step["finished_at"]
+        yield StepTimes(
+            run=document["_id"],
+            task=step["task"],
+            queue=step["queue"],
+            status=step["status"],
+            ready_at=step["ready_at"],
+            finished_at=ended,
+            seconds=None if began is None or ended is None else ended - began,
+        )
 
 
 def graph_step_from(document: Document, step_id: str) -> GraphStep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -178,13 +178,19 @@ class Runs:
         }
         return Overview(self._count({"status": "running"}), ended)
 
-    def latest_times(self, runs: int) -> list[StepTimes]:
-        """See ``MetadataStore.latest_times``."""
-        found = self.database.runs.find({}, {"state": 1, "order": 1})
+    def latest_times(self, runs: int, known: Collection[str]) -> list[StepTimes]:
+        """See ``MetadataStore.latest_times``; of the states the server sends the times alone."""
+        newest = self.database.runs.find({}, {"_id": 1}).sort("_id", DESCENDING).limit(runs)
+        wanted = [each["_id"] for each in newest if each["_id"] not in known]
+        if not wanted:
+            return []
+        found = self.database.runs.aggregate(
+            [{"$match": {"_id": {"$in": wanted}}}, {"$project": records.TIMES}]
+        )
         return [
-            records.times_from(document, step)
-            for document in found.sort("_id", DESCENDING).limit(runs)
-            for step in document["order"]
+            times
+            for document in sorted(found, key=lambda each: str(each["_id"]), reverse=True)
+            for times in records.times_from(document)
         ]
 
     def _count(self, query: Document) -> int:

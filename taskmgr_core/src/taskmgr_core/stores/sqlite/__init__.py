@@ -401,10 +401,10 @@ class SqliteMetadata:
         with self._database.reading() as connection:
             return load.waiting(connection, now)
 
-    def latest_times(self, runs: int) -> list[StepTimes]:
+    def latest_times(self, runs: int, known: Collection[str] = ()) -> list[StepTimes]:
         """The times of the steps of the newest runs."""
-        with self._database.reading() as connection:
-            return load.latest_times(connection, runs)
+        with self._database.glancing() as connection:
+            return load.latest_times(connection, runs, known)
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Collection
 
 from taskmgr_core.specs import FINAL_RUN_STATUSES, Overview, StepTimes, Waiting
 from taskmgr_core.specs.resources import from_text
@@ -37,16 +39,19 @@ def waiting(connection: sqlite3.Connection, now: float) -> tuple[Waiting, ...]:
     )
 
 
-def latest_times(connection: sqlite3.Connection, runs: int) -> list[StepTimes]:
+def latest_times(
+    connection: sqlite3.Connection, runs: int, known: Collection[str]
+) -> list[StepTimes]:
     """See ``MetadataStore.latest_times``."""
     rows = connection.execute(
         "SELECT run, task, queue, status, ready_at, finished_at,"
-        " finished_at - started_at AS seconds FROM steps"
-        " WHERE run IN (SELECT id FROM runs WHERE id < '~' ORDER BY id DESC LIMIT ?)"
-        " ORDER BY run DESC, position",
-        (runs,),
+        " finished_at - started_at AS seconds FROM steps WHERE run IN"
+        " (SELECT id FROM (SELECT id FROM runs WHERE id < '~' ORDER BY id DESC LIMIT ?)"
+        " WHERE id NOT IN (SELECT value FROM json_each(?)))"
+        " AND parent = '' ORDER BY run DESC, position",
+        (runs, json.dumps([*known])),
     )
-    return [StepTimes(**row) for row in rows]
+    return [StepTimes(*row) for row in rows]
 
 
 def _count(connection: sqlite3.Connection, condition: str, *parameters: object) -> int:
