@@ -56,6 +56,7 @@ from taskmgr_core.specs.work import (
     ReadyStep,
     Waiting,
     Worker,
+    WorkerLoad,
     as_ready,
 )
 
@@ -108,6 +109,7 @@ __all__ = [
     "TaskVersion",
     "Waiting",
     "Worker",
+    "WorkerLoad",
     "as_ready",
     "condition_port",
     "element_port",

@@ -30,7 +30,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Progress, Role, RunFilter, every
-from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb import records, searching
 from taskmgr_core.stores.mongodb.catalog import Catalog
 from taskmgr_core.stores.mongodb.claims import Claims
 from taskmgr_core.stores.mongodb.database import Database
@@ -38,6 +38,7 @@ from taskmgr_core.stores.mongodb.lineage import Lineage
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.workers import Log, Workers
+from taskmgr_core.stores.searching import LOOKED, Found
 
 
 class MongoMetadata:
@@ -188,6 +189,11 @@ class MongoMetadata:
         """Runs, newest first."""
         with self._database.translated():
             return self._runs.listing(wanted)
+
+    def runs_with_input(self, wanted: RunFilter, text: str, looked: int = LOOKED) -> Found:
+        """Runs with a text in an input."""
+        with self._database.translated():
+            return searching.with_input(self._database, wanted, text, looked)
 
     def steps(self, run_id: str) -> list[Step]:
         """The steps of a run."""
