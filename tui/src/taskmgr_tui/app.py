@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -21,6 +22,8 @@ from taskmgr_tui.screens.tasks import TaskScreen, TasksScreen, Trial
 from taskmgr_tui.screens.trying import TryScreen
 from taskmgr_tui.screens.workers import LogScreen, WorkersScreen
 
+LOOK_SECONDS = 1.0
+
 
 class Dashboard(App[None]):
     """The dashboard.
@@ -28,6 +31,7 @@ class Dashboard(App[None]):
     Arguments:
         watcher: what it asks.
         run_id: a run to begin with.
+        window: whether it is a window of a served dashboard, which ends with its server.
     """
 
     CSS_PATH = "dashboard.tcss"
@@ -43,8 +47,11 @@ class Dashboard(App[None]):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, watcher: Watcher, run_id: str | None = None) -> None:
+    def __init__(
+        self, watcher: Watcher, run_id: str | None = None, *, window: bool = False
+    ) -> None:
         super().__init__()
+        self.window = window
         self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
         self.watcher = watcher
         self.begin_with = run_id
@@ -54,6 +61,9 @@ class Dashboard(App[None]):
         self.push_screen(OverviewScreen(self.watcher))
         if self.begin_with is not None:
             self.push_screen(RunScreen(self.watcher, self.begin_with))
+        if self.window:
+            server = os.getppid()
+            self.set_interval(LOOK_SECONDS, lambda: self.exit() if os.getppid() != server else None)
 
     def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette lists: our commands, then those of Textual that are of use here."""

@@ -40,7 +40,7 @@ class Listening:
 
     Attributes:
         socket: listening.
-        url: of the index, as a client gives it.
+        url: of what is served, as a client gives it.
     """
 
     socket: socket.socket
@@ -48,13 +48,16 @@ class Listening:
 
 
 @contextmanager
-def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Listening]:
+def listening(
+    host: str, port: int, *, behind_tls: bool = False, path: str = "/simple/"
+) -> Iterator[Listening]:
     """Take an address.
 
     Arguments:
         host: a name or address of this machine.
         port: 0 for a free one.
         behind_tls: whether something before it speaks TLS with the clients.
+        path: of what is served there.
 
     Raises:
         SettingsError: it is taken, is none of this machine, or other machines would
@@ -77,7 +80,7 @@ def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Lis
         ) from error
     with opened:
         name = f"[{host}]" if ":" in host else host
-        yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}/simple/")
+        yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}{path}")
 
 
 def is_loopback(host: str) -> bool:

@@ -121,9 +121,13 @@ class TaskScreen(View):
 
     def show(self, found: Any) -> None:
         """Fill every tab."""
-        self._view = found
+        first, self._view = self._view is None, found
         self.query_one("#headline", Line).show(tasklist.headline(found))
-        self.query_one("#version", Table).fill(tasklist.version_rows(found))
+        versions = tasklist.version_rows(found)
+        self.query_one("#version", Table).fill(versions)
+        if first:  # on what most new runs get
+            current = [*versions].index(found.book.current.known.version)
+            self.query_one("#version", Table).move_cursor(row=current)
         self.query_one("#runs", Table).fill(tasklist.run_rows(found))
         self._show_version()
 

@@ -142,6 +142,6 @@ class TryScreen(View):
         if known is not None and not problems:
             cells = [
                 Cell(f"{known.name} {known.version}  ", "strong"),
-                Cell(f"paths start from {self.folder}; → takes what is suggested", "quiet"),
+                Cell(f"paths from {self.folder}; → takes a suggestion", "quiet"),
             ]
         self.query_one("#headline", Line).show(cells)

@@ -75,7 +75,8 @@ class FormField(Vertical):
     def on_mount(self) -> None:
         """Say what it takes."""
         entry = self.entry
-        needed = "" if entry.required else "  may be left empty"
+        always = entry.required or entry.kind == "boolean"
+        needed = "" if always else "  may be left empty"
         cells = [Cell(entry.name, "strong"), Cell(f"  {entry.type}{needed}", "quiet")]
         self.query_one(".name", Line).show(cells)
 
