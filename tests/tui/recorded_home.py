@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 from recorded_tasks import publish
 
 from taskmgr_core.client import Client
@@ -106,6 +107,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.client: Client = connect(folder)
+        self.client.reader = attrs.evolve(self.client.reader, working=Path("/home/ada"))
         self.folder = folder
         self.table = self.file("table.csv", b"day,degrees\nmonday,-3\ntuesday,-1\n")
 

@@ -111,6 +111,10 @@ def submit(client: Client, task: str, version: str, inputs: Mapping[str, Any]) -
     """
     graph = client.graph(task, version)
     run = client.submit(task, inputs, version, graph, new_run_id())
-    workers = [each for each in client.workers() if client.alive(each) and not each.private]
+    workers = [
+        each
+        for each in client.workers()
+        if client.alive(each) and not each.private and not each.draining
+    ]
     served = all(any(each.serves(step) for each in workers) for step in graph.steps)
     return Submitted(run, not served)

@@ -78,11 +78,10 @@ def log_part(worker: Worker, seen: LogPlace | None = None) -> LogPart:
             problem="it logs to its own terminal alone; a worker that is started with --daemon or "
             "--log-folder DIR logs to a file, which is followed here"
         )
-    here = socket.gethostname()
-    if worker.host != here:
+    if worker.host != socket.gethostname():
         return LogPart(
-            problem=f"its log is a file of {worker.host}, which cannot be read from here ({here}); "
-            f"there: tail -f {worker.log}"
+            problem=f"its log is a file on {worker.host}, which cannot be read from here; there: "
+            f"tail -f {worker.log}"
         )
     try:
         return _read(Path(worker.log), seen)

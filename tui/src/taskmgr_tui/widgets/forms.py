@@ -131,6 +131,7 @@ class FormField(Vertical):
     def _ways(self) -> str:
         if self._paths is None or not self.text:
             return ""
-        found = [each.rstrip("/").rpartition("/")[2] for each in self._paths.found(self.text)]
+        ways = [each for each in self._paths.found(self.text) if each != self.text]
+        found = [each.rstrip("/").rpartition("/")[2] for each in ways]
         more = " …" if len(found) > MOST_SHOWN else ""
         return "  ".join(found[:MOST_SHOWN]) + more
