@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -68,8 +71,6 @@ def test_of_a_long_log_the_end_is_read(tmp_path: Path) -> None:
 )
 def test_log_out_of_reach_says_where_it_is(worker: Worker, said: str) -> None:
     """And what to do to see it."""
-    import re
-
     assert re.search(said, log_part(worker).problem)
     assert attrs.evolve(log_part(worker), problem="") == LogPart()
 
@@ -83,11 +84,9 @@ def test_worker_is_told_as_its_key_says(own: Home) -> None:
     async def play(pilot: Driven) -> list[str]:
         seen = []
         await press(pilot, "4")
-        for keys in (("x", "n"), ("x", "y"), ("X", "escape"), ("X", "y")):
-            before = told()
-            await press(pilot, *keys)
-            if keys[1] == "y":
-                await until(pilot, lambda before=before: told() != before, "the order")
+        for keys, then in (("x n", ""), ("x y", "drain"), ("X escape", "drain"), ("X y", "now")):
+            await press(pilot, *keys.split())
+            await until(pilot, partial(lambda wanted: told() == wanted, then), "the order")
             seen.append(told())
         return seen
 
@@ -171,7 +170,7 @@ def test_task_knows_who_gets_which_version(recorded: Home) -> None:
     ],
 )
 def test_worker_stands_to_a_task_as_it_is(
-    recorded: Home, worker: dict[str, object], words: str
+    recorded: Home, worker: dict[str, Any], words: str
 ) -> None:
     """Ready, not built, being prepared, or why it takes no step of it."""
     known = recorded.client.metadata.version("plot")

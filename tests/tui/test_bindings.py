@@ -68,12 +68,12 @@ def tab(app: Any) -> str:
 
 def row(app: Any) -> int:
     """Where the cursor of the table is."""
-    return app.screen.query(DataTable).first().cursor_row
+    return int(app.screen.query(DataTable).first().cursor_row)
 
 
 def line(app: Any) -> int:
     """Where the cursor of the tree is."""
-    return app.screen.query(Tree).first().cursor_line
+    return int(app.screen.query(Tree).first().cursor_line)
 
 
 def scrolled(app: Any) -> str:
@@ -85,7 +85,7 @@ def scrolled(app: Any) -> str:
 
 def sideways(app: Any) -> bool:
     """Whether a table is scrolled to the right."""
-    return app.screen.query(DataTable).first().scroll_offset.x > 0
+    return bool(app.screen.query(DataTable).first().scroll_offset.x > 0)
 
 
 def asked_anew(app: Any) -> bool:
@@ -116,7 +116,7 @@ def first_fault(app: Any) -> str:
 
 def long(app: Any) -> bool:
     """Whether the text is there and has to be scrolled."""
-    return app.focused.max_scroll_y > 2
+    return bool(app.focused.max_scroll_y > 2)
 
 
 def notified(app: Any) -> str:

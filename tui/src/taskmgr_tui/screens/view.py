@@ -149,12 +149,6 @@ class View(Screen[None]):
 
         threading.Thread(target=carry_out, name="doing", daemon=True).start()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that come before the screen is there, typed fast, do nothing to it."""
-        if not self.query("#head"):
-            return False
-        return super().check_action(action, parameters)
-
     def complain(self, why: str) -> None:
         """Say what went wrong with what the user asked for."""
         self.notify(why, title="Not done", severity="error", timeout=8, markup=False)
