@@ -144,7 +144,7 @@ def test_window_shows_the_dashboard_and_ends_with_its_browser(served: Served) ->
         ):
             shown = await _until(window, b"nobody works")
             await window.send_json(["stdin", "?"])
-            return shown + await _until(window, b"ask the store now"), served.windows
+            return shown + await _until(window, b"overview, runs, tasks, workers"), served.windows
 
     cookie_now = cookie(served)
     shown, processes = asyncio.run(look())
@@ -155,12 +155,15 @@ def test_window_shows_the_dashboard_and_ends_with_its_browser(served: Served) ->
 
 async def _until(window: aiohttp.ClientWebSocketResponse, text: bytes) -> bytes:
     shown = b""
-    async with asyncio.timeout(20):
-        async for message in window:
-            shown += message.data if isinstance(message.data, bytes) else message.data.encode()
-            if text in re.sub(rb"\x1b\[[\d;?]*[A-Za-z]", b"", shown):
-                return shown
-    raise AssertionError(f"the window has closed; it showed {shown[-2000:]!r}")
+    try:
+        async with asyncio.timeout(20):
+            async for message in window:
+                shown += message.data if isinstance(message.data, bytes) else message.data.encode()
+                if text in re.sub(rb"\x1b\[[\d;?]*[A-Za-z]", b"", shown):
+                    return shown
+    except TimeoutError:
+        pytest.fail(f"the window does not show {text!r}, but {shown[-3000:]!r}")
+    raise AssertionError(f"the window has closed; it showed {shown[-3000:]!r}")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ class Condition:
     log: Path | None = None
     _load: WorkerLoad | None = attrs.field(default=None, init=False)
     _spent: dict[int, float] = attrs.field(factory=dict, init=False)
+    _looked_at: float = attrs.field(default=0.0, init=False)
     _measured_at: float | None = attrs.field(default=None, init=False)
     _built: tuple[str, ...] = attrs.field(default=(), init=False)
     _changed: int = attrs.field(default=0, init=False)
@@ -60,6 +61,7 @@ class Condition:
         if before is None:
             self._measured_at = now  # the worker begins to claim first
             self._spent = {os.getpid(): _seconds(psutil.Process())}
+            self._looked_at = time.time()
         elif now - before >= (FIRST_SECONDS if self._load is None else MEASURE_SECONDS):
             self._load, self._measured_at = self._look(now - before), now
         return self._load
@@ -70,9 +72,14 @@ class Condition:
         with contextlib.suppress(psutil.Error):
             processes += own.children(recursive=True)
         spent = {each.pid: _seconds(each) for each in processes}
-        # One that has begun since has spent all that it has; one that has ended is left out.
-        busy = sum(max(each - self._spent.get(pid, 0.0), 0.0) for pid, each in spent.items())
-        self._spent = spent
+        # One that has begun since has spent all that it has; one that has ended is left out, and
+        # so is one that was there before and was not looked at.
+        busy = sum(
+            max(spent[each.pid] - self._spent.get(each.pid, 0.0), 0.0)
+            for each in processes
+            if each.pid in self._spent or _began(each) >= self._looked_at
+        )
+        self._spent, self._looked_at = spent, time.time()
         memory = sum(used_bytes(each.pid, with_children=False) for each in processes)
         machine = int(psutil.virtual_memory().total)
         return WorkerLoad(memory, round(busy / passed, 2), machine, os.cpu_count() or 1)
@@ -86,6 +93,13 @@ class Condition:
                 names = {f"{each.distribution} {each.version}" for each in found}
                 self._built, self._changed = tuple(sorted(names)), changed
         return self._built
+
+
+def _began(process: psutil.Process) -> float:
+    """UTC seconds at which it began; 0 for one that is gone."""
+    with contextlib.suppress(psutil.Error):
+        return float(process.create_time())
+    return 0.0
 
 
 def _seconds(process: psutil.Process) -> float:
