@@ -71,7 +71,14 @@ def test_textual_is_loaded_by_the_open_dashboard_only() -> None:
         "answer.append(sorted(sys.modules))"
     )
     assert "taskmgr_tui" not in loaded[0]
-    assert "textual" not in loaded[1]
+    assert {"textual", "aiohttp", "textual_serve"} & set(loaded[1]) == set()
+
+
+def test_web_server_is_loaded_by_the_served_dashboard_only() -> None:
+    """A dashboard in a terminal needs neither aiohttp nor textual-serve."""
+    loaded = in_new_process("import sys, taskmgr_tui.app\nanswer = sorted(sys.modules)")
+    assert "textual" in loaded
+    assert {"aiohttp", "textual_serve"} & set(loaded) == set()
 
 
 def imported_at_once(tree: ast.Module) -> Iterator[str]:

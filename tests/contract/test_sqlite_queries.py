@@ -213,6 +213,9 @@ OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "runs by name": lambda metadata: metadata.runs(RunFilter(name="sample", limit=5)),
     "runs by both": lambda metadata: metadata.runs(RunFilter("failed", "sample", limit=5)),
     "next page": lambda metadata: metadata.runs(RunFilter(before=run_id(1), limit=5)),
+    "runs with an input": lambda metadata: metadata.runs_with_input(
+        RunFilter(name="sample", limit=5), "nowhere", 20
+    ),
     "steps": lambda metadata: metadata.steps(run_id(1)),
     "values": lambda metadata: metadata.values(run_id(1)),
     "values of ports": lambda metadata: metadata.values(run_id(1), ["text"]),

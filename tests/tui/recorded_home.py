@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
+from recorded_tasks import publish
+
 from taskmgr_core.client import Client
 from taskmgr_core.documents import canonical, digest_of
 from taskmgr_core.health import ServiceHealth
@@ -23,6 +26,7 @@ from taskmgr_core.specs import (
     Source,
     Step,
     Worker,
+    WorkerLoad,
     input_port,
     output_port,
 )
@@ -103,7 +107,8 @@ class Home:
     """
 
     def __init__(self, folder: Path, client: Client | None = None) -> None:
-        self.client = client or connect(folder)
+        self.client: Client = client or connect(folder)
+        self.client.reader = attrs.evolve(self.client.reader, working=Path("/home/ada"))
         self.folder = folder
         self.table = self.file("table.csv", b"day,degrees\nmonday,-3\ntuesday,-1\n")
 
@@ -215,7 +220,12 @@ def filled(folder: Path) -> Home:
     home.say(going, "002", NOW - 5, "keeping what is above 0")
     home.begin(9, NOW - 4)
     home.begin(10, NOW - 3)
-    home.beat("worker-1", 4, NOW - 1, f"{going}/002")
-    home.beat("worker-2", 2, NOW - 1, draining=True)
+    publish(home)
+    home.beat("worker-1", 4, NOW - 1, f"{going}/002",
+              load=WorkerLoad(412_000_000, 1.4, 8_000_000_000, 4), log="/srv/logs/worker.log",
+              built=("taskmgr-clean 1.2.0", "taskmgr-read-table 1.2.0"))  # fmt: skip
+    home.beat("worker-2", 2, NOW - 1, draining=True, refused=("label_picture 0.3.0",),
+              load=WorkerLoad(7_400_000_000, 0.1, 8_000_000_000, 4),
+              resources={"gpu": 1})  # fmt: skip
     home.beat("worker-3", 2, NOW - 300)
     return home

@@ -24,11 +24,20 @@ TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("field", ("j", "enter")),
     ("run-log", ("escape", NEXT, NEXT)),
     ("lineage", (BEFORE, BEFORE, "l")),
+    ("tasks", ("3",)),
+    ("task", ("j", "j", "j", "j", "enter")),
+    ("task-fields", (NEXT,)),
+    ("task-virtualenvs", (NEXT,)),
+    ("workers", ("4",)),
 )
 SMALL_TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("small-overview", ()),
     ("small-run", ("2", "s", "s", "s", "enter")),
     ("small-light", ("d",)),
+    ("small-tasks", ("d", "3")),
+    ("small-form", ("j", "t", "tab", "tab", "4", "tab")),
+    ("small-workers", ("4",)),
+    ("small-log", ("l",)),
 )
 
 

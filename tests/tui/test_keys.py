@@ -215,6 +215,21 @@ def test_trying_again_needs_the_published_pipeline(own: Home) -> None:
     assert len(own.watcher().runs()) == 10
 
 
+def test_log_of_a_run_is_followed(own: Home) -> None:
+    """What a step writes while one looks is shown, once, at the end of what was there."""
+
+    async def play(pilot: Driven) -> list[str]:
+        await press(pilot, "left_square_bracket", "left_square_bracket")
+        await until(pilot, lambda: "keeping what is above 0" in text_of(pilot.app), "the log")
+        own.say(run_id(8), "002", NOW - 2, "kept 2 of 2")
+        own.client.queue.announce(run_id(8), ())
+        await until(pilot, lambda: "kept 2 of 2" in text_of(pilot.app), "the new line")
+        return [line[14:] for line in text_of(pilot.app).splitlines() if " 002 " in line]
+
+    found = driven(own.watcher(), play, run_id=run_id(8))
+    assert [line.split(maxsplit=1)[0] for line in found] == ["keeping", "kept"]
+
+
 def test_task_leads_to_its_runs(recorded: Home) -> None:
     """Enter on a task of the overview lists the runs of that name."""
     shown = after(recorded.watcher(), "tab", "tab", "enter")

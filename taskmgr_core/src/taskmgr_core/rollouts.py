@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -16,6 +16,24 @@ from taskmgr_core.stores.metadata import MetadataStore
 TRIES = 20
 
 Changing = Callable[[Route, str, frozenset[str]], Route]
+
+
+def percent_of(version: str, found: Sequence[TaskVersion], route: Route) -> int:
+    """How many of a hundred new runs get a version.
+
+    Arguments:
+        version: one of ``found``.
+        found: every version of the task.
+        route: what was said of them.
+    """
+    choice = route.choice
+    trying = choice.percent if choice.candidate not in route.yanked else 0
+    if version in route.yanked:
+        return 0
+    if version == choice.candidate and trying:
+        return trying
+    current = releases.current([each.version for each in found], route)
+    return routing.WHOLE - trying if version == current else 0
 
 
 @attrs.frozen

@@ -286,6 +286,7 @@ class Platform:
         runs: Callable[[], Collection[str]] | None = None,
         said: WorkerConfiguration | None = None,
         resources: Mapping[str, int] | None = None,
+        log: Path | None = None,
     ) -> WorkerProcess:
         """A worker of this process, not yet started.
 
@@ -295,11 +296,13 @@ class Platform:
             runs: asked for the runs that it serves; None for all.
             said: its name, its tasks and their timeouts.
             resources: the units that it offers; None for those of the settings.
+            log: the file that it logs to, for who looks at it.
 
         Raises:
             SettingsError: more devices are offered than this process was given, or runners
                 cannot be isolated here as is required.
         """
+        from taskmgr_core.worker.condition import Condition, as_it_is
         from taskmgr_core.worker.configuration import WorkerConfiguration
         from taskmgr_core.worker.worker import WorkerProcess
 
@@ -325,6 +328,7 @@ class Platform:
             prepare=self._preparation(said) if said.active_tasks else None,
             tidy=self.housekeeping().tidy if runs is None else None,
             tracer=self.tracer,
+            described=Condition(self.environments, log).described if runs is None else as_it_is,
         )
 
     def _executor(self, said: WorkerConfiguration, slots: int, units: Units) -> Executor:

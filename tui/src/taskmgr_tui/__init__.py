@@ -1,6 +1,15 @@
 """The terminal dashboard of taskmgr; Textual is loaded when it is opened, not before."""
 
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
 from taskmgr_core.watching import Watcher
+
+
+def is_window(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is a window of a served dashboard: its terminal is a browser."""
+    return environment.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
 def open_dashboard(watcher: Watcher, run_id: str | None = None) -> None:
@@ -12,8 +21,32 @@ def open_dashboard(watcher: Watcher, run_id: str | None = None) -> None:
     """
     from taskmgr_tui.app import Dashboard
 
-    dashboard = Dashboard(watcher, run_id)
+    dashboard = Dashboard(watcher, run_id, window=is_window())
     try:
         dashboard.run()
     finally:
         dashboard.let_go()
+
+
+def serve_dashboard(
+    place: socket.socket,
+    address: str,
+    command: Sequence[str],
+    on_ready: Callable[[str], object],
+    *,
+    behind_tls: bool = False,
+) -> None:
+    """Serve the dashboard to browsers until SIGINT or SIGTERM.
+
+    Arguments:
+        place: a listening socket.
+        address: of it, as ``http://127.0.0.1:8322/``.
+        command: what shows the dashboard; each window runs it.
+        on_ready: gets the link that opens it, once it does.
+        behind_tls: whether browsers come over TLS alone.
+    """
+    from taskmgr_tui.gate import Gate
+    from taskmgr_tui.serving import Serving
+
+    gate = Gate(place.getsockname()[1], behind_tls)
+    Serving(gate, command).run(place, lambda: on_ready(gate.link(address)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -17,6 +18,11 @@ from taskmgr_tui.screens.lineage import LineageScreen
 from taskmgr_tui.screens.overview import OverviewScreen
 from taskmgr_tui.screens.run import RunScreen
 from taskmgr_tui.screens.runs import RunsScreen
+from taskmgr_tui.screens.tasks import TaskScreen, TasksScreen, Trial
+from taskmgr_tui.screens.trying import TryScreen
+from taskmgr_tui.screens.workers import LogScreen, WorkersScreen
+
+LOOK_SECONDS = 1.0
 
 
 class Dashboard(App[None]):
@@ -25,6 +31,7 @@ class Dashboard(App[None]):
     Arguments:
         watcher: what it asks.
         run_id: a run to begin with.
+        window: whether it is a window of a served dashboard, which ends with its server.
     """
 
     CSS_PATH = "dashboard.tcss"
@@ -32,14 +39,19 @@ class Dashboard(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "overview", "Overview", show=False),
         Binding("2", "runs", "Runs", show=False),
+        Binding("3", "tasks", "Tasks", show=False),
+        Binding("4", "workers", "Workers", show=False),
         Binding("slash", "search", "Search", show=False),
         Binding("d", "dark", "Dark/light", show=False),
         Binding("question_mark", "keys", "Help"),
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, watcher: Watcher, run_id: str | None = None) -> None:
+    def __init__(
+        self, watcher: Watcher, run_id: str | None = None, *, window: bool = False
+    ) -> None:
         super().__init__()
+        self.window = window
         self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
         self.watcher = watcher
         self.begin_with = run_id
@@ -54,11 +66,16 @@ class Dashboard(App[None]):
         self.push_screen(OverviewScreen(self.watcher))
         if self.begin_with is not None:
             self.push_screen(self._run)
+        if self.window:
+            server = os.getppid()
+            self.set_interval(LOOK_SECONDS, lambda: self.exit() if os.getppid() != server else None)
 
     def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette lists: our commands, then those of Textual that are of use here."""
         yield SystemCommand("Overview", "Queues, workers, tasks, services", self.action_overview)
         yield SystemCommand("Runs", "All runs, newest first", self.action_runs)
+        yield SystemCommand("Tasks", "Versions, fields; try one", self.action_tasks)
+        yield SystemCommand("Workers", "What they run; drain, stop, log", self.action_workers)
         failed = Search(status="failed")
         yield SystemCommand("Failed runs", "Only those", lambda: self.show_runs(failed))
         yield SystemCommand("Search runs", "By status, name, time or id", self.action_search)
@@ -82,6 +99,16 @@ class Dashboard(App[None]):
         """The runs, with the field for a search open."""
         runs = self.show_runs(Search())
         runs.call_after_refresh(runs.action_search)
+
+    def action_tasks(self) -> None:
+        """The tasks."""
+        self.action_overview()
+        self.push_screen(TasksScreen(self.watcher))
+
+    def action_workers(self) -> None:
+        """The workers."""
+        self.action_overview()
+        self.push_screen(WorkersScreen(self.watcher))
 
     def show_runs(self, search: Search) -> RunsScreen:
         """The runs that are searched for, right above the overview."""
@@ -114,6 +141,22 @@ class Dashboard(App[None]):
     def on_runs_screen_opened(self, message: RunsScreen.Opened) -> None:
         """A run."""
         self.show_run(message.run)
+
+    def on_tasks_screen_opened(self, message: TasksScreen.Opened) -> None:
+        """A task."""
+        self.push_screen(TaskScreen(self.watcher, message.task))
+
+    def on_trial(self, message: Trial) -> None:
+        """The form of a task."""
+        self.push_screen(TryScreen(self.watcher, message.task, message.version))
+
+    def on_try_screen_began(self, message: TryScreen.Began) -> None:
+        """The run instead of the form that it was made with."""
+        self.switch_screen(RunScreen(self.watcher, message.run))
+
+    def on_workers_screen_log(self, message: WorkersScreen.Log) -> None:
+        """The log of a worker."""
+        self.push_screen(LogScreen(self.watcher, message.worker))
 
     def on_run_screen_lineage(self, message: RunScreen.Lineage) -> None:
         """The lineage of a value."""

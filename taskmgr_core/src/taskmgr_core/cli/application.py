@@ -59,7 +59,7 @@ COMMANDS = (
     Entry("yank", "versions", "Keep a version of a task from new runs.", VERSIONS),
     Entry("worker", "worker", "Start workers, see which are alive, tell them to leave.", PLATFORM),
     Entry("scheduler", "scheduler", "Run what the schedules say, when they say so.", PLATFORM),
-    Entry("top", "top", "The dashboard: runs, queues, workers and lineage, live.", PLATFORM),
+    Entry("top", "top", "The dashboard: runs, queues, workers, tasks and lineage, live.", PLATFORM),
     Entry("monitor", "monitor", "Watch workers, queues and runs, until Ctrl-C.", PLATFORM),
     Entry("env", "env", "The virtualenvs of the published tasks.", PLATFORM),
     Entry("index", "index", "A package index of the published wheels, for pip and uv.", PLATFORM),

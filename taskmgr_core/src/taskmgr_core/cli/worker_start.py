@@ -82,7 +82,8 @@ class WorkerStart:
                 held.callback(file.give_back)
             logs = self._logging(daemon)
             logs.begin()
-            self._serve(platform(), self._detached(logs, ready) if ready else _nothing)
+            started = self._detached(logs, ready) if ready else _nothing
+            self._serve(platform(), started, logs.paths.get("worker"))
 
     def _held(self, daemon: bool) -> Iterator[Path]:
         """The files that this worker alone may hold."""
@@ -121,11 +122,11 @@ class WorkerStart:
 
         return let_go
 
-    def _serve(self, platform: Platform, started: Callable[[], None]) -> None:
+    def _serve(self, platform: Platform, started: Callable[[], None], log: Path | None) -> None:
         fixed = self.said.max_concurrent_tasks
         slots = self.bounds or ((fixed, fixed) if fixed else self.settings.slot_bounds)
         queues = self.said.queues
-        worker = platform.worker(slots, queues, said=self.said, resources=self.resources)
+        worker = platform.worker(slots, queues, said=self.said, resources=self.resources, log=log)
         stops = _Stops()
         stops.listen()
         try:

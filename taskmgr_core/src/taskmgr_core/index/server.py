@@ -40,7 +40,7 @@ class Listening:
 
     Attributes:
         socket: listening.
-        url: of the index, as a client gives it.
+        url: of what is served, as a client gives it.
     """
 
     socket: socket.socket
@@ -48,13 +48,16 @@ class Listening:
 
 
 @contextmanager
-def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Listening]:
+def listening(
+    host: str, port: int, *, behind_tls: bool = False, path: str = "/simple/"
+) -> Iterator[Listening]:
     """Take an address.
 
     Arguments:
         host: a name or address of this machine.
         port: 0 for a free one.
         behind_tls: whether something before it speaks TLS with the clients.
+        path: of what is served there.
 
     Raises:
         SettingsError: it is taken, is none of this machine, or other machines would
@@ -80,7 +83,7 @@ def listening(host: str, port: int, *, behind_tls: bool = False) -> Iterator[Lis
         # that was made elsewhere, and an answer of two parts would wait 40 ms for the second.
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         name = f"[{host}]" if ":" in host else host
-        yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}/simple/")
+        yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}{path}")
 
 
 def is_loopback(host: str) -> bool:

@@ -69,6 +69,7 @@ from taskmgr_core.specs.work import (
     ReadyStep,
     Waiting,
     Worker,
+    WorkerLoad,
     as_ready,
 )
 
@@ -134,6 +135,7 @@ __all__ = [
     "TaskVersion",
     "Waiting",
     "Worker",
+    "WorkerLoad",
     "as_ready",
     "condition_port",
     "element_port",

@@ -162,6 +162,22 @@ class PluginState:
 
 
 @attrs.frozen
+class WorkerLoad:
+    """What a worker uses, its runners included, and what its machine has.
+
+    Attributes:
+        memory_bytes: of memory that is its own; mapped files left out.
+        processor: cores that it kept busy since it was measured before, as 1.5.
+        machine_bytes, cores: what the machine has.
+    """
+
+    memory_bytes: int
+    processor: float
+    machine_bytes: int
+    cores: int
+
+
+@attrs.frozen
 class Worker:
     """A worker process as the store knows it.
 
@@ -178,6 +194,9 @@ class Worker:
         refused: versions that its machine cannot run, as ``face_detection 1.0.0``.
         preparing: whether it builds what its tasks need, and claims nothing yet.
         hooks: the hook plugins that it has loaded.
+        load: what it uses; None where it has not measured yet, or does not.
+        built: releases whose virtualenvs are ready on its machine, as ``taskmgr-faces 1.0.0``.
+        log: the file on its machine that it logs to; empty where it logs to its terminal alone.
     """
 
     id: str
@@ -197,6 +216,9 @@ class Worker:
     refused: tuple[str, ...] = ()
     preparing: bool = False
     hooks: tuple[PluginState, ...] = ()
+    load: WorkerLoad | None = None
+    built: tuple[str, ...] = ()
+    log: str = ""
 
     def serves(self, step: GraphStep) -> bool:
         """Whether a step may be run by it."""

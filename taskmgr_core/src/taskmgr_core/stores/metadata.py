@@ -45,6 +45,7 @@ from taskmgr_core.stores.counters import CounterStore
 from taskmgr_core.stores.limits import LimitStore
 from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
+from taskmgr_core.stores.searching import LOOKED, Found
 
 # Seconds that a step may be ready and unclaimed before somebody looks whether it was forgotten.
 UNCLAIMED_SECONDS = 5.0
@@ -218,6 +219,18 @@ class MetadataStore(CatalogStore, Protocol):
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""
+
+    def runs_with_input(self, wanted: RunFilter, text: str, looked: int = LOOKED) -> Found:
+        """Runs with a text in an input, which is JSON; letters of ASCII in either case.
+
+        What is too large to be recorded in its value (see ``inline_bytes``) is not looked at;
+        of a file its name, kind and digest are.
+
+        Arguments:
+            wanted: which runs are looked at, and how many are given at most.
+            text: as it is written in a text, a number or a file's name.
+            looked: how many runs are looked at, at most: what it costs grows with them alone.
+        """
 
     def steps(self, run_id: str) -> list[Step]:
         """The steps of a run, in the graph's order."""

@@ -25,6 +25,7 @@ from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progr
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.admission import Admissions, Turn
 from taskmgr_core.worker.beats import BeatWatch
+from taskmgr_core.worker.condition import as_it_is
 from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 from taskmgr_core.worker.reporting import Reporter
@@ -99,6 +100,7 @@ class WorkerProcess:
         prepare: done before the first claim, in a thread; asked whether to break off.
         tidy: done once a minute, in a thread.
         tracer: makes a span of each attempt.
+        described: adds to what a beat tells of the worker.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class WorkerProcess:
         prepare: Callable[[Callable[[], bool]], None] | None = None,
         tidy: Callable[[], None] | None = None,
         tracer: Tracer = NO_TRACER,
+        described: Callable[[Worker], Worker] = as_it_is,
     ) -> None:
         self.trouble: StoreGoneError | None = None  # why it cannot go on; then stop it
         self.told = Orders()  # what it was told to do; once to leave, then stop it
@@ -150,6 +153,7 @@ class WorkerProcess:
         self._tidy = tidy
         self._tracer = tracer
         self._neighbours = Neighbours(queue.announce, self._help)
+        self._described = described
         self._leaving = threading.Event()
         self._starting = threading.Lock()
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
@@ -409,24 +413,26 @@ class WorkerProcess:
         with self._lock:
             running = tuple(f"{run}/{step}" for run, step, _ in self._running)
         orders = self._metadata.beat(
-            Worker(
-                id=self.id,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                slots=self._feed.slots,
-                queues=self._queues,
-                started_at=self._started_at,
-                heartbeat=time.time(),
-                running=running,
-                private=self._private,
-                tasks=self._tasks,
-                resources=dict(self.offered),
-                autoscale=self._feed.autoscale,
-                draining=self._draining,
-                answered=self._answered,
-                refused=() if self._coverage is None else self._coverage.refused,
-                preparing=self._prepare is not None,
-                hooks=self._teller.hooks.reported(),
+            self._described(
+                Worker(
+                    id=self.id,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    slots=self._feed.slots,
+                    queues=self._queues,
+                    started_at=self._started_at,
+                    heartbeat=time.time(),
+                    running=running,
+                    private=self._private,
+                    tasks=self._tasks,
+                    resources=dict(self.offered),
+                    autoscale=self._feed.autoscale,
+                    draining=self._draining,
+                    answered=self._answered,
+                    refused=() if self._coverage is None else self._coverage.refused,
+                    preparing=self._prepare is not None,
+                    hooks=self._teller.hooks.reported(),
+                )
             )
         )
         self._admissions.refresh()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from taskmgr_core.attending import runs
 from taskmgr_core.report.formats import duration, shortened
 from taskmgr_core.specs import RunSummary
 from taskmgr_core.watching import Watcher
@@ -27,21 +28,25 @@ class Listing:
         runs: newest first.
         next: the id that the page behind it begins below; None where this is the last.
         at: UTC seconds.
+        partly: whether no more runs were looked at because so many were already.
     """
 
     runs: Sequence[RunSummary]
     next: str | None
     at: float
+    partly: bool = False
 
 
 def look(watcher: Watcher, search: Search, before: str | None) -> Listing:
-    """Read a page: one bounded query served by an index.
+    """Read a page: one bounded query served by an index, and what is bounded in number.
 
     Arguments:
         watcher: asked.
         search: which runs.
         before: the ``next`` of the page before; None for the first.
     """
+    if search.text:
+        return _with_text(watcher, search, before)
     found = watcher.runs(
         status=search.status,
         name=search.name,
@@ -49,9 +54,31 @@ def look(watcher: Watcher, search: Search, before: str | None) -> Listing:
         limit=PAGE + 1,
     )
     # The ids are in the order of time: the first that is too old ends the list.
-    runs = [each for each in found if search.since is None or each.created_at >= search.since]
-    more = len(runs) > PAGE
-    return Listing(runs[:PAGE], runs[PAGE - 1].id if more else None, watcher.clock())
+    young = [each for each in found if search.since is None or each.created_at >= search.since]
+    more = len(young) > PAGE
+    return Listing(young[:PAGE], young[PAGE - 1].id if more else None, watcher.clock())
+
+
+def _with_text(watcher: Watcher, search: Search, before: str | None) -> Listing:
+    """The store looks into the inputs; a page may be short, and another one behind it."""
+    found = runs.with_input(
+        watcher.client,
+        search.text,
+        status=search.status,
+        name=search.name,
+        before=before or search.before,
+        limit=PAGE,
+    )
+    young = [each for each in found.runs if search.since is None or each.created_at >= search.since]
+    ended = len(young) < len(found.runs) or _is_older(found.next, search.since)
+    following = None if ended else found.next
+    partly = following is not None and len(found.runs) < PAGE
+    return Listing(young, following, watcher.clock(), partly)
+
+
+def _is_older(run: str | None, since: float | None) -> bool:
+    """Whether a run, by its id, is older than a moment."""
+    return run is not None and since is not None and run < (Search(until=since).before or "")
 
 
 def rows(listing: Listing) -> dict[str, tuple[Cell, ...]]:

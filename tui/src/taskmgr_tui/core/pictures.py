@@ -10,12 +10,15 @@ import attrs
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.specs import FieldValue, RunDetail
 from taskmgr_core.watching import Watcher
+from taskmgr_tui.core.graphics import Pixels
 
 # Decoding and drawing take a while to import, and most who look at runs see no picture.
 if TYPE_CHECKING:
     from taskmgr_core.report.overlays import Mark, Overlay
 
 MOST = 4
+# What is sent to a terminal that may be far away.
+LONGEST = 1600
 
 Colour = tuple[int, int, int]
 
@@ -45,13 +48,32 @@ def draw_all(watcher: Watcher, detail: RunDetail, columns: int, lines: int) -> l
         detail: the run.
         columns, lines: how many characters a picture may have.
     """
+    return [_drawn(watcher, each, columns, lines) for each in _overlays(watcher, detail)]
+
+
+def whole(watcher: Watcher, detail: RunDetail) -> list[tuple[str, Pixels]]:
+    """The same pictures in full, with boxes and labels, each under its name.
+
+    Raises:
+        TaskmgrError: one is absent, damaged, or cannot be decoded.
+    """
+    from taskmgr_core.report.drawing import draw
+
+    found = []
+    for each in _overlays(watcher, detail):
+        picture = draw(watcher.file(each.image_digest), each, LONGEST)
+        found.append((each.image_port, Pixels(picture.width, picture.height, picture.tobytes())))
+    return found
+
+
+def _overlays(watcher: Watcher, detail: RunDetail) -> list[Overlay]:
     from taskmgr_core.report.overlays import Overlay, find_overlays
 
     found = {each.image_digest: each for each in find_overlays(detail, watcher.file)}
     for value in detail.values:
         if _is_picture(value) and value.digest not in found:
             found[value.digest] = Overlay(value.digest, value.port)
-    return [_drawn(watcher, each, columns, lines) for each in [*found.values()][:MOST]]
+    return [*found.values()][:MOST]
 
 
 def _is_picture(value: FieldValue) -> bool:

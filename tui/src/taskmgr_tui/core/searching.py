@@ -14,6 +14,7 @@ from taskmgr_core.specs.runs import RUN_STATUSES
 
 _SPAN = re.compile(r"(\d+)(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PARTS = re.compile(r'(?:in:)?"([^"]*)"?|(\S+)')
 _RUN = re.compile(r"[0-9a-f][0-9a-f-]{5,35}")
 
 
@@ -26,6 +27,7 @@ class Search:
         name: only runs of this pipeline or task; None for all.
         since, until: UTC seconds between which they were submitted; None for no bound.
         run: the run that is to be opened; empty for none.
+        text: only runs with this text in an input; empty for all.
     """
 
     status: RunStatus | None = None
@@ -33,6 +35,7 @@ class Search:
     since: float | None = None
     until: float | None = None
     run: str = ""
+    text: str = ""
 
     @property
     def before(self) -> str | None:
@@ -47,6 +50,9 @@ class Search:
         for name, moment in (("since", self.since), ("until", self.until)):
             if moment is not None:
                 words.append(f"{name}:{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M}")
+        if self.text:
+            spaced = len(self.text.split()) > 1 or self.text != self.text.strip()
+            words.append(f'"{self.text}"' if spaced else f"in:{self.text}")
         return " ".join(filter(None, words))
 
 
@@ -56,7 +62,9 @@ def parsed(text: str, names: Collection[str], now: float) -> Search:
     Arguments:
         text: words with spaces between them: a status, a pipeline or task, a run's id or
             a part of it, ``since:`` and ``until:`` with a moment (``2026-11-22``,
-            ``2026-11-22T14:00``, ``14:00``, or ``2h`` ago). What is empty means all runs.
+            ``2026-11-22T14:00``, ``14:00``, or ``2h`` ago), and a text that is looked for in
+            what runs were given: ``in:word``, or ``"several words"``. What is empty means all
+            runs.
         names: the pipelines and tasks.
         now: UTC seconds.
 
@@ -64,9 +72,13 @@ def parsed(text: str, names: Collection[str], now: float) -> Search:
         InvalidValueError: with the word that means nothing, and what was allowed.
     """
     search = Search()
-    for word in text.split():
+    for quoted, word in _PARTS.findall(text):
         kind, colon, moment = word.partition(":")
-        if word in RUN_STATUSES:
+        if not word:
+            search = attrs.evolve(search, text=quoted or search.text)
+        elif colon and kind == "in" and moment:
+            search = attrs.evolve(search, text=moment)
+        elif word in RUN_STATUSES:
             search = attrs.evolve(search, status=word)
         elif word in names:
             search = attrs.evolve(search, name=word)
@@ -79,7 +91,8 @@ def parsed(text: str, names: Collection[str], now: float) -> Search:
         else:
             raise InvalidValueError(
                 f"{word!r} is no status ({', '.join(RUN_STATUSES)}), run, pipeline or task, "
-                f"nor since: or until: with a moment; {nearest(word, [*names, *RUN_STATUSES])}"
+                f"nor since: or until: with a moment; {nearest(word, [*names, *RUN_STATUSES])}. "
+                f"To look for it in what runs were given, write in:{word}"
             )
     return search
 

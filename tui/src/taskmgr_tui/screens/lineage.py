@@ -35,7 +35,6 @@ class LineageScreen(View):
     every = SECONDS
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "open", "Open its run"),
-        Binding("enter", "value", "Value", show=True, priority=False),
     ]
 
     def __init__(self, watcher: Watcher, run: str, port: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual import events
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
@@ -13,8 +14,8 @@ from textual.widgets import DataTable, TabbedContent, TabPane, Tree
 
 from taskmgr_core.specs import FieldValue
 from taskmgr_core.watching import Watcher
-from taskmgr_tui.core import rundown
-from taskmgr_tui.core.pictures import draw_all
+from taskmgr_tui.core import pictures, rundown, viewing
+from taskmgr_tui.core.graphics import Pixels
 from taskmgr_tui.screens.steering import Steering
 from taskmgr_tui.widgets.graphs import Graph
 from taskmgr_tui.widgets.halfblocks import HalfBlocks
@@ -39,6 +40,7 @@ class RunScreen(Steering):
         Binding("left_square_bracket", "tab(-1)", "Tab before", show=False),
         Binding("right_square_bracket", "tab(1)", "Next tab", key_display="[ ]"),
         Binding("l", "lineage", "Lineage"),
+        Binding("v", "view", "Pictures", show=False),
     ]
 
     class Lineage(Message):
@@ -154,6 +156,28 @@ class RunScreen(Steering):
         else:
             self.complain("put the cursor on a field that has a value, in Graph or Fields")
 
+    def action_view(self) -> None:
+        """The pictures in the terminal's full resolution, where it has one."""
+        if (view := self._view) is not None:
+            self.do(lambda: pictures.whole(self.watcher, view.detail), self._view_all)
+
+    def _view_all(self, found: Sequence[tuple[str, Pixels]]) -> None:
+        if not found:
+            self.complain("no picture was given or made")
+            return
+        try:
+            with self.app.suspend():
+                shown = viewing.view(viewing.Place(0, 1), found)
+        except SuspendNotSupported:
+            self.complain("in a browser, or without a terminal, there are half blocks alone")
+            return
+        self.refresh()
+        if not shown:
+            self.complain(
+                "this terminal shows half blocks alone: it says neither that it has Kitty's "
+                "graphics nor that it has Sixel"
+            )
+
     def _draw_timeline(self) -> None:
         if self._view is not None:
             lines = rundown.timeline(self._view, max(self.size.width - 4, 40))
@@ -165,7 +189,7 @@ class RunScreen(Steering):
             return
         self._drawn = view.detail.values
         columns, lines = max(self.size.width - 4, 20), max(self.size.height - 8, 8)
-        self.do(lambda: draw_all(self.watcher, view.detail, columns, lines), blocks.show)
+        self.do(lambda: pictures.draw_all(self.watcher, view.detail, columns, lines), blocks.show)
 
     def _port(self) -> str | None:
         """The port with a value that the cursor is on."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
+import attrs
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import DataTable, Input
 
+from taskmgr_core.attending.runs import LOOKED
 from taskmgr_core.errors import InvalidValueError
 from taskmgr_core.specs.runs import RUN_STATUSES, RunStatus
 from taskmgr_core.watching import Watcher
@@ -22,6 +25,8 @@ from taskmgr_tui.widgets.lines import Line
 from taskmgr_tui.widgets.tables import Table
 
 EMPTY_SECONDS = 0.3
+# A search in inputs looks at many runs: for so long what it has found is good enough.
+INPUTS_SECONDS = 15.0
 
 
 class RunsScreen(Steering):
@@ -52,11 +57,15 @@ class RunsScreen(Steering):
         self.search = search or Search()
         self._before: list[str] = []  # the page that is shown, and those before it
         self._next: str | None = None
+        self._partly = False
+        self._kept: tuple[tuple[Search, str | None], float, listing.Listing] | None = None
 
     def body(self) -> Iterable[Widget]:
         """What is searched for, and the table."""
         yield Line(id="searched")
-        field = Input(id="search", placeholder="failed face_processing since:2h, or a run's id")
+        field = Input(
+            id="search", placeholder="failed face_processing since:2h in:ada.png, or an id"
+        )
         field.display = False
         yield field
         yield Table(listing.COLUMNS, listing.NUMBERS, id="runs")
@@ -67,12 +76,18 @@ class RunsScreen(Steering):
         self.query_one("#runs").focus()
 
     def ask(self) -> listing.Listing:
-        """Read the page."""
-        return listing.look(self.watcher, self.search, self._before[-1] if self._before else None)
+        """Read the page; looking into inputs again is not worth each change of some run."""
+        page = (self.search, self._before[-1] if self._before else None)
+        kept, now = self._kept, time.monotonic()
+        if kept is not None and kept[0] == page and now - kept[1] < INPUTS_SECONDS:
+            return attrs.evolve(kept[2], at=self.watcher.clock())
+        found = listing.look(self.watcher, *page)
+        self._kept = (page, now, found) if self.search.text else None
+        return found
 
     def show(self, found: Any) -> None:
         """Fill the table."""
-        self._next = found.next
+        self._next, self._partly = found.next, found.partly
         self.query_one("#runs", Table).fill(listing.rows(found))
         self._draw_searched()
 
@@ -123,12 +138,17 @@ class RunsScreen(Steering):
         else:
             super().action_back()
 
+    def action_hurry(self) -> None:
+        """Ask now, whatever is known."""
+        self._kept = None
+        super().action_hurry()
+
     def action_status(self) -> None:
         """The next status, and after the last one all."""
         ways: list[RunStatus | None] = [None, *RUN_STATUSES]
         found = ways[(ways.index(self.search.status) + 1) % len(ways)]
         search = self.search
-        self.look_for(Search(found, search.name, search.since, search.until))
+        self.look_for(attrs.evolve(search, status=found))
 
     def action_next(self) -> None:
         """Older runs."""
@@ -176,5 +196,7 @@ class RunsScreen(Steering):
     def _draw_searched(self) -> None:
         found = str(self.search)
         page = f"page {len(self._before) + 1}" + ("" if self._next is None else ", n: older")
+        if self._partly:
+            page += f"; {LOOKED:,} runs were looked at, n looks at older ones"
         what = [Cell(f"only {found}", "busy")] if found else [Cell("all runs", "strong")]
         self.query_one("#searched", Line).show([*what, Cell(f"   {page}", "quiet")])

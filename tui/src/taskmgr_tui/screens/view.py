@@ -24,7 +24,7 @@ from taskmgr_tui.widgets.lines import Line
 EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
-PLACES = (("1", "Overview"), ("2", "Runs"))
+PLACES = (("1", "Overview"), ("2", "Runs"), ("3", "Tasks"), ("4", "Workers"))
 
 
 class View(Screen[None]):
@@ -190,11 +190,12 @@ class View(Screen[None]):
 
     def _head(self) -> Iterator[Cell]:
         yield Cell(" taskmgr ", "strong")
+        place = any(self.title_of == name for _, name in PLACES)
         for key, name in PLACES:
-            here = self.title_of.startswith(name)
-            yield Cell(f" {key} {name} ", "strong" if here else "quiet")
-        if not any(self.title_of.startswith(name) for _, name in PLACES):
-            yield Cell(f" > {self.title_of}", "strong")
+            shown = f" {key} {name} " if place else f" {key}"  # a narrow terminal has one line
+            yield Cell(shown, "strong" if self.title_of == name else "quiet")
+        if not place:
+            yield Cell(f"  > {self.title_of}", "strong")
         if self.told is not None:
             yield Cell(f"   {clock(self.told.at)} UTC", "quiet")
         else:

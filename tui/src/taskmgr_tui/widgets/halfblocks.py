@@ -38,7 +38,7 @@ class HalfBlocks(VerticalScroll):
 
 def _lines(picture: Drawn) -> Iterator[Content]:
     found = [part for label, colour in picture.legend for part in ((" ■ ", colour), label)]
-    yield Content.assemble((picture.name, "bold"), *found)
+    yield Content.assemble((picture.name, "bold"), *found, ("   v: in full", "dim"))
     if picture.problem:
         yield Content(f"! {picture.problem}")
     for row in picture.rows:

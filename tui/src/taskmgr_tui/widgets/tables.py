@@ -67,7 +67,7 @@ class Table(ScrollView, can_focus=True):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--header", "table--cursor", "table--hover"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Select", show=False),
+        Binding("enter", "select_cursor", "Open"),
         Binding("j,down", "cursor(1)", "Down", show=False),
         Binding("k,up", "cursor(-1)", "Up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
@@ -92,6 +92,9 @@ class Table(ScrollView, can_focus=True):
         def control(self) -> Table:
             """The table."""
             return self.data_table
+
+    class RowHighlighted(RowSelected, namespace="data_table"):
+        """The cursor is on another row; it is handled as that of Textual's own table."""
 
     def __init__(
         self, columns: Sequence[str], numbers: Collection[str] = (), **attributes: Any
@@ -133,6 +136,17 @@ class Table(ScrollView, can_focus=True):
             self.cursor_row = 0
         else:
             self._place_cursor(current)
+        if self.current != current:
+            self._tell()
+
+    def move_cursor(self, row: int) -> None:
+        """Put the cursor on a row, which is scrolled to."""
+        self.cursor_row = row
+
+    def _tell(self) -> None:
+        """Tell on which row the cursor is."""
+        if self.current is not None:
+            self.post_message(self.RowHighlighted(self, self.current))
 
     def expect_another(self) -> None:
         """What it is filled with next is another list, and begins with its first row."""
@@ -246,6 +260,8 @@ class Table(ScrollView, can_focus=True):
         """Draw the two lines anew, and keep the cursor in view."""
         self._refresh_row(before)
         self._refresh_row(now)
+        if self.is_mounted:
+            self._tell()
         line = Region(self.scroll_offset.x, now + HEADER_LINES, self.size.width, 1)
         self.scroll_to_region(line, animate=False, spacing=Spacing(HEADER_LINES), force=True)
 

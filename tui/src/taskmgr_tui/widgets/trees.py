@@ -14,6 +14,7 @@ class KeyTree(Tree[Data]):
     """A tree that all keys of the dashboard move in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Value"),
         Binding("j", "cursor_down", "Down", show=False),
         Binding("k", "cursor_up", "Up", show=False),
         Binding("g", "first", "First", show=False),

@@ -15,8 +15,8 @@ from taskmgr_core.cli.session import Session
 from taskmgr_core.orchestrator.changes import Change
 from taskmgr_core.orchestrator.routing import WHOLE
 from taskmgr_core.report.formats import counted
+from taskmgr_core.rollouts import percent_of
 from taskmgr_core.specs import Route, TaskVersion
-from taskmgr_core.stores.releases import current
 
 task_argument = click.argument(
     "task", help="A published task.", shell_complete=completing.tasks_alone
@@ -224,19 +224,9 @@ def _kept(route: Route) -> str:
 
 def _part(version: str, found: Sequence[TaskVersion], route: Route) -> str:
     """What part of the new runs gets a version; empty for none."""
-    percent = _percent(version, found, route)
+    percent = percent_of(version, found, route)
     pinned = ", pinned" if route.choice.pinned and percent else ""
     return f"{percent} %{pinned}" if percent else ""
-
-
-def _percent(version: str, found: Sequence[TaskVersion], route: Route) -> int:
-    choice = route.choice
-    trying = choice.percent if choice.candidate not in route.yanked else 0
-    if version in route.yanked:
-        return 0
-    if version == choice.candidate and trying:
-        return trying
-    return WHOLE - trying if version == current([each.version for each in found], route) else 0
 
 
 def _versions_view(task: str, found: Sequence[TaskVersion], route: Route) -> dict[str, Any]:
@@ -247,7 +237,7 @@ def _versions_view(task: str, found: Sequence[TaskVersion], route: Route) -> dic
         "versions": [
             {
                 "version": each.version,
-                "percent": _percent(each.version, found, route),
+                "percent": percent_of(each.version, found, route),
                 "yanked": route.yanked.get(each.version),
                 "published_at": each.release.published_at,
                 "python": each.release.python,

@@ -32,7 +32,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
-from taskmgr_core.stores.mongodb import records
+from taskmgr_core.stores.mongodb import records, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -46,6 +46,7 @@ from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.streams import Streams
 from taskmgr_core.stores.mongodb.workers import Log, Workers
+from taskmgr_core.stores.searching import LOOKED, Found
 
 
 class MongoMetadata:
@@ -206,6 +207,11 @@ class MongoMetadata:
         """Runs, newest first."""
         with self._database.translated():
             return self._runs.listing(wanted)
+
+    def runs_with_input(self, wanted: RunFilter, text: str, looked: int = LOOKED) -> Found:
+        """Runs with a text in an input."""
+        with self._database.translated():
+            return searching.with_input(self._database, wanted, text, looked)
 
     def steps(self, run_id: str) -> list[Step]:
         """The steps of a run."""

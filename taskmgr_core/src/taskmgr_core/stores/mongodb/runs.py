@@ -53,12 +53,7 @@ class Runs:
 
     def listing(self, wanted: RunFilter) -> list[RunSummary]:
         """See ``MetadataStore.runs``."""
-        query: Document = {"_id": {"$lt": wanted.before or "~"}}
-        if wanted.status is not None:
-            query["status"] = wanted.status
-        if wanted.name is not None:
-            query["name"] = wanted.name
-        found = self.database.runs.find(query, records.LISTED)
+        found = self.database.runs.find(wanted_documents(wanted), records.LISTED)
         page = found.sort("_id", DESCENDING).limit(wanted.limit)
         return [records.summary_from(document) for document in page]
 
@@ -224,6 +219,16 @@ class Runs:
             if found:
                 return found[0]
         raise unknown(run_id)
+
+
+def wanted_documents(wanted: RunFilter) -> Document:
+    """The query of a filter."""
+    query: Document = {"_id": {"$lt": wanted.before or "~"}}
+    if wanted.status is not None:
+        query["status"] = wanted.status
+    if wanted.name is not None:
+        query["name"] = wanted.name
+    return query
 
 
 @attrs.frozen

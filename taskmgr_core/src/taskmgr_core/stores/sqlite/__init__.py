@@ -33,6 +33,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
+from taskmgr_core.stores.searching import LOOKED, Found
 from taskmgr_core.stores.sqlite import (
     catalog,
     checking,
@@ -41,6 +42,7 @@ from taskmgr_core.stores.sqlite import (
     lineage,
     load,
     runs,
+    searching,
     streams,
     workers,
 )
@@ -188,6 +190,11 @@ class SqliteMetadata:
         """Runs, newest first."""
         with self._database.reading() as connection:
             return runs.listing(connection, wanted)
+
+    def runs_with_input(self, wanted: RunFilter, text: str, looked: int = LOOKED) -> Found:
+        """Runs with a text in an input."""
+        with self._database.reading() as connection:
+            return searching.with_input(connection, wanted, text, looked)
 
     def steps(self, run_id: str) -> list[Step]:
         """The steps of a run."""

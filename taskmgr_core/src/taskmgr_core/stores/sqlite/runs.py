@@ -149,15 +149,21 @@ def summary(connection: sqlite3.Connection, run_id: str) -> RunSummary:
 
 def listing(connection: sqlite3.Connection, wanted: RunFilter) -> list[RunSummary]:
     """See ``MetadataStore.runs``."""
+    conditions, parameters = wanted_rows(wanted)
+    query = _LISTING.format(_SUMMARY, conditions)
+    rows = connection.execute(query, (*parameters, wanted.limit)).fetchall()
+    counts = _counts(connection, [row["id"] for row in rows])
+    return [_summary_from(row, counts.get(row["id"], {})) for row in rows]
+
+
+def wanted_rows(wanted: RunFilter) -> tuple[str, list[str]]:
+    """The conditions of a filter, and their parameters."""
     conditions, parameters = ["id < ?"], [wanted.before or "~"]
     for column, value in (("status", wanted.status), ("name", wanted.name)):
         if value is not None:
             conditions.append(f"{column} = ?")
             parameters.append(value)
-    query = _LISTING.format(_SUMMARY, " AND ".join(conditions))
-    rows = connection.execute(query, (*parameters, wanted.limit)).fetchall()
-    counts = _counts(connection, [row["id"] for row in rows])
-    return [_summary_from(row, counts.get(row["id"], {})) for row in rows]
+    return " AND ".join(conditions), parameters
 
 
 def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
