@@ -64,9 +64,7 @@ if TYPE_CHECKING:
 LOG_PAGE = 1000
 TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
-# How long the end of a run may go unnoticed, of the time that it has taken, and at most.
-PAUSE_SHARE = 0.02
-MAXIMUM_PAUSE_SECONDS = 0.02
+PAUSE_SHARE, MAXIMUM_PAUSE_SECONDS = 0.02, 0.02  # for which the end of a run may go unnoticed
 SHOW_SECONDS = 0.05
 
 

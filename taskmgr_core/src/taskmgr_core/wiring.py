@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
@@ -32,7 +31,7 @@ from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.silos import broker_prefix, no_workspace
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
-from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
+from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
 from taskmgr_core.specs.resources import NO_RESOURCES, offer_from
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.directory import DirectoryArtifacts
@@ -52,7 +51,8 @@ if TYPE_CHECKING:
     from taskmgr_core.worker.configuration import WorkerConfiguration
     from taskmgr_core.worker.executor import Executor
     from taskmgr_core.worker.housekeeping import Housekeeping
-    from taskmgr_core.worker.worker import Timing, WorkerProcess
+    from taskmgr_core.worker.timing import Timing
+    from taskmgr_core.worker.worker import WorkerProcess
 
 # How often a worker looks whether its steps are to be cancelled or were taken from it: where
 # it is told of a cancellation the look is only for when the word was lost.
@@ -355,7 +355,7 @@ class Platform:
         )
 
     def _timing(self) -> Timing:
-        from taskmgr_core.worker.worker import Timing
+        from taskmgr_core.worker.timing import Timing
 
         return Timing(
             self.settings.heartbeat,
@@ -467,58 +467,6 @@ def limiter_of(settings: Settings) -> RateLimiter | None:
         url, socket_connect_timeout=LIMITER_SECONDS, socket_timeout=LIMITER_SECONDS
     )
     return RedisLimiter(client, limit)
-
-
-def make_silo(settings: Settings, workspace: Workspace) -> None:
-    """Make the stores of a workspace, with its name in them. Safe to call again.
-
-    Arguments:
-        settings: those of the workspace.
-        workspace: its record.
-
-    Raises:
-        StoreError, ArtifactError: a server cannot be reached, or refuses.
-    """
-    metadata = metadata_of(settings)
-    try:
-        metadata.initialize()
-        artifacts_of(settings).initialize()
-        metadata.accounts.add_workspace(workspace)
-    finally:
-        metadata.close()
-
-
-def remove_silo(settings: Settings) -> None:
-    """Remove all that is in a workspace. Safe to call again.
-
-    Arguments:
-        settings: those of the workspace; of another than the default one.
-
-    Raises:
-        StoreError, ArtifactError, QueueError: a server cannot be reached, or refuses.
-    """
-    if settings.workspace == DEFAULT_WORKSPACE:
-        raise ValueError("the default workspace is the platform itself")
-    if settings.artifacts_url:
-        artifacts = artifacts_of(settings)
-        for digest in list(artifacts.digests()):
-            artifacts.remove(digest)
-    metadata = metadata_of(settings)
-    queue = queue_of(settings, metadata)
-    for each in (queue, metadata):  # those of a laptop are files in the home
-        if isinstance(each, Droppable):
-            each.drop()
-        each.close()
-    if settings.home.exists():
-        shutil.rmtree(settings.home)
-
-
-@runtime_checkable
-class Droppable(Protocol):
-    """What is on a server, and can be removed from it as a whole."""
-
-    def drop(self) -> None:
-        """Remove all of it."""
 
 
 def _check_workspace(settings: Settings, metadata: MetadataStore) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -20,7 +22,7 @@ from taskmgr_core.settings import Settings
 from taskmgr_core.silos import no_workspace
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE, Workspace
 from taskmgr_core.stores.accounts import AccountStore
-from taskmgr_core.wiring import Platform, limiter_of, make_silo, metadata_of, remove_silo
+from taskmgr_core.wiring import Platform, artifacts_of, limiter_of, metadata_of, queue_of
 
 # How long a server goes on to answer for a workspace that was removed somewhere else.
 LOOK_SECONDS = 5.0
@@ -239,3 +241,55 @@ def _check_default(settings: Settings) -> None:
             f"TASKMGR_WORKSPACE is {settings.workspace!r}, and accounts are kept in the default "
             "workspace for all of them; unset it"
         )
+
+
+def make_silo(settings: Settings, workspace: Workspace) -> None:
+    """Make the stores of a workspace, with its name in them. Safe to call again.
+
+    Arguments:
+        settings: those of the workspace.
+        workspace: its record.
+
+    Raises:
+        StoreError, ArtifactError: a server cannot be reached, or refuses.
+    """
+    metadata = metadata_of(settings)
+    try:
+        metadata.initialize()
+        artifacts_of(settings).initialize()
+        metadata.accounts.add_workspace(workspace)
+    finally:
+        metadata.close()
+
+
+def remove_silo(settings: Settings) -> None:
+    """Remove all that is in a workspace. Safe to call again.
+
+    Arguments:
+        settings: those of the workspace; of another than the default one.
+
+    Raises:
+        StoreError, ArtifactError, QueueError: a server cannot be reached, or refuses.
+    """
+    if settings.workspace == DEFAULT_WORKSPACE:
+        raise ValueError("the default workspace is the platform itself")
+    if settings.artifacts_url:
+        artifacts = artifacts_of(settings)
+        for digest in list(artifacts.digests()):
+            artifacts.remove(digest)
+    metadata = metadata_of(settings)
+    queue = queue_of(settings, metadata)
+    for each in (queue, metadata):  # those of a laptop are files in the home
+        if isinstance(each, Droppable):
+            each.drop()
+        each.close()
+    if settings.home.exists():
+        shutil.rmtree(settings.home)
+
+
+@runtime_checkable
+class Droppable(Protocol):
+    """What is on a server, and can be removed from it as a whole."""
+
+    def drop(self) -> None:
+        """Remove all of it."""

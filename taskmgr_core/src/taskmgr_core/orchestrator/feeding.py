@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 
-from taskmgr_core.specs import Feed, GraphStep, output_port
+from taskmgr_core.specs import Feed, Graph, GraphStep, ResultSpec, output_port
 
 
 def with_feeds(
@@ -39,3 +39,22 @@ def _feeds(step: GraphStep, steps: Sequence[GraphStep], ports: Collection[str]) 
         alone = each.after == (step.id,) and not each.when and not each.handles_failure
         if alone and each.map in ports:
             yield Feed(each.id, each.task, each.parallel)
+
+
+def _ports_of(result: Mapping[str, str | ResultSpec]) -> set[str]:
+    """Every port that a result shows."""
+    joined = [each.ports.values() for each in result.values() if isinstance(each, ResultSpec)]
+    return {each for each in result.values() if isinstance(each, str)}.union(*joined)
+
+
+def fed(graph: Graph, yielding: Collection[str]) -> Graph:
+    """The graph with what is run for what is yielded; of pipelines in it their steps say so.
+
+    Arguments:
+        graph: with the steps of all pipelines in it.
+        yielding: the ids of its own steps whose task yields.
+    """
+    inner = {step.id for step in graph.steps if step.feeds}
+    return attrs.evolve(
+        graph, steps=with_feeds(graph.steps, {*yielding, *inner}, _ports_of(graph.result))
+    )

@@ -24,7 +24,7 @@ from taskmgr_core.orchestrator.assembling import (
 )
 from taskmgr_core.orchestrator.branching import Condition, conditions_of
 from taskmgr_core.orchestrator.declared import problems_of_result
-from taskmgr_core.orchestrator.feeding import with_feeds
+from taskmgr_core.orchestrator.feeding import fed
 from taskmgr_core.orchestrator.handling import (
     REPORT_SCHEMA,
     problems_of_handler,
@@ -266,7 +266,7 @@ class _Compilation:
         )
         inner = {step.id: step.inner for step in steps if step.inner is not None}
         yielding = {step.id for step in steps if step.task is not None and step.task.streams}
-        return _with_feeds(inlined(graph, inner), yielding)
+        return fed(inlined(graph, inner), yielding)
 
     def _connected(self) -> _Connected:
         """Look everything up and connect it; what is wrong is reported."""
@@ -489,17 +489,3 @@ class _Compilation:
             elif producer is not None and ports.has_step(producer):
                 found[producer] = None
         return tuple(found)
-
-
-def _ports_of(result: Mapping[str, str | ResultSpec]) -> set[str]:
-    """Every port that a result shows."""
-    joined = [each.ports.values() for each in result.values() if isinstance(each, ResultSpec)]
-    return {each for each in result.values() if isinstance(each, str)}.union(*joined)
-
-
-def _with_feeds(graph: Graph, yielding: set[str]) -> Graph:
-    """The graph with what is run for what is yielded; of pipelines in it their steps say so."""
-    inner = {step.id for step in graph.steps if step.feeds}
-    return attrs.evolve(
-        graph, steps=with_feeds(graph.steps, yielding | inner, _ports_of(graph.result))
-    )

@@ -20,7 +20,7 @@ from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError,
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Announcement, Feed, Queue
 from taskmgr_core.spans import NoTracer, Tracer
-from taskmgr_core.specs import Claim, Failure, Orders, Outcome, ReadyStep, Worker, as_ready
+from taskmgr_core.specs import Claim, Failure, Orders, Outcome, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress, every
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.admission import Admissions, Turn
@@ -30,38 +30,19 @@ from taskmgr_core.worker.executor import Executor, internal_failure
 from taskmgr_core.worker.logbook import StepLog
 from taskmgr_core.worker.reporting import Reporter
 from taskmgr_core.worker.streaming import Neighbours
+from taskmgr_core.worker.timing import Timing, next_look
 
 _LOGGER = logging.getLogger(__name__)
 
 NO_TRACER = NoTracer()
-LOOKS_UNTIL_LOST = 6
-STALLED_SECONDS = 15.0
-TEND_SECONDS = 1.0
+LOOKS_UNTIL_LOST, UNCLAIMED = 6, 50
+STALLED_SECONDS, TEND_SECONDS = 15.0, 1.0
 # How soon again what was rung for is looked at.
 HEARD_SECONDS = {"holds": 0.1, "orders": 0.2}
 RECORD_AGAIN_SECONDS = 1.0
-UNCLAIMED = 50
-MAXIMUM_LOOK_SECONDS = 60.0
 TIDY_SECONDS = 60.0
 # What a preparation that is broken off gets to end its builds.
 BREAK_OFF_SECONDS = 5.0
-
-
-@attrs.frozen
-class Timing:
-    """How often a worker beats, and when others give it up; see ``Settings``.
-
-    Attributes:
-        holds: seconds between two looks at whether its steps are still its own, and
-            not to be cancelled; with each change that it hears of it looks at once.
-        slow_step: the part of its timeout after which a step is notified of as slow.
-    """
-
-    heartbeat: float
-    lost_after: float
-    lost_attempts: int
-    holds: float = 0.1
-    slow_step: float = 0.0
 
 
 @attrs.define
@@ -69,17 +50,6 @@ class _Running:
     claim: Claim
     stopped: threading.Event = attrs.field(factory=threading.Event)
     began: float = attrs.field(factory=time.monotonic)
-
-
-def next_look(step: ReadyStep, now: float) -> float:
-    """When to look again after a step that nobody has claimed: the longer it waits the rarer.
-
-    Arguments:
-        step: the step.
-        now: UTC seconds.
-    """
-    waited = now - step.ready_at
-    return now + min(max(waited, UNCLAIMED_SECONDS), MAXIMUM_LOOK_SECONDS)
 
 
 class WorkerProcess:
