@@ -96,6 +96,11 @@ class TaskView:
     retries: int
     resources: Mapping[str, int]
     network: bool
+    max_batch_size: int
+    max_batch_wait_ms: float
+    cache: str | None
+    max_concurrent: int | None
+    rate: str | None
     models: tuple[ModelView, ...]
     release: ReleaseView
 
@@ -118,6 +123,11 @@ class TaskView:
             retries=task.retries,
             resources=dict(task.resources),
             network=task.network,
+            max_batch_size=task.max_batch_size,
+            max_batch_wait_ms=task.max_batch_wait_ms,
+            cache=task.cache or None,
+            max_concurrent=task.max_concurrent or None,
+            rate=task.rate or None,
             models=tuple(
                 ModelView(each.name, each.sha256, each.licence, each.source, each.version)
                 for each in task.models

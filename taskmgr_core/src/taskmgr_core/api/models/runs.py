@@ -178,6 +178,8 @@ class StepView:
     error: FailureView | None
     earlier_errors: tuple[FailureView, ...]
     taken_from: str | None
+    cached_from: str | None
+    waits_for: str | None
     elements: int | None
 
     @classmethod
@@ -200,6 +202,8 @@ class StepView:
             error=FailureView.of(step.failure),
             earlier_errors=tuple(filter(None, map(FailureView.of, step.failures))),
             taken_from=step.origin or None,
+            cached_from=step.cached_from or None,
+            waits_for=step.waits_for or None,
             elements=step.elements,
         )
 
