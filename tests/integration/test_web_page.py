@@ -18,7 +18,9 @@ from taskmgr_core.accounts.interface import Principal
 from taskmgr_core.accounts.policy import Role
 from taskmgr_core.api.access import PERMISSION, PUBLIC, Access
 from taskmgr_core.api.application import make_application
+from taskmgr_core.api.routes.scraping import metrics_route
 from taskmgr_core.client import Client
+from taskmgr_core.metrics import metrics_text
 from taskmgr_core.settings import load
 from taskmgr_core.web.application import routes, with_cookies
 from taskmgr_core.web.routes import ROUTES
@@ -73,7 +75,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         viewer = admin.new_token("ada", Role.VIEWER, "default").secret
         stranger = admin.new_token("bob", Role.ADMIN, "other").secret
         access = Access(client_of, office.accounts, office.limiter)
-        application = with_cookies(make_application(access, list, more=routes()))
+        more = [*routes(), metrics_route(metrics_text)]
+        application = with_cookies(make_application(access, list, more=more))
         values = client_of(Principal("x", Role.ADMIN, "default", "")).metadata.values(
             runs["succeeded"]
         )
@@ -153,6 +156,17 @@ def test_files_of_pages_may_be_kept(site: Site) -> None:
     assert answer.status_code == 200
     assert "immutable" in answer.headers["cache-control"]
     assert site.http.get("/assets/000000000000/app.js").status_code == 404
+
+
+def test_metrics_are_of_the_workspace_of_the_token(site: Site) -> None:
+    """Prometheus, with a token, reads the counts of its workspace; without one it reads nothing."""
+    assert site.http.get("/metrics").status_code == 401
+    waiting = "taskmgr_queue_ready_steps{queue=\"default\""
+    for token, there in ((site.token, True), (site.stranger, False)):
+        answer = site.http.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert (waiting in answer.text) is there, answer.text
 
 
 def test_what_is_not_there_has_a_page(site: Site) -> None:

@@ -98,13 +98,15 @@ def serve_command(
         # Slow to import, and only what serves needs them.
         from taskmgr_core.api.application import make_application, mounted
         from taskmgr_core.api.limits import MEGABYTE, Limits
+        from taskmgr_core.api.routes.scraping import metrics_route
         from taskmgr_core.health import check
+        from taskmgr_core.metrics import metrics_text
         from taskmgr_core.probes import probes
         from taskmgr_core.web.application import routes, with_cookies
 
         limits = Limits(upload_bytes=upload_mb * MEGABYTE, patience=patience)
         services = probes(settings)
-        more: list[Any] = [*routes()]
+        more: list[Any] = [*routes(), metrics_route(metrics_text)]
         if with_index:
             more.append(mounted("/index", _index(session, stack)))
         application = make_application(
