@@ -23,7 +23,7 @@ TEST_TYPES := --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls
     --allow-untyped-decorators --no-check-untyped-defs --no-warn-unused-ignores \
     --disable-error-code empty-body
 
-.PHONY: help setup setup-dev demo test check docs services bench chaos load wheels lock clean
+.PHONY: help setup setup-dev demo test test-long check docs services bench chaos load wheels lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -53,19 +53,23 @@ demo-embedded: $(RUNTIME)
 demo-servers: $(DEV)
 	@$(BIN)/python -m servers.demo -- $${IMAGE:+--image "$$IMAGE"} $(ARGS)
 
-test: test-$(BACKEND) ## every test but chaos and load; BACKEND=servers: acceptance on servers
+test: test-$(BACKEND) ## every test but long, chaos and load; BACKEND=servers: acceptance on servers
 
 .PHONY: test-embedded test-servers
 # Many tests wait for something: more processes than there are cores, so that none is idle. The
 # files stay in their order: the unit tests, which only compute, fill what the others leave.
 test-embedded: $(DEV)
 	$(BIN)/pytest -n 4 --dist loadfile \
-	    --no-loadscope-reorder -m "not chaos and not load" $(ARGS)
+	    --no-loadscope-reorder -m "not long and not chaos and not load" $(ARGS)
 
 # Every process of pytest starts servers and workers of its own: no more of them than cores.
 test-servers: $(DEV)
 	TASKMGR_TEST_BACKEND=servers $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile \
-	    -m "not chaos and not load" tests/acceptance $(ARGS)
+	    -m "not long and not chaos and not load" tests/acceptance $(ARGS)
+
+test-long: $(DEV) ## what takes long: servers of its own, the site, plugins against their contracts
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder \
+	    -m "long and not chaos and not load" $(ARGS)
 
 check: $(DEV) ## format, lint, types and import contracts
 	$(BIN)/ruff check

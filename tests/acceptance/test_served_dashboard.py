@@ -17,6 +17,8 @@ import psutil
 import pytest
 from command_line import CommandLine, told, wait_until
 
+pytestmark = pytest.mark.long
+
 TERMINAL = "ws?width=100&height=30"
 
 

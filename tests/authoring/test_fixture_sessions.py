@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from inner_project import InnerProject, Session
 
+pytestmark = pytest.mark.long
+
 PASSING = """
     import attrs
     import pytest

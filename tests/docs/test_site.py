@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from doc_pages import ROOT, pages
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(100)
 def test_site_builds_without_a_warning(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import pytest
 from doc_pages import DOCS, ROOT, Block, blocks
 from doc_sessions import WIDTH, Session
 
+pytestmark = pytest.mark.long
+
 TUTORIAL = DOCS / "tutorial.md"
 UV = Path(sys.executable).with_name("uv")
 # What a package manager needs to reach its index, and a cache.

@@ -15,7 +15,7 @@ from taskmgr_core.testing.contract import names
 from taskmgr_core.wiring import Platform
 
 # The first test waits for a run over all broken tasks, on machines that may be busy.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 BROKEN = ROOT / "tests" / "projects" / "broken"

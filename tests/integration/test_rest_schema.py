@@ -15,6 +15,8 @@ from taskmgr_core.api.application import routes
 from taskmgr_core.api.openapi import openapi_document
 from taskmgr_core.documents import digest_of
 
+pytestmark = pytest.mark.long
+
 DOCUMENT = openapi_document(routes())
 OPERATIONS = [
     f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item

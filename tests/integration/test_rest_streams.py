@@ -20,6 +20,8 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import LogLine, Outcome
 from taskmgr_core.values import recorded
 
+pytestmark = pytest.mark.long
+
 Runs = tuple[Path, dict[str, str]]
 STREAMS = 1000
 PATIENCE = 1.0

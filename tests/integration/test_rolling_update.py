@@ -24,6 +24,8 @@ from taskmgr_core.settings import load
 from taskmgr_core.specs import FINAL_RUN_STATUSES
 from taskmgr_core.wiring import Platform
 
+pytestmark = pytest.mark.long
+
 PAUSE_SECONDS = 0.05
 SUBMIT_SECONDS = 0.03
 

@@ -24,6 +24,8 @@ from servers import KINDS, Server, ServerError, Share, mongodb_server, redis_ser
 from servers.redis_server import connected, start_redis
 from servers.site import Account
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]

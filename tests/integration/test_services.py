@@ -17,6 +17,8 @@ from minio.error import S3Error
 from servers import KINDS, mongodb_server, redis_server, s3_server
 from servers.services import SETTINGS
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 100
 

@@ -21,6 +21,8 @@ from taskmgr_core.settings import load
 from taskmgr_core.specs import PipelineSpec, StepSpec
 from taskmgr_core.wiring import Platform
 
+pytestmark = pytest.mark.long
+
 ENDS_WITHIN = 10.0
 
 

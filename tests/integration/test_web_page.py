@@ -161,7 +161,7 @@ def test_files_of_pages_may_be_kept(site: Site) -> None:
 def test_metrics_are_of_the_workspace_of_the_token(site: Site) -> None:
     """Prometheus, with a token, reads the counts of its workspace; without one it reads nothing."""
     assert site.http.get("/metrics").status_code == 401
-    waiting = "taskmgr_queue_ready_steps{queue=\"default\""
+    waiting = 'taskmgr_queue_ready_steps{queue="default"'
     for token, there in ((site.token, True), (site.stranger, False)):
         answer = site.http.get("/metrics", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 200

@@ -35,6 +35,8 @@ from taskmgr_core.stores.s3.location import S3Location
 from taskmgr_core.wiring import Platform
 from taskmgr_core.workspaces import LOOK_SECONDS, Office, Platforms, open_office
 
+pytestmark = pytest.mark.long
+
 
 @attrs.frozen
 class Silos:

@@ -34,7 +34,7 @@ LOW = (80, 12)  # so few lines that texts have to be scrolled
 SECONDS = 3.0
 
 # All keys are pressed before the first test: on a machine that does much else it takes a while.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 Seen = Callable[[Any], object]
 

@@ -18,6 +18,8 @@ from taskmgr_core.wiring import Platform
 from taskmgr_tui.screens import view
 from taskmgr_tui.widgets.tables import Table
 
+pytestmark = pytest.mark.long
+
 if TYPE_CHECKING:
     from servers.shares import Share
 
