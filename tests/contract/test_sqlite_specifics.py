@@ -132,17 +132,17 @@ TO_SCHEMA_6 = """
     DROP INDEX steps_held_back; DROP TABLE cache; DROP TABLE limits; DROP TABLE buckets;
     ALTER TABLE steps DROP COLUMN cached_from; ALTER TABLE steps DROP COLUMN limits;
     ALTER TABLE steps DROP COLUMN waits_for; ALTER TABLE steps DROP COLUMN waits_since;
+    DROP INDEX steps_open; ALTER TABLE steps DROP COLUMN takers;
+    ALTER TABLE runs DROP COLUMN traceparent; DROP TABLE counters;
     PRAGMA user_version = 6;
 """
 TO_SCHEMA_2 = f"""
     {TO_SCHEMA_6}
     DROP INDEX runs_by_deadline; DROP INDEX steps_of_run; DROP INDEX elements_of_step;
-    DROP INDEX steps_open; ALTER TABLE steps DROP COLUMN takers;
     ALTER TABLE steps DROP COLUMN parent; ALTER TABLE steps DROP COLUMN elements;
     ALTER TABLE steps DROP COLUMN rule; ALTER TABLE steps DROP COLUMN origin;
     ALTER TABLE runs DROP COLUMN deadline; ALTER TABLE runs DROP COLUMN expired_at;
-    ALTER TABLE runs DROP COLUMN retry_of; ALTER TABLE runs DROP COLUMN traceparent;
-    DROP TABLE counters;
+    ALTER TABLE runs DROP COLUMN retry_of;
     DROP INDEX steps_due; DROP INDEX steps_due_in_queue; DROP INDEX runs_by_end;
     ALTER TABLE steps DROP COLUMN resources;
     ALTER TABLE workers DROP COLUMN leave; ALTER TABLE workers DROP COLUMN ping;

@@ -118,7 +118,8 @@ def furnish(home: Path) -> dict[str, str]:
         schedule = Schedule("nightly", "nothing", "0 3 * * *", "UTC", {"number": 1}, "latest", 1.0)
         client.metadata.schedules.add(schedule)
         now = time.time()
-        client.metadata.beat(Worker("w1", "host", 1, 2, ("default",), now, now))
+        beats_on = now + 3600.0  # so that nobody finds it lost, however long the tests take
+        client.metadata.beat(Worker("w1", "host", 1, 2, ("default",), now, beats_on))
         lines = [
             LogLine(0, runs["succeeded"], "001", 1, now, "stdout", f"line {each} \u2713")
             for each in range(30)

@@ -159,6 +159,7 @@ METADATA: Mapping[str, Probe] = {
     "run": lambda client, made: client.metadata.run(made.run),
     "summary": lambda client, made: client.metadata.summary(made.run[-8:]),
     "runs": lambda client, _: client.metadata.runs(RunFilter()),
+    "runs_with_input": lambda client, _: client.metadata.runs_with_input(RunFilter(), ""),
     "status": lambda client, made: client.metadata.status(made.run),
     "steps": lambda client, made: client.metadata.steps(made.run),
     "values": lambda client, made: client.metadata.values(made.run),

@@ -111,8 +111,18 @@ def test_every_public_method_is_asked() -> None:
     # Those that only write, or ask the store how it is; elements are a part of their run.
     others = public(MetadataStore) - set(METADATA)
     assert others == {
+        *("cache", "limits", "counters"),  # of keys, names and processes: they list no runs
         *("accounts", "initialize", "server_version", "close", "faults", "damaged"),
-        *("create_run", "claim", "claim_step", "finish", "next_due", "release_lost", "holders"),
+        *(
+            "create_run",
+            "claim",
+            "claim_step",
+            "extend",
+            "finish",
+            "next_due",
+            "release_lost",
+            "holders",
+        ),
         "elements",
         *("reconcile", "expire", "beat", "order", "remove_worker", "holds", "append_log"),
         *("add_versions", "put_route", "put_pipeline"),

@@ -222,6 +222,12 @@ CASES: Mapping[str, Case] = {
     "Table k": Case(stay, ("j",), row, 1),
     "Table G": Case(stay, (), row, 3),
     "Table g": Case(stay, (), row, 0),
+    "Table down": Case(stay, (), row, 1),
+    "Table up": Case(stay, (), row, 0),
+    "Table pagedown": Case(stay, (), row, 3),
+    "Table pageup": Case(stay, (), row, 0),
+    "Table ctrl+end": Case(stay, (), row, 3),
+    "Table ctrl+home": Case(stay, (), row, 0),
     "RunsScreen n": Case(stay, (), lambda app: len(app.screen._before), 1),
     "RunsScreen p": Case(stay, (), lambda app: len(app.screen._before), 0),
     "RunsScreen s": Case(stay, (), lambda app: str(app.screen.search), "running"),
@@ -256,7 +262,9 @@ CASES: Mapping[str, Case] = {
     "HalfBlocks G": Case(stay, (), scrolled, "end", LOW),
     "HalfBlocks k": Case(stay, (), scrolled, "middle", LOW),
     "HalfBlocks g": Case(stay, (), scrolled, "top", LOW),
-    "Table h": Case(runs, ("right",), sideways, False, (40, 12)),
+    "Table right": Case(runs, (), sideways, True, (40, 12)),
+    "Table left": Case(stay, (), sideways, False, (40, 12)),
+    "Table h": Case(stay, ("right",), sideways, False, (40, 12)),
     "Dashboard q": Case(overview, (), lambda app: app._exit, True),
 }
 
