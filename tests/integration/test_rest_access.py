@@ -24,9 +24,12 @@ from taskmgr_core.stores.accounts import entry_from
 from taskmgr_core.workspaces import Office, open_office
 
 APPLICATION = Litestar([routes()], openapi_config=None)
-OPERATIONS = {
-    f"{method.upper()} {path}": handler for path, method, handler in operations(APPLICATION)
-}
+# Sorted: a path's methods come in any order, and processes that share tests must agree on them.
+OPERATIONS = dict(
+    sorted(
+        (f"{method.upper()} {path}", handler) for path, method, handler in operations(APPLICATION)
+    )
+)
 
 
 @attrs.frozen
