@@ -63,7 +63,7 @@ def test_list_has_tasks_and_pipelines(taskmgr: CommandLine) -> None:
     tasks = {each["name"]: each for each in listed["tasks"]}
     assert tasks["words"]["description"] == "Cut a text into words."
     assert tasks["words"]["version"] == "1.0.0"
-    assert [each["name"] for each in listed["pipelines"]] == ["measured"]
+    assert "measured" in [each["name"] for each in listed["pipelines"]]  # others have theirs, too
     assert "Cut a text into words and measure them." in taskmgr("list").out
 
 
