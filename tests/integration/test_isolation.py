@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
+from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.environments import Environment
@@ -301,7 +302,10 @@ def test_processes_have_a_limit(prisoner: Runner) -> None:
     with pytest.raises(RunnerError, match="TASKMGR_PROCESSES") as refused:
         ask(prisoner, "start_many", count=20)
     assert refused.value.code == "limit"
-    assert not [each for each in psutil.process_iter() if _is_of(each, prisoner.pid)]
+    wait_until(
+        lambda: not [each for each in psutil.process_iter() if _is_of(each, prisoner.pid)],
+        "end of all processes",
+    )
 
 
 def _is_of(process: psutil.Process, group: int) -> bool:
