@@ -1,6 +1,7 @@
 """What only the embedded queue can get wrong: looking again, and what it leaves in its folder."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from taskmgr_core.queue.base import Announcement
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
-from taskmgr_core.specs import Claim, ReadyStep, as_ready
+from taskmgr_core.specs import Claim, Outcome, ReadyStep, as_ready
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -59,6 +60,47 @@ def test_step_that_nobody_announced_is_found(
     claim = next((each for each in claims if each is not None), None)
     thread.join()
     assert claim is not None
+
+
+def test_nobody_looks_for_what_was_seen_not_to_be_there(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who takes the only step spares the next his look; what is rung for then, he finds."""
+    looks: list[str] = []
+    claim = metadata.claim
+
+    def counted(worker: str, *arguments: object) -> Claim | None:
+        looks.append(worker)
+        return claim(worker, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(metadata, "claim", counted)
+    created(metadata, graph_step("001"), graph_step("002"))
+    for wanted in ("001", "002"):
+        taken = queue.take("w1", (), 1.0)
+        assert taken is not None
+        assert taken.step.id == wanted
+    assert queue.take("w1", (), 0.01) is None
+    assert looks == ["w1"] * 2
+    run = created(metadata, number=2)
+    queue.announce(run.id, [])  # watchers alone are told
+    assert queue.take("w1", (), 0) is not None
+    assert queue.take("w2", (), 0) is None  # another may want what the first did not
+    assert looks == ["w1"] * 3 + ["w2"]
+
+
+def test_step_that_became_due_meanwhile_is_taken_at_once(
+    metadata: SqliteMetadata, queue: EmbeddedQueue
+) -> None:
+    """What is delayed is taken when it is due, also where nobody looked for it before."""
+    created(metadata, graph_step("001"), now=time.time())
+    first = queue.take("w1", (), 1.0)
+    assert first is not None
+    again = Outcome("ready", not_before=time.time() + embedded.CLOSELY_SECONDS / 2)
+    metadata.finish(first, again, decide, time.time())
+    began = time.monotonic()
+    taken = next(each for _ in range(9) if (each := queue.take("w1", (), 5.0)) is not None)
+    assert taken.step.id == "001"
+    assert time.monotonic() - began < embedded.LOOK_AGAIN_SECONDS / 2
 
 
 def test_closed_queue_leaves_no_pipe_and_no_thread(queue: EmbeddedQueue, tmp_path: Path) -> None:

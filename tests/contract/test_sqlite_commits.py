@@ -1,6 +1,8 @@
 """How the SQLite store commits: what is synced, together or alone, and in which process."""
 
+import errno
 import functools
+import os
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from samples import (
     finished,
     graph_step,
     pipeline_spec,
+    run_id,
     silent,
     status_of,
     success,
@@ -31,8 +34,8 @@ from samples import (
 
 from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import LogLine
-from taskmgr_core.stores.sqlite import SqliteMetadata, claims
+from taskmgr_core.specs import Claim, LogLine
+from taskmgr_core.stores.sqlite import SqliteMetadata, syncing
 
 
 @pytest.fixture
@@ -50,73 +53,101 @@ def metadata(path: Path) -> Iterator[SqliteMetadata]:
 
 
 @pytest.fixture
-def commits(metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Of each commit from now on: its connection's journal mode and synchronisation."""
-    found: list[tuple[str, str]] = []
+def done(metadata: SqliteMetadata, path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done from now on: each commit, and each sync of the log with all before it."""
+    found: list[str] = []
 
     class Watched(sqlite3.Connection):
         def execute(self, statement: str, *parameters: object) -> sqlite3.Cursor:
             cursor = super().execute(statement, *parameters)  # type: ignore[arg-type]
             if statement == "COMMIT":
-                found.append((self.pragma("journal_mode"), self.pragma("synchronous")))
+                assert self.pragma("journal_mode") == "wal"
+                found.append("commit")
             return cursor
 
         def pragma(self, name: str) -> str:
             return str(super().execute(f"PRAGMA {name}").fetchone()[0])
 
+    def watched(descriptor: int) -> None:
+        log = path.with_name(f"{path.name}-wal").stat()
+        assert os.path.samestat(os.fstat(descriptor), log)
+        os.fdatasync(descriptor)
+        found.append("sync")
+
     metadata.initialize()
     metadata.close()
     monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Watched))
+    monkeypatch.setattr(syncing, "_sync", watched)
     metadata.initialize()
+    found.clear()
     return found
 
 
-FULL, NORMAL = ("wal", "2"), ("wal", "1")
+DURABLE, QUICK = ["commit", "sync"], ["commit"]
 
 
-def test_durable_operations_are_synced(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
-) -> None:
-    """What promises to be durable is committed on a connection that syncs each commit."""
+def test_durable_operations_are_synced(metadata: SqliteMetadata, done: list[str]) -> None:
+    """What promises to be durable is on the disk when it returns, all of it."""
     run = created(metadata)
     metadata.add_versions([task_version()])
     metadata.put_pipeline(pipeline_spec())
     metadata.request_cancel(created(metadata, number=2).id, decide, NOW)
+    assert done == DURABLE * 5
     claim = claimed(metadata)
-    before = len(commits)
+    done.clear()
     finished(metadata, claim)
     metadata.reconcile(run.id, decide, NOW)
     metadata.request_cancel(run.id, decide, NOW)
-    assert commits[: before - 1] == [FULL] * 5
-    assert commits[before:] == [FULL] * 3
+    assert done == DURABLE * 3
+
+
+def test_run_is_seen_before_it_is_synced(metadata: SqliteMetadata, done: list[str]) -> None:
+    """Who records a run can tell others while the disk is waited for, and they find it."""
+    found: list[Claim | None] = []
+    run = created(metadata)
+    claimed(metadata)
+    done.clear()
+    metadata.create_run(
+        attrs.evolve(run, id=run_id(2)),
+        [attrs.evolve(metadata.steps(run.id)[0], run=run_id(2), status="ready", attempt=0)],
+        [],
+        seen=lambda: found.append(metadata.claim("w1", [], NOW)),
+    )
+    assert found[0] is not None
+    assert done == ["commit", "commit", "sync"]
+
+
+def test_sync_that_fails_is_told(
+    metadata: SqliteMetadata, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails when it is synced is told as such, and the next operation works."""
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(syncing, "_sync", broken)
+        with pytest.raises(StoreError, match="Input/output error"):
+            metadata.put_pipeline(pipeline_spec())
+    done.clear()
+    metadata.put_pipeline(pipeline_spec())
+    assert done == DURABLE
 
 
 def test_step_in_the_middle_of_a_run_waits_for_no_disk(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+    metadata: SqliteMetadata, done: list[str]
 ) -> None:
     """Its result is synced with the next one that ends a run; or at once when it took long."""
-    for number, seconds, wanted in ((1, 0.01, NORMAL), (2, 10.0, FULL)):
+    for number, seconds, wanted in ((1, 0.01, QUICK), (2, 10.0, DURABLE)):
         created(metadata, graph_step(), graph_step("002", after=("001",)), number=number)
         first = claimed(metadata)
-        commits.clear()
+        done.clear()
         finished(metadata, first, attrs.evolve(success(first), seconds={"total": seconds}))
-        assert commits == [wanted]
+        assert done == wanted
         last = claimed(metadata)
-        commits.clear()
+        done.clear()
         finished(metadata, last, attrs.evolve(success(last), seconds={"total": 0.01}))
-        assert commits == [FULL]
-
-
-def test_run_that_two_steps_end_at_once_is_synced(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A step that turns out to be the last, though another ran when it was looked, is synced."""
-    created(metadata)
-    claim = claimed(metadata)
-    monkeypatch.setattr(claims, "others_left", lambda *_: True)
-    commits.clear()
-    finished(metadata, claim, attrs.evolve(success(claim), seconds={"total": 0.01}))
-    assert commits == [NORMAL, FULL]
+        assert done == DURABLE
 
 
 def together(metadata: SqliteMetadata, actions: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -140,19 +171,18 @@ def together(metadata: SqliteMetadata, actions: Sequence[Callable[[], Any]]) -> 
         return [each.exception(10) or each.result(10) for each in others]
 
 
-def test_writes_that_wait_together_are_synced_once(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+def test_writes_that_wait_together_are_synced_together(
+    metadata: SqliteMetadata, done: list[str]
 ) -> None:
     """As many runs as are submitted at a time cost one commit, and each is recorded."""
-    commits.clear()
     made = together(metadata, [functools.partial(created, metadata, number=n) for n in range(5)])
-    assert commits == [NORMAL, FULL]
+    assert done.count("commit") == 2
+    assert 1 <= done.count("sync") <= 3
+    assert done[-1] == "sync"
     assert [metadata.run(run.id) for run in made] == made
 
 
-def test_write_that_fails_undoes_no_other(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
-) -> None:
+def test_write_that_fails_undoes_no_other(metadata: SqliteMetadata, done: list[str]) -> None:
     """Of what is written together the faulty is refused, for its own reason; the rest is done."""
     first = created(metadata, number=1)
     failed, made = together(
@@ -168,32 +198,28 @@ def test_write_that_fails_undoes_no_other(
     assert metadata.run(first.id) == first
 
 
-def test_lost_steps_are_taken_back_durably(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
-) -> None:
+def test_lost_steps_are_taken_back_durably(metadata: SqliteMetadata, done: list[str]) -> None:
     """Taking a step back is synced; finding that there is none to take back writes nothing."""
     created(metadata)
     claimed(metadata)
-    commits.clear()
+    done.clear()
     for _ in range(2):
         metadata.release_lost(silent(metadata, NOW), 3, decide, NOW)
-    assert commits == [FULL]
+    assert done == DURABLE
 
 
-def test_quick_operations_are_not_synced(
-    metadata: SqliteMetadata, commits: list[tuple[str, str]]
-) -> None:
+def test_quick_operations_are_not_synced(metadata: SqliteMetadata, done: list[str]) -> None:
     """Claims, beats and log lines cost no sync; reading, and looking in vain, writes nothing."""
     run = created(metadata)
-    commits.clear()
+    done.clear()
     metadata.claim("w1", ["none"], NOW)
     metadata.run(run.id)
-    assert commits == []
+    assert done == []
     claimed(metadata)
     beaten(metadata, "w1")
     metadata.append_log([LogLine(0, run.id, "001", 1, NOW, "stdout", "text")])
     metadata.remove_worker("w1")
-    assert commits == [NORMAL] * 4
+    assert done == QUICK * 4
 
 
 def test_operation_after_close_is_refused(metadata: SqliteMetadata) -> None:

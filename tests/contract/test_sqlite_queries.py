@@ -113,7 +113,7 @@ def observed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Observ
     with monkeypatch.context() as patched:
         patched.setattr(sqlite3, "connect", observed_connect)
         watched.metadata.initialize()
-        watched.metadata.workers()
+        watched.metadata.pipelines()
         watched.metadata.remove_worker("w1")
     steps = (graph_step("001"), graph_step("002", ["001"]), graph_step("003"))
     created(watched.metadata, *steps, values=[value("text", "a", artifacts=(digest("file"),))])

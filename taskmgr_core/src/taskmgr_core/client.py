@@ -245,7 +245,7 @@ class Client:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
         with self.artifacts.files.using():  # they are put before the run is recorded
-            return self._submit(what, inputs, version, graph, run_id or new_run_id()).id
+            return self._submit(what, inputs, version, graph, run_id or new_run_id())[0].id
 
     def _submit(
         self,
@@ -254,7 +254,7 @@ class Client:
         version: str | None,
         graph: Graph | None,
         run_id: str,
-    ) -> Run:
+    ) -> tuple[Run, int | None]:
         name = what if isinstance(what, str) else what.pipeline
         with self.tracer.submitting(name, run_id) as traceparent:
             graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
@@ -278,19 +278,25 @@ class Client:
             ]
             return self._start(NewRun(run, first_steps(run, now), values))
 
-    def _start(self, new: NewRun) -> Run:
-        self.metadata.create_run(new.run, new.steps, new.values, new.edges)
-        self.teller.run_started(new.run)
-        ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
-        self.queue.announce(new.run.id, ready)
-        return new.run
+    def _start(self, new: NewRun) -> tuple[Run, int | None]:
+        run, heard = new.run, list[int | None]()
+        ready = [as_ready(each, run.created_at) for each in new.steps if each.status == "ready"]
+        self.metadata.create_run(
+            run,
+            new.steps,
+            new.values,
+            new.edges,
+            seen=lambda: heard.append(self.queue.announce(run.id, ready)),
+        )
+        self.teller.run_started(run)
+        return run, heard[0]
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
         new = rerun(self.metadata, run_id, first, new_run_id(), time.time())
         with self.tracer.submitting(new.run.name, new.run.id) as traceparent:
             run = attrs.evolve(new.run, traceparent=traceparent)
-            return self._start(attrs.evolve(new, run=run)).id
+            return self._start(attrs.evolve(new, run=run))[0].id
 
     def run(
         self,
@@ -310,8 +316,8 @@ class Client:
             self._waited_for[run_id] = None
         try:
             with self.artifacts.files.using():
-                run = self._submit(what, inputs, version, None, run_id)
-            self._ended(run, timeout)
+                run, seen = self._submit(what, inputs, version, None, run_id)
+            self._ended(run, timeout, seen=seen)
         finally:
             with self._lock:
                 self._waited_for.pop(run_id, None)
@@ -354,12 +360,15 @@ class Client:
         run: Run,
         timeout: float | None,
         on_change: Callable[[Run, list[Step]], None] | None = None,
+        seen: int | None = None,
     ) -> Run:
         deadline = None if timeout is None else time.monotonic() + timeout
         began, next_look = time.monotonic(), 0.0
         while True:
-            seen = self.queue.changes(run.id)
-            ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
+            ended = False
+            if seen is None:  # else it was submitted just now, and nothing was heard since
+                seen = self.queue.changes(run.id)
+                ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
             if ended:
                 run = self.metadata.run(run.id)
             if on_change is not None and (ended or time.monotonic() >= next_look):
@@ -376,6 +385,7 @@ class Client:
                 )
             self._ensure_worker(run.graph)
             self.queue.wait(seen, LOOK_SECONDS, run.id)
+            seen = None
             # A long run rings often; to look at each time would slow down what it waits for.
             time.sleep(min(PAUSE_SHARE * (time.monotonic() - began), MAXIMUM_PAUSE_SECONDS))
 

@@ -119,6 +119,21 @@ def test_ring_wakes_every_waiting_thread(new_bell: Callable[[], Bell]) -> None:
     assert min(heard) > seen
 
 
+def test_ring_for_watchers_wakes_no_taker(new_bell: Callable[[], Bell]) -> None:
+    """Where there is nothing to take, who waits for that sleeps on; a later ring wakes him."""
+    listening, ringing = new_bell(), new_bell()
+    listening.listen()
+    seen, taking = listening.count, listening.taking_count
+    ringing.ring(for_takers=False)
+    assert listening.wait(seen, DEADLINE) > seen
+    assert listening.wait_to_take(taking, 0.05) == taking
+    ringing.ring(for_takers=False)
+    ringing.ring()
+    assert listening.wait_to_take(taking, DEADLINE) > taking
+    own = listening.count
+    assert listening.ring(for_takers=False) == own + 1
+
+
 def test_ring_without_listeners_is_no_fault(new_bell: Callable[[], Bell]) -> None:
     """Ringing where nobody listens, not even a folder is there, counts here and does no more."""
     bell = new_bell()

@@ -36,8 +36,12 @@ CarryOut = Callable[[Claim], Announcement | None]
 class Queue(Protocol):
     """Tells workers of ready steps, and waiting clients of changes."""
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
-        """Say that steps have become ready, or (with none) that a run has changed."""
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int | None:
+        """Say that steps have become ready, or (with none) that a run has changed.
+
+        Returns:
+            What ``changes`` was with it; None where it would have to be asked.
+        """
 
     def alert(self, about: str) -> None:
         """Say that workers have to look at once.

@@ -2,7 +2,8 @@
 
 Ringing writes a byte into every pipe of the folder; it costs some microseconds,
 needs no server and reaches a sleeping process at once. A listener that was
-killed leaves a pipe without a reader, which the next ringer removes. Where
+killed leaves a pipe without a reader, which the next ringer removes. A byte says whether
+there may be something to take: who waits for that is not woken by all else. Where
 named pipes do not work, listeners find out by looking again after
 ``FALLBACK_SECONDS``.
 """
@@ -15,12 +16,15 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uuid_utils
 
 FALLBACK_SECONDS = 0.5
 LEFT_OVER_SECONDS = 24 * 3600.0
+# What is written into the pipes. A ringer of an earlier taskmgr always writes the first.
+_FOR_ALL, _FOR_WATCHERS = b"x", b"w"
 
 
 class Bell:
@@ -33,12 +37,15 @@ class Bell:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
+        self._taking_count = 0
         self._stop = threading.Event()
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._to_take = threading.Condition(lock)
         self._pipe: Path | None = None
         self._listener: threading.Thread | None = None
         self._descriptors: tuple[int, int] | None = None
@@ -51,20 +58,33 @@ class Bell:
             os.close(descriptor)
         self._begin()
 
-    def ring(self) -> None:
-        """Wake every waiter, here and in other processes."""
+    def ring(self, *, for_takers: bool = True) -> int:
+        """Wake every waiter, here and in other processes.
+
+        Arguments:
+            for_takers: whether there may be something to take; if not, only those wake who
+                watch.
+
+        Returns:
+            What ``count`` was with it.
+        """
         self._leave_to_parent()
-        self._hear()
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._folder):
                 own = self._pipe is not None and entry.name == self._pipe.name
                 if not own and not entry.name.startswith("."):
-                    _ring_pipe(Path(entry.path))
+                    _ring_pipe(Path(entry.path), _FOR_ALL if for_takers else _FOR_WATCHERS)
+        return self._hear(for_takers=for_takers)
 
     @property
     def count(self) -> int:
         """How often it has rung, as far as this process has heard."""
         return self._count
+
+    @property
+    def taking_count(self) -> int:
+        """How often it has rung for those who take."""
+        return self._taking_count
 
     def listen(self) -> None:
         """Hear the rings of other processes from now on."""
@@ -78,15 +98,20 @@ class Bell:
 
     def wait(self, seen: int, timeout: float) -> int:
         """Wait until ``count`` is above ``seen``, or the time is over; return it."""
-        deadline = time.monotonic() + timeout
+        self._wait(self._changed, lambda: self._count > seen, timeout)
+        return self._count
+
+    def wait_to_take(self, seen: int, timeout: float) -> int:
+        """Wait until ``taking_count`` is above ``seen``, or the time is over; return it."""
+        self._wait(self._to_take, lambda: self._taking_count > seen, timeout)
+        return self._taking_count
+
+    def _wait(
+        self, condition: threading.Condition, rung: Callable[[], bool], timeout: float
+    ) -> None:
         self.listen()
-        with self._changed:
-            while self._count <= seen:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    break
-                self._changed.wait(remaining)
-            return self._count
+        with condition:
+            condition.wait_for(rung, timeout)
 
     def close(self) -> None:
         """Stop listening and remove the pipe."""
@@ -104,10 +129,14 @@ class Bell:
         if pipe is not None:
             pipe.unlink(missing_ok=True)
 
-    def _hear(self) -> None:
+    def _hear(self, *, for_takers: bool = True) -> int:
         with self._changed:
             self._count += 1
+            if for_takers:
+                self._taking_count += 1
+                self._to_take.notify_all()
             self._changed.notify_all()
+            return self._count
 
     def _open_pipe(self) -> bool:
         """Make the pipe; hidden until it has a reader, so that no ringer takes it for dead."""
@@ -143,15 +172,15 @@ class Bell:
         descriptors = self._descriptors
         descriptor = descriptors[0] if descriptors else -1
         while not self._stop.is_set():
-            os.read(descriptor, 4096)
-            self._hear()
+            heard = os.read(descriptor, 4096)
+            self._hear(for_takers=heard.strip(_FOR_WATCHERS) != b"")
 
     def _look_again(self) -> None:
         while not self._stop.wait(FALLBACK_SECONDS):
             self._hear()
 
 
-def _ring_pipe(pipe: Path) -> None:
+def _ring_pipe(pipe: Path, what: bytes) -> None:
     try:
         descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
@@ -159,5 +188,5 @@ def _ring_pipe(pipe: Path) -> None:
             pipe.unlink(missing_ok=True)
         return
     with contextlib.suppress(BlockingIOError, BrokenPipeError):  # full: it will wake anyway
-        os.write(descriptor, b"x")
+        os.write(descriptor, what)
     os.close(descriptor)

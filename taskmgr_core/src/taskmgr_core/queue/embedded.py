@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
+import attrs
+
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
 from taskmgr_core.queue.base import Announcement, CarryOut, Queue
@@ -18,12 +20,32 @@ from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import Covers, MetadataStore, every
 
 LOOK_AGAIN_SECONDS = 2.0
+CLOSELY_SECONDS = 0.01
 TAKE_SECONDS = 60.0
 # So often those hear of progress who wait for no step.
 TELL_SECONDS = 0.1
 TRY_AGAIN_SECONDS = 1.0
 
 _LOGGER = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class _Look:
+    """A look into the store for a step to take.
+
+    Attributes:
+        seen: how often it had rung for takers before.
+        at: UTC seconds.
+        wanted: what was looked for.
+    """
+
+    seen: int
+    at: float
+    wanted: tuple[object, ...]
+
+    def says_as_much_as(self, other: _Look) -> bool:
+        """Whether nothing can have become ready between it and a later one, but what is delayed."""
+        return (self.seen, self.wanted) == (other.seen, other.wanted)
 
 
 class EmbeddedQueue:
@@ -37,10 +59,11 @@ class EmbeddedQueue:
     def __init__(self, metadata: MetadataStore, bell: Bell) -> None:
         self._metadata = metadata
         self._bell = bell
+        self._emptied: _Look | None = None
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:  # noqa: ARG002
-        """Ring; the listeners ask the store what it was."""
-        self._bell.ring()
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int:  # noqa: ARG002
+        """Ring; the listeners ask the store what it was. Nothing to take wakes no taker."""
+        return self._bell.ring(for_takers=bool(steps))
 
     def alert(self, about: str) -> None:  # noqa: ARG002
         """Ring."""
@@ -58,18 +81,33 @@ class EmbeddedQueue:
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
-        seen = self._bell.count
-        claim = units.claimed(
-            lambda free: self._metadata.claim(
-                worker, queues, time.time(), runs, tasks, free, covers
+        look = _Look(self._bell.taking_count, time.time(), (worker, queues, runs, tasks))
+        claim = None
+        emptied, self._emptied = self._emptied, None
+        if timeout <= 0 or emptied is None or not emptied.says_as_much_as(look):
+            claim = units.claimed(
+                lambda free: self._metadata.claim(
+                    worker, queues, look.at, runs, tasks, free, covers
+                )
             )
-        )
-        if claim is not None or timeout <= 0:
-            return claim
-        due = self._metadata.next_due(queues, time.time())
-        waiting = min(timeout, LOOK_AGAIN_SECONDS, due if due is not None else timeout)
-        self._bell.wait(seen, waiting)
-        return None  # whoever waits may want to stop before it takes something
+        else:
+            look = emptied  # who took the last one saw that it was, as long ago as that
+        if claim is not None and claim.only:
+            self._emptied = look
+        if claim is None and timeout > 0:
+            self._wait_after(look, queues, timeout)
+        return claim  # without one, whoever waits may want to stop before it takes something
+
+    def _wait_after(self, look: _Look, queues: Collection[str], timeout: float) -> None:
+        """Wait once for something to take, which was not there at a look."""
+        # Where steps follow closely, as they mostly do, it need not be asked what is delayed.
+        if self._bell.wait_to_take(look.seen, min(timeout, CLOSELY_SECONDS)) != look.seen:
+            return
+        waiting = min(timeout, LOOK_AGAIN_SECONDS)
+        due = self._metadata.next_due(queues, look.at)
+        if due is not None:
+            waiting = min(waiting, max(look.at + due - time.time(), 0))
+        self._bell.wait_to_take(look.seen, waiting)
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
         """None: there are no messages, takers look into the store."""

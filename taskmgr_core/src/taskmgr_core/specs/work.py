@@ -68,6 +68,7 @@ class Claim:
             is for none.
         traceparent: the span of this attempt; empty where nobody traces it.
         limits: what it counts for while it runs, see ``Demand.label``.
+        only: whether it was surely the only step that its worker could have claimed then.
     """
 
     step: Step
@@ -77,6 +78,7 @@ class Claim:
     element: int | None = None
     traceparent: str = ""
     limits: tuple[str, ...] = ()
+    only: bool = attrs.field(default=False, eq=False)
 
 
 @attrs.frozen

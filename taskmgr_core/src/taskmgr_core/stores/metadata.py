@@ -62,6 +62,10 @@ def every(task: str, version: str) -> bool:  # noqa: ARG001
     return True
 
 
+def nothing() -> None:
+    """Nobody is told."""
+
+
 def first_look(now: float, not_before: float = 0.0) -> float:
     """When to look after a step that became ready: once it is due, or soon after it was told.
 
@@ -198,9 +202,14 @@ class MetadataStore(CatalogStore, Protocol):
 
     def create_run(
         self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue],
-        edges: Sequence[Edge] = (),
+        edges: Sequence[Edge] = (), seen: Callable[[], None] = nothing,
     ) -> None:  # fmt: skip
-        """Record a run, its steps, and its inputs and all else that it has already. Durable."""
+        """Record a run, its steps, and its inputs and all else that it has already. Durable.
+
+        Arguments:
+            run, steps, values, edges: what is recorded.
+            seen: called once others see it, which may be before it is durable.
+        """
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.

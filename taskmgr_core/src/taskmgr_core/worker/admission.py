@@ -28,7 +28,7 @@ class Alarm:
         tell: told of each step.
     """
 
-    def __init__(self, tell: Callable[[ReadyStep], None]) -> None:
+    def __init__(self, tell: Callable[[ReadyStep], object]) -> None:
         self._tell = tell
         self._changed = threading.Condition()
         self._steps: list[tuple[float, int, ReadyStep]] = []
@@ -79,7 +79,7 @@ class Admissions:
     """
 
     def __init__(
-        self, metadata: MetadataStore, artifacts: ArtifactStore, tell: Callable[[ReadyStep], None]
+        self, metadata: MetadataStore, artifacts: ArtifactStore, tell: Callable[[ReadyStep], object]
     ) -> None:
         self._metadata = metadata
         self._artifacts = artifacts

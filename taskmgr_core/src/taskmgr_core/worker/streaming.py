@@ -43,7 +43,7 @@ class Neighbours:
         help: runs one step of a run and of some tasks, if one is due; whether there was one.
     """
 
-    announce: Callable[[str, Collection[ReadyStep]], None] = _nobody
+    announce: Callable[[str, Collection[ReadyStep]], object] = _nobody
     help: Callable[[str, Collection[str]], bool] = lambda _run, _tasks: False
 
 

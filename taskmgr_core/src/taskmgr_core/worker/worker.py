@@ -261,7 +261,9 @@ class WorkerProcess:
             return None
         self._say(log, claim, outcome)
         self._teller.step_ended(claim, outcome, progress)
-        if progress.ready or progress.run_status != "running" or outcome.status == "ready":
+        if outcome.status == "ready":
+            self._queue.wake()  # whoever waits for a step has to know when this one is due
+        if progress.ready or progress.run_status != "running":
             return Announcement(step.run, progress.ready)
         return None
 

@@ -119,7 +119,7 @@ class CeleryQueue:
                 self._made_bell = RedisBell(self._client, self._prefix)
             return self._made_bell
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> None:
+    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int | None:
         """Send the steps' messages, or ring for a run that has changed.
 
         What cannot be told is found in the store a little later.
@@ -133,6 +133,7 @@ class CeleryQueue:
                     self._bell.ring(run_id)
         except QueueError as error:
             _LOGGER.warning("run %s: nobody could be told of a change: %s", run_id, error)
+        return None
 
     def send_on(self, step: ReadyStep, passes: int) -> None:
         """Send a step's message again: whoever got it serves no such task.

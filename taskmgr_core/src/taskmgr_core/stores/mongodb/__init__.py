@@ -31,7 +31,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
+from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every, nothing
 from taskmgr_core.stores.mongodb import records, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
@@ -188,10 +188,12 @@ class MongoMetadata:
         steps: Sequence[Step],
         values: Sequence[FieldValue],
         edges: Sequence[Edge] = (),
+        seen: Callable[[], None] = nothing,
     ) -> None:
         """Record a run."""
         with self._database.translated():
             self._database.durable.runs.insert_one(records.new_run(run, steps, values, edges))
+        seen()
 
     def run(self, run_id: str) -> Run:
         """A run."""

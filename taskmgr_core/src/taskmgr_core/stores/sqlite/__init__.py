@@ -32,7 +32,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
+from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every, nothing
 from taskmgr_core.stores.searching import LOOKED, Found
 from taskmgr_core.stores.sqlite import (
     catalog,
@@ -170,11 +170,14 @@ class SqliteMetadata:
         steps: Sequence[Step],
         values: Sequence[FieldValue],
         edges: Sequence[Edge] = (),
+        seen: Callable[[], None] = nothing,
     ) -> None:
-        """Record a run."""
-        self._database.durable(
-            lambda connection: runs.create(connection, run, steps, values, edges)
-        )
+        """Record a run; its steps may be taken while it is synced."""
+        self._database.quick(lambda connection: runs.create(connection, run, steps, values, edges))
+        try:
+            seen()
+        finally:
+            self._database.sync()
 
     def run(self, run_id: str) -> Run:
         """A run."""
@@ -220,16 +223,25 @@ class SqliteMetadata:
         """Claim the next step that is due; looking for one takes no write lock."""
         without: set[tuple[str, str]] = set()
         while True:
-            with self._database.glancing() as connection:
-                found = claims.next_row(connection, queues, now, runs, tasks, free, without)
+            found = self._database.look(
+                partial(
+                    claims.candidate,
+                    queues=queues,
+                    now=now,
+                    of_runs=runs,
+                    tasks=tasks,
+                    free=free,
+                    without=without,
+                )
+            )
             if found is None:
                 return None
-            version = found["task"], found["version"]
+            version = found.row["task"], found.row["version"]
             if not covers(*version):
                 without.add(version)
                 continue
             claim = self._database.quick(
-                partial(claims.claim_row, found=found, worker=worker, now=now)
+                partial(claims.claim_found, found=found, worker=worker, now=now)
             )
             if claim is not None:
                 return claim
@@ -275,15 +287,10 @@ class SqliteMetadata:
         def finished(connection: Connection) -> Progress:
             return claims.finish(connection, claim, outcome, decide, now)
 
-        run_id = claim.step.run
-        long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
-        with self._database.glancing() as connection:
-            synced = long or not claims.others_left(connection, run_id, claim.step.id)
-        if synced:
-            return self._database.durable(finished)
         progress = self._database.quick(finished)
-        if progress.run_status != "running":  # the others have ended meanwhile
-            self._database.durable(lambda connection: runs.touch(connection, run_id))
+        long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
+        if long or progress.run_status != "running":
+            self._database.sync()
         return progress
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
@@ -294,8 +301,7 @@ class SqliteMetadata:
 
     def next_due(self, queues: Collection[str], now: float) -> float | None:
         """Seconds until a delayed step is due."""
-        with self._database.glancing() as connection:
-            return claims.next_due(connection, queues, now)
+        return self._database.look(lambda connection: claims.next_due(connection, queues, now))
 
     def release_lost(
         self, silent: Mapping[str, float], attempts: int, decide: Decide, now: float
@@ -310,13 +316,11 @@ class SqliteMetadata:
 
     def holders(self) -> list[str]:
         """The workers that hold steps."""
-        with self._database.glancing() as connection:
-            return claims.holders(connection)
+        return self._database.look(lambda connection: claims.holders(connection))
 
     def status(self, run_id: str) -> RunStatus:
         """A run's status."""
-        with self._database.glancing() as connection:
-            return runs.status(connection, run_id)
+        return self._database.look(lambda connection: runs.status(connection, run_id))
 
     def reconcile(self, run_id: str, decide: Decide, now: float) -> Progress:
         """Carry out what the engine says for the recorded state."""
@@ -338,8 +342,7 @@ class SqliteMetadata:
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""
-        with self._database.glancing() as connection:
-            return claims.holds(connection, worker_id)
+        return self._database.look(lambda connection: claims.holds(connection, worker_id))
 
     def values(self, run_id: str, ports: Collection[str] | None = None) -> list[FieldValue]:
         """The recorded values of a run."""
@@ -395,8 +398,7 @@ class SqliteMetadata:
 
     def orders(self, worker_id: str) -> Orders:
         """What a worker is told to do."""
-        with self._database.glancing() as connection:
-            return workers.orders(connection, worker_id)
+        return self._database.look(lambda connection: workers.orders(connection, worker_id))
 
     def overview(self, since: float) -> Overview:
         """How much is to do and was done lately."""
@@ -410,8 +412,7 @@ class SqliteMetadata:
 
     def latest_times(self, runs: int, known: Collection[str] = ()) -> list[StepTimes]:
         """The times of the steps of the newest runs."""
-        with self._database.glancing() as connection:
-            return load.latest_times(connection, runs, known)
+        return self._database.look(lambda connection: load.latest_times(connection, runs, known))
 
     def remove_worker(self, worker_id: str) -> None:
         """Record that a worker has stopped."""
@@ -419,8 +420,7 @@ class SqliteMetadata:
 
     def workers(self) -> list[Worker]:
         """Every worker that has not said that it stopped."""
-        with self._database.glancing() as connection:
-            return workers.listing(connection)
+        return self._database.look(lambda connection: workers.listing(connection))
 
     def append_log(self, lines: Sequence[LogLine]) -> None:
         """Record lines."""

@@ -29,7 +29,9 @@ from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
 from taskmgr_core.stores.sqlite import cache, elements, following, limits, lineage, runs
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
-_IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 1"
+# Two, to know whether there is another.
+_IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 2"
+_ANY_NEEDS = "SELECT max(resources) FROM steps WHERE status = 'ready'"
 # Each kind of needs once, by one look into the index each, however many steps have it.
 _KINDS = """
 WITH RECURSIVE kinds (needs) AS (
@@ -42,7 +44,20 @@ SELECT needs FROM kinds WHERE needs IS NOT NULL
 """
 
 
-def next_row(
+@attrs.frozen
+class Candidate:
+    """A step that can be claimed.
+
+    Attributes:
+        row: as it is recorded.
+        only: whether there was no other.
+    """
+
+    row: sqlite3.Row
+    only: bool
+
+
+def candidate(
     connection: sqlite3.Connection,
     queues: Collection[str],
     now: float,
@@ -50,32 +65,39 @@ def next_row(
     tasks: Collection[str] = (),
     free: Mapping[str, int] = NO_RESOURCES,
     without: Collection[tuple[str, str]] = (),
-) -> sqlite3.Row | None:
+) -> Candidate | None:
     """The step that ``MetadataStore.claim`` takes next, of no task and version left out."""
     # One look at each run's or queue's index; a backlog elsewhere costs nothing.
-    kinds = _kinds(connection, free)
     if of_runs is not None:
         looks: list[tuple[Literal["run", "queue", ""], str]] = [("run", run) for run in of_runs]
     elif queues:
         looks = [("queue", name) for name in queues]
     else:
         looks = [("", "")]
+    kinds = [""]
+    if connection.execute(_ANY_NEEDS).fetchone()[0]:
+        kinds = _kinds(connection, free)
     found = [
-        _first(connection, now, kind, tasks, without, *look) for look in looks for kind in kinds
+        row
+        for look in looks
+        for kind in kinds
+        for row in _first(connection, now, kind, tasks, without, *look)
+        if not queues or row["queue"] in queues
     ]
-    return min(
-        (row for row in found if row is not None and (not queues or row["queue"] in queues)),
-        key=lambda row: (-row["priority"], row["ready_at"]),
-        default=None,
-    )
+    first = min(found, key=lambda row: (-row["priority"], row["ready_at"]), default=None)
+    return None if first is None else Candidate(first, only=len(found) == 1)
 
 
-def claim_row(
-    connection: sqlite3.Connection, found: sqlite3.Row, worker: str, now: float
+def claim_found(
+    connection: sqlite3.Connection, found: Candidate, worker: str, now: float
 ) -> Claim | None:
-    """Claim a step that was found, if it is still to be had."""
-    key = found["run"], found["id"], found["resources"]
-    return _claim(connection, key, worker, now)
+    """Claim a step that was found, if it still is as it was."""
+    try:
+        claim = _claimed(connection, found.row, worker, now)
+    except DamagedRecordError as error:
+        runs.set_aside(connection, found.row, error, now)
+        return None
+    return None if claim is None else attrs.evolve(claim, only=found.only)
 
 
 def claim_step(
@@ -183,17 +205,6 @@ def finish(
         progress = following.follow(connection, step.run, step.id, decide, now)
     progress = progress or runs.advance(connection, step.run, decide, now)
     return attrs.evolve(progress, ready=(*progress.ready, *others)) if others else progress
-
-
-def others_left(connection: sqlite3.Connection, run_id: str, step_id: str) -> bool:
-    """Whether other steps of a run have not ended."""
-    row = connection.execute(
-        # While elements have not ended, the step that they are of has not.
-        "SELECT 1 FROM steps WHERE run = ? AND parent = '' AND id <> ?"
-        " AND status IN ('pending', 'ready', 'running', 'mapping', 'looping') LIMIT 1",
-        (run_id, step_id),
-    ).fetchone()
-    return row is not None
 
 
 def check(row: sqlite3.Row) -> None:
@@ -307,27 +318,39 @@ def _first(
     without: Collection[tuple[str, str]],
     column: Literal["run", "queue", ""],
     value: str,
-) -> sqlite3.Row | None:
+) -> list[sqlite3.Row]:
     where = f" AND {column} = ?" if column else ""
     served = f" AND task IN ({', '.join('?' * len(tasks))})" if tasks else ""
     left_out = " AND NOT (task = ? AND version = ?)" * len(without)
     versions = [text for version in without for text in version]
-    row: sqlite3.Row | None = connection.execute(
+    return connection.execute(
         f"{_DUE} AND resources = ?{where}{served}{left_out}{_IN_ORDER}",
         (now, needs, *([value] if column else []), *tasks, *versions),
-    ).fetchone()
-    return row
+    ).fetchall()
 
 
-def _claimed(connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float) -> Claim:
+def _claimed(
+    connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float
+) -> Claim | None:
+    """Claim a step as it was read; None where it has changed since."""
     claim = _claim_from(connection, row, _as_claimed(runs.step_from(row), worker, now))
-    connection.execute(
+    changed = connection.execute(
         "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?,"
         " started_at = CASE WHEN elements IS NULL THEN ? ELSE started_at END"
-        " WHERE run = ? AND id = ?",
-        (worker, now, row["run"], row["id"]),
-    )
-    return claim
+        " WHERE run = ? AND id = ? AND status = 'ready' AND attempt = ? AND ready_at = ?"
+        " AND not_before = ? AND waits_since IS ?",
+        (
+            worker,
+            now,
+            row["run"],
+            row["id"],
+            row["attempt"],
+            row["ready_at"],
+            row["not_before"],
+            row["waits_since"],
+        ),
+    ).rowcount
+    return claim if changed else None
 
 
 def _claim_from(connection: sqlite3.Connection, row: sqlite3.Row, step: Step) -> Claim:

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import attrs
-
 from taskmgr_core.combining import Combiner, Request
 from taskmgr_core.errors import (
     MAKE_ROOM,
@@ -25,6 +23,7 @@ from taskmgr_core.errors import (
     with_advice,
 )
 from taskmgr_core.stores.sqlite import schema
+from taskmgr_core.stores.sqlite.syncing import LogSync
 
 BUSY_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.0002
@@ -35,15 +34,7 @@ T = TypeVar("T")
 Action = Callable[[sqlite3.Connection], T]
 
 
-@attrs.frozen
-class _Write:
-    """What is done in a transaction, and whether it has to be on the disk then."""
-
-    action: Action[Any]
-    durable: bool
-
-
-_Group = Sequence[Request[_Write]]
+_Group = Sequence[Request[Action[Any]]]
 
 _OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
 # A garbled text spoils its own record, found out when that is read, and no list of others.
@@ -58,7 +49,9 @@ class Database:
     process does not. Claims, heartbeats and log lines are quick, because what
     they say is found out again after a power cut; everything else is durable.
     What threads write at the same time is committed together; where something of it
-    fails, each is done by itself, so that a failure undoes nothing of others.
+    fails, each is done by itself, so that a failure undoes nothing of others. All that
+    is written goes through one connection, whose cache nobody else in this process
+    makes stale; while nobody writes, it also serves short looks.
 
     A connection cannot be taken through a fork: SQLite itself keeps its locks by
     process, and a child that believes it has its parent's would damage the file.
@@ -72,7 +65,8 @@ class Database:
         self._write_lock = threading.Lock()
         self._writes = Combiner(self._carry_out)
         self._read_lock = threading.Lock()
-        self._connections: dict[str, sqlite3.Connection] = {}  # that write, by how they sync
+        self._log = LogSync(path)
+        self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []  # that read
         self._process = 0
         self._opened: tuple[int, int] | None = None
@@ -89,7 +83,7 @@ class Database:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._write_lock:
                 self._closed = False
-                connection = self._connection("FULL", self._refuse_strangers)
+                connection = self._writing(self._refuse_strangers)
                 _let_wait(connection, BUSY_SECONDS)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
                 if found > schema.VERSION:
@@ -100,6 +94,7 @@ class Database:
                 if found < schema.VERSION:
                     connection.executescript(f"BEGIN IMMEDIATE; {schema.upgrade(found)} COMMIT;")
                 _let_wait(connection, 0)
+            self._log.sync()
 
     def close(self) -> None:
         """Close the connections; whatever is asked of the store afterwards is refused."""
@@ -107,9 +102,11 @@ class Database:
         if self._forked:
             return  # they are the parent's
         with self._write_lock, self._read_lock:
-            for connection in (*self._connections.values(), *self._idle):
-                connection.close()
-            self._connections.clear()
+            self._log.close()
+            for connection in (self._writer, *self._idle):
+                if connection is not None:
+                    connection.close()
+            self._writer = None
             self._idle.clear()
             self._opened = None
 
@@ -120,15 +117,40 @@ class Database:
             action: what is done inside the transaction; it may be called again when that
                 could not be committed.
         """
-        self._refuse_in_a_fork()  # where the thread that leads is not there
-        value: T = self._writes.run(_Write(action, durable=True))
+        value = self.quick(action)
+        self.sync()
         return value
 
     def quick(self, action: Action[T]) -> T:
         """Write what only a power cut can undo; see ``durable``."""
-        self._refuse_in_a_fork()
-        value: T = self._writes.run(_Write(action, durable=False))
+        self._refuse_in_a_fork()  # where the thread that leads is not there
+        value: T = self._writes.run(action)
         return value
+
+    def sync(self) -> None:
+        """Have on the disk what was written before."""
+        with self._translated():
+            self._log.sync()
+
+    def look(self, action: Action[T]) -> T:
+        """Read by one or few short statements that need not see the same.
+
+        Arguments:
+            action: what is asked; it may be called again.
+        """
+        self._refuse_in_a_fork()
+        if self._write_lock.acquire(blocking=False):
+            try:
+                with self._translated():
+                    self._refuse_when_unusable()
+                    return action(self._writing())
+            except StoreError as error:
+                if not _is_busy(error.__cause__):
+                    raise
+            finally:
+                self._write_lock.release()
+        with self.glancing() as connection:
+            return action(connection)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -147,7 +169,7 @@ class Database:
         with self._translated():
             with self._read_lock:
                 self._refuse_when_unusable()
-                connection = self._idle.pop() if self._idle else self._opened_for("NORMAL")
+                connection = self._idle.pop() if self._idle else self._open()
             try:
                 yield connection
             finally:
@@ -163,8 +185,7 @@ class Database:
         try:
             with self._translated(), self._write_lock:
                 self._refuse_when_unusable()
-                durable = any(each.payload.durable for each in group)
-                connection = self._connection("FULL" if durable else "NORMAL")
+                connection = self._writing()
                 _begin(connection)
                 begun = True
                 self._commit(connection, group)
@@ -180,7 +201,7 @@ class Database:
         values: list[Any] = []
         try:
             # Filled one by one, so that it is known how far an interrupted one has come.
-            values.extend(each.payload.action(connection) for each in group)
+            values.extend(each.payload(connection) for each in group)
             connection.execute("COMMIT")
         except BaseException as error:
             if connection.in_transaction:
@@ -195,7 +216,7 @@ class Database:
 
     @property
     def _forked(self) -> bool:
-        return bool(self._connections or self._idle) and self._process != os.getpid()
+        return bool(self._writer or self._idle) and self._process != os.getpid()
 
     def _refuse_in_a_fork(self) -> None:
         if self._forked:
@@ -215,16 +236,16 @@ class Database:
                 "it; put the home right, then start again"
             )
 
-    def _connection(
-        self, synchronous: str, check: Callable[[sqlite3.Connection], None] | None = None
+    def _writing(
+        self, check: Callable[[sqlite3.Connection], None] | None = None
     ) -> sqlite3.Connection:
-        if synchronous not in self._connections:
-            self._connections[synchronous] = self._opened_for(synchronous, check)
-            _let_wait(self._connections[synchronous], 0)  # ``_begin`` waits
-        return self._connections[synchronous]
+        if self._writer is None:
+            self._writer = self._open(check)
+            _let_wait(self._writer, 0)  # ``_begin`` waits
+        return self._writer
 
-    def _opened_for(
-        self, synchronous: str, check: Callable[[sqlite3.Connection], None] | None = None
+    def _open(
+        self, check: Callable[[sqlite3.Connection], None] | None = None
     ) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -234,7 +255,8 @@ class Database:
             connection.text_factory = _TEXT
             if check is not None:
                 check(connection)  # before anything of the file is changed
-            _use_wal(connection)
+            # Where there is no log that can be synced from outside, SQLite has to.
+            synchronous = "NORMAL" if _use_wal(connection) else "FULL"
             connection.execute(f"PRAGMA synchronous = {synchronous}")
         except BaseException:
             connection.close()
@@ -295,8 +317,9 @@ def _let_wait(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorname.startswith("SQLITE_BUSY")
+def _is_busy(error: BaseException | None) -> bool:
+    name = getattr(error, "sqlite_errorname", "")
+    return isinstance(name, str) and name.startswith("SQLITE_BUSY")
 
 
 def _settle(group: _Group, values: Sequence[Any]) -> None:
@@ -313,18 +336,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to WAL. Here alone SQLite does not wait for others who do the same just now."""
+def _use_wal(connection: sqlite3.Connection) -> bool:
+    """Switch to WAL, and whether that is possible where the file is.
+
+    Here alone SQLite does not wait for others who do the same just now.
+    """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
             if not _is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(BUSY_PAUSE_SECONDS)
         else:
-            return
+            return str(mode) == "wal"
 
 
 def _advice(error: sqlite3.Error) -> str:

@@ -263,11 +263,6 @@ def rule_in(row: sqlite3.Row) -> Rule:
         return PLAIN
 
 
-def touch(connection: sqlite3.Connection, run_id: str) -> None:
-    """Write a run as it is, so that all that was written before is on the disk with it."""
-    connection.execute("UPDATE runs SET status = status WHERE id = ?", (run_id,))
-
-
 def check(row: sqlite3.Row) -> None:
     """Read all of a recorded run.
 
