@@ -30,7 +30,8 @@ from taskmgr_core.specs import (
     output_port,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Progress
 
 # Where the tests' time begins; they say themselves what time it is.
 NOW = 1_800_000_000.0

@@ -16,6 +16,7 @@ from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, Outcome, ReadyStep, as_ready
+from taskmgr_core.stores.progress import Taking
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -141,8 +142,12 @@ def test_feed_that_is_tended_early_opens_no_slot_twice(
     assert feed.join(10)
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
 def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
-    metadata: SqliteMetadata, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+    metadata: SqliteMetadata,
+    queue: EmbeddedQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    together: bool,
 ) -> None:
     """The one step that follows wakes nobody; of two that follow the second is told to others."""
     monkeypatch.setattr(embedded, "TELL_SECONDS", 60.0)
@@ -153,13 +158,16 @@ def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
     ran: list[str] = []
     ended = threading.Event()
 
-    def run(claim: Claim) -> Announcement | None:
+    def run(claim: Claim, taking: Taking | None = None) -> Announcement | None:
         ran.append(claim.step.id)
-        progress = metadata.finish(claim, success(claim), decide, NOW)
+        progress = metadata.finish(claim, success(claim), decide, NOW, taking if together else None)
         if progress.ended:
             ended.set()
-        said = progress.ready or progress.ended
-        return Announcement(claim.step.run, progress.ready) if said else None
+        if not (progress.ready or progress.ended or progress.claim):
+            return None
+        return Announcement(
+            claim.step.run, progress.ready, progress.ended, progress.looked, progress.claim
+        )
 
     feed = TakingFeed(queue, metadata, Scaling(1, 1), ())
     feed.start("w1", run)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import attrs
 import pytest
@@ -24,7 +25,8 @@ from samples import (
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.orchestrator.engine import Command, RunState, decide
 from taskmgr_core.specs import Edge, Failure, Outcome, ReadyStep
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Progress, Taking
 
 BOOM = Failure("task-error", "boom", "Traceback ...", {"exit": "1"})
 
@@ -153,6 +155,55 @@ def test_end_of_a_run_is_told_to_one_of_those_who_bring_it_about(
 
 
 # retries and failures
+
+
+def test_next_step_is_taken_with_an_outcome_or_left_alone(metadata: MetadataStore) -> None:
+    """Who looked has what a claim would have given, or knows there is nothing; else it waits."""
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"], queue="gpu"))
+    wanted = Taking("w1", ["gpu"], [run.id], ["echo"])
+    progress = metadata.finish(claim := claimed(metadata), success(claim), decide, NOW, wanted)
+    assert [each.id for each in progress.ready] == ["002"]
+    taken = progress.claim or metadata.claim("w1", ["gpu"], NOW)
+    assert progress.looked == (progress.claim is not None)
+    assert taken is not None
+    assert (taken.step.id, taken.step.attempt, taken.step.worker) == ("002", 1, "w1")
+    last = metadata.finish(taken, success(taken), decide, NOW, wanted)
+    assert (last.ended, last.claim) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"queues": ["vision"]},
+        {"runs": ["none"]},
+        {"tasks": ["other"]},
+        {"covers": lambda *_: False},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_outcome_takes_nothing_that_is_not_wanted(
+    metadata: MetadataStore, other: dict[str, Any]
+) -> None:
+    """A step of another queue, run, task or version is left to others."""
+    created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    wanted = Taking("w1", **other)
+    progress = metadata.finish(claim := claimed(metadata), success(claim), decide, NOW, wanted)
+    assert (progress.recorded, progress.claim) == (True, None)
+    assert claimed(metadata).step.id == "002"
+
+
+def test_outcome_outlives_a_look_that_fails(metadata: MetadataStore) -> None:
+    """What was recorded is not lost when the next step cannot be looked for."""
+
+    def broken(*_: str) -> bool:
+        raise TaskmgrError("the versions cannot be read")
+
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    wanted = Taking("w1", covers=broken)
+    progress = metadata.finish(claim := claimed(metadata), success(claim), decide, NOW, wanted)
+    assert (progress.recorded, progress.looked, progress.claim) == (True, False, None)
+    assert status_of(metadata, run)["001"] == "succeeded"
+    assert claimed(metadata).step.id == "002"
 
 
 def test_retry_waits_with_its_reason(metadata: MetadataStore) -> None:

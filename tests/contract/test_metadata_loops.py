@@ -19,7 +19,8 @@ from taskmgr_core.specs import (
     input_port,
     output_port,
 )
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Progress
 
 FAILED = Outcome("failed", failure=Failure("task-error", "no"))
 

@@ -18,7 +18,8 @@ from samples import (
 
 from taskmgr_core.orchestrator.engine import Command, RunState, decide
 from taskmgr_core.specs import Failure, Outcome, ReadyStep, Run, Step
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Progress
 
 SILENT = NOW + 10
 

@@ -12,7 +12,7 @@ from samples import NOW, claimed, created, graph_step, run_id, status_of, succes
 
 from taskmgr_core.orchestrator.engine import RunState, decide
 from taskmgr_core.specs import Failure, GraphStep, Outcome
-from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 FAILED = Outcome("failed", failure=Failure("task-error", "no"))

@@ -11,7 +11,8 @@ from taskmgr_core.errors import NotFoundError
 from taskmgr_core.hooks import Hooks
 from taskmgr_core.metering import Meter
 from taskmgr_core.specs import Claim, Outcome, Run, Step
-from taskmgr_core.stores.metadata import MetadataStore, Progress
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Progress
 from taskmgr_plugins.events import (
     Notification,
     NotificationKind,

@@ -6,14 +6,14 @@ message that is lost, doubled or late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.stores.metadata import Covers, every
+from taskmgr_core.stores.progress import Covers, Taking, every
 
 
 @attrs.frozen
@@ -23,14 +23,35 @@ class Announcement:
     Attributes:
         run: its id.
         steps: what has become ready; none where it has changed otherwise.
+        ended: whether the run has ended, or is to be looked at for another reason.
+        looked: whether the next step was looked for when that was recorded.
+        claim: the next step, which was claimed then.
     """
 
     run: str
     steps: tuple[ReadyStep, ...] = ()
+    ended: bool = False
+    looked: bool = False
+    claim: Claim | None = None
 
 
-# Carries out a claimed step; what is to be announced of its run.
-CarryOut = Callable[[Claim], Announcement | None]
+class CarryOut(Protocol):
+    """Carries out a claimed step."""
+
+    def __call__(self, claim: Claim, taking: Taking | None = None) -> Announcement | None:
+        """Carry it out.
+
+        Arguments:
+            claim: the step.
+            taking: what may be claimed with its outcome; None where nothing may.
+
+        Returns:
+            What is to be announced of its run; also where the next step is claimed.
+        """
+
+
+def run_nothing(claim: Claim, taking: Taking | None = None) -> None:
+    """Before it is started a feed runs nothing."""
 
 
 class Queue(Protocol):

@@ -12,12 +12,13 @@ import attrs
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
-from taskmgr_core.queue.base import Announcement, CarryOut, Queue
+from taskmgr_core.queue.base import Announcement, CarryOut, Queue, run_nothing
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.stores.metadata import Covers, MetadataStore, every
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Covers, Taking, every
 
 LOOK_AGAIN_SECONDS = 2.0
 CLOSELY_SECONDS = 0.01
@@ -176,13 +177,13 @@ class TakingFeed:
         self._started = threading.Event()
         self._stopping = threading.Event()
         self._filling = threading.Lock()
-        self._taking = threading.Lock()
+        self._turn = threading.Lock()
         self._threads: dict[int, threading.Thread] = {}
         self._busy = 0
         self._told_at = -math.inf
         self._lock = threading.Lock()
         self._worker = ""
-        self._run: CarryOut = lambda _: None
+        self._run: CarryOut = run_nothing
 
     @property
     def slots(self) -> int:
@@ -252,7 +253,7 @@ class TakingFeed:
                 told, announcement = announcement, None
                 claim = self._take(number) if told is None else self._take_at_once(number, told)
                 if claim is not None:
-                    announcement = self._carry_out(claim)
+                    announcement = self._carry_out(number, claim)
             except StoreGoneError as error:
                 _LOGGER.warning("nothing more can be claimed: %s", error)
                 return  # the worker that beats gives up for the same reason
@@ -269,7 +270,7 @@ class TakingFeed:
 
     def _take(self, number: int) -> Claim | None:
         """The next step; one thread at a time waits for it, so that one ring wakes one thread."""
-        with self._taking:
+        with self._turn:
             return self._next(TAKE_SECONDS) if self._goes_on(number) else None
 
     def _take_at_once(self, number: int, announcement: Announcement) -> Claim | None:
@@ -278,13 +279,14 @@ class TakingFeed:
         What follows on a step alone, as in a chain, is sooner taken by the thread that ran it
         than told to all who wait.
         """
-        claim: Claim | None = None
+        claim = announcement.claim
         try:
-            claim = self._next(0) if self._goes_on(number) else None
+            if not announcement.looked and self._goes_on(number):
+                claim = self._next(0)
         finally:
             left = announcement.steps if claim is None else _untold(claim, announcement.steps)
             now = time.monotonic()
-            if left or not announcement.steps or now >= self._told_at + TELL_SECONDS:
+            if left or announcement.ended or now >= self._told_at + TELL_SECONDS:
                 self._told_at = now
                 self._queue.announce(announcement.run, left)
         return claim
@@ -295,11 +297,18 @@ class TakingFeed:
             self._worker, self._queues, timeout, runs, self._tasks, self._units, self._covers
         )
 
-    def _carry_out(self, claim: Claim) -> Announcement | None:
+    def _taking(self, number: int) -> Taking | None:
+        """What may be taken with the outcome of a step; units are held before they are claimed."""
+        if self._units.offered or not self._goes_on(number):
+            return None
+        runs = None if self._runs is None else self._runs()
+        return Taking(self._worker, self._queues, runs, self._tasks, self._covers)
+
+    def _carry_out(self, number: int, claim: Claim) -> Announcement | None:
         with self._lock:
             self._busy += 1
         try:
-            return self._run(claim)
+            return self._run(claim, self._taking(number))
         finally:
             with self._lock:
                 self._busy -= 1

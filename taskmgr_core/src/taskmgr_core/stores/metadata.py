@@ -43,6 +43,7 @@ from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.counters import CounterStore
 from taskmgr_core.stores.limits import LimitStore
+from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
 from taskmgr_core.stores.searching import LOOKED, Found
@@ -51,15 +52,6 @@ from taskmgr_core.stores.searching import LOOKED, Found
 UNCLAIMED_SECONDS = 5.0
 # What is counted for a screen is counted up to here.
 COUNTED = 10_000
-
-
-# Whether a version of a task can be run by who asks for a step.
-Covers = Callable[[str, str], bool]
-
-
-def every(task: str, version: str) -> bool:  # noqa: ARG001
-    """Every version can be run."""
-    return True
 
 
 def nothing() -> None:
@@ -79,23 +71,6 @@ def first_look(now: float, not_before: float = 0.0) -> float:
 def deadline_of(run: Run) -> float | None:
     """The UTC seconds at which the time of a run is over; None for never."""
     return None if run.graph.timeout is None else run.created_at + run.graph.timeout
-
-
-@attrs.frozen
-class Progress:
-    """What a recorded outcome led to.
-
-    Attributes:
-        recorded: False when the claim was no longer held and nothing was recorded.
-        ready: the steps that have become ready.
-        run_status: the run's status now.
-        ended: whether it was this that ended the run; of several at once only one did.
-    """
-
-    recorded: bool
-    ready: tuple[ReadyStep, ...] = ()
-    run_status: RunStatus = "running"
-    ended: bool = False
 
 
 @attrs.frozen
@@ -316,11 +291,15 @@ class MetadataStore(CatalogStore, Protocol):
             limit: how many at most.
         """
 
-    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+    def finish(
+        self, claim: Claim, outcome: Outcome, decide: Decide, now: float,
+        taking: Taking | None = None,
+    ) -> Progress:  # fmt: skip
         """Record what came of an attempt, if the claim is still held. Durable.
 
         The values, the edges, the step's status and everything that ``decide``
-        says follows from it are recorded together; what others may take of it, too.
+        says follows from it are recorded together; what others may take of it, too. Where a
+        store can take the next step together with it, it does (``taking``).
         """
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:

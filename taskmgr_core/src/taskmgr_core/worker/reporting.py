@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import attrs
 
 from taskmgr_core.specs import Claim, Step, Worker
-from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.stores.progress import Progress
 from taskmgr_core.telling import Teller
 
 

@@ -21,7 +21,8 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue.base import Announcement, Feed, Queue
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, Worker, as_ready
-from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore, Progress, every
+from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore
+from taskmgr_core.stores.progress import Progress, Taking, every
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.admission import Admissions, Turn
 from taskmgr_core.worker.beats import BeatWatch
@@ -212,7 +213,7 @@ class WorkerProcess:
 
     # steps
 
-    def _run(self, claim: Claim) -> Announcement | None:
+    def _run(self, claim: Claim, taking: Taking | None = None) -> Announcement | None:
         """Carry out a step and record what came of it; what others have to hear of its run."""
         step = claim.step
         key = (step.run, step.id, step.attempt)
@@ -250,7 +251,7 @@ class WorkerProcess:
                 claim = turn.claim
                 if self._giving_back.is_set() and outcome.status == "cancelled":
                     outcome = self._given_back(claim, outcome)
-                progress = self._record(claim, outcome)
+                progress = self._record(claim, outcome, taking)
         finally:
             self._leave(key, running)
             span.end(outcome, recorded=progress.recorded)
@@ -259,12 +260,13 @@ class WorkerProcess:
         if not progress.recorded:
             _LOGGER.warning("run %s step %s attempt %d: not ours any more, not recorded", *key)
             return None
-        self._say(log, claim, outcome)
-        self._teller.step_ended(claim, outcome, progress)
+        # Whatever goes wrong in that, the next step that was claimed must be run.
+        self._try("telling of an outcome", partial(self._tell, log, claim, outcome, progress))
         if outcome.status == "ready":
             self._queue.wake()  # whoever waits for a step has to know when this one is due
-        if progress.ready or progress.run_status != "running":
-            return Announcement(step.run, progress.ready)
+        ended = progress.run_status != "running"
+        if progress.ready or ended or progress.claim is not None:
+            return Announcement(step.run, progress.ready, ended, progress.looked, progress.claim)
         return None
 
     def _help(self, run_id: str, tasks: Collection[str]) -> bool:
@@ -301,6 +303,10 @@ class WorkerProcess:
             return outcome
         return attrs.evolve(outcome, status="ready", failure=None)
 
+    def _tell(self, log: StepLog, claim: Claim, outcome: Outcome, progress: Progress) -> None:
+        self._say(log, claim, outcome)
+        self._teller.step_ended(claim, outcome, progress)
+
     def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
         if outcome.status == "skipped":
             log.write([("taskmgr", f"left out: {claim.graph_step.when} does not hold")])
@@ -310,11 +316,11 @@ class WorkerProcess:
         failed = f"attempt {claim.step.attempt} {outcome.failure.code}: {outcome.failure.message}"
         log.write([("taskmgr", f"{failed}{again}")])
 
-    def _record(self, claim: Claim, outcome: Outcome) -> Progress:
+    def _record(self, claim: Claim, outcome: Outcome, taking: Taking | None) -> Progress:
         """Record until it is recorded: while the store is full or away, the claim is kept."""
         while True:
             try:
-                return self._metadata.finish(claim, outcome, decide, time.time())
+                return self._metadata.finish(claim, outcome, decide, time.time(), taking)
             except StoreGoneError:
                 raise
             except StoreError as error:

@@ -12,7 +12,7 @@ from celery.worker.worker import WorkController
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreError, TaskmgrError
-from taskmgr_core.queue.base import CarryOut
+from taskmgr_core.queue.base import CarryOut, run_nothing
 from taskmgr_core.queue.celery.address import broker_queue, needs_of
 from taskmgr_core.queue.celery.consumer import Pulse, Told, register, step_consumer
 from taskmgr_core.queue.celery.others import OthersSteps
@@ -68,7 +68,7 @@ class CeleryFeed:
         self._pulse = Pulse()
         self._stopping = threading.Event()
         self._worker = ""
-        self._run: CarryOut = lambda _: None
+        self._run: CarryOut = run_nothing
         self._controller: WorkController | None = None
         self._thread: threading.Thread | None = None
         self._depth_at = (0.0, 0)

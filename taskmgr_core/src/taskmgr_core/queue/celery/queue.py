@@ -28,7 +28,8 @@ from taskmgr_core.queue.celery.address import (
 from taskmgr_core.queue.celery.messages import message_of
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
-from taskmgr_core.stores.metadata import Covers, MetadataStore, every
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.progress import Covers, every
 
 if TYPE_CHECKING:
     from celery import Celery

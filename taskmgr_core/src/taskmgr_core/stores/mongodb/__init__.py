@@ -31,7 +31,7 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every, nothing
+from taskmgr_core.stores.metadata import Fed, Role, RunFilter, nothing
 from taskmgr_core.stores.mongodb import records, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
@@ -46,6 +46,7 @@ from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.streams import Streams
 from taskmgr_core.stores.mongodb.workers import Log, Workers
+from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.searching import LOOKED, Found
 
 
@@ -263,7 +264,14 @@ class MongoMetadata:
         with self._database.translated():
             return self._claims.take_unclaimed(now, next_look, limit)
 
-    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+    def finish(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        decide: Decide,
+        now: float,
+        taking: Taking | None = None,  # noqa: ARG002 - it is another document
+    ) -> Progress:
         """Record what came of an attempt."""
         with self._database.translated():
             progress = self._claims.finish(claim, outcome, decide, now)

@@ -27,10 +27,11 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text
 from taskmgr_core.stores.loss import loss_of
-from taskmgr_core.stores.metadata import COUNTED, Covers, Progress, first_look
+from taskmgr_core.stores.metadata import COUNTED, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.runs import Runs
+from taskmgr_core.stores.progress import Covers, Progress
 
 REMEMBERED = 1000
 

@@ -22,10 +22,11 @@ from taskmgr_core.specs import (
     Step,
     StepTimes,
 )
-from taskmgr_core.stores.metadata import COUNTED, Progress, RunFilter, first_look
+from taskmgr_core.stores.metadata import COUNTED, RunFilter, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.elements import Elements
+from taskmgr_core.stores.progress import Progress
 
 
 @attrs.frozen

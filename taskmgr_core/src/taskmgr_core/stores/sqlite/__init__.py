@@ -32,7 +32,8 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every, nothing
+from taskmgr_core.stores.metadata import Fed, Role, RunFilter, nothing
+from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.searching import LOOKED, Found
 from taskmgr_core.stores.sqlite import (
     catalog,
@@ -277,7 +278,14 @@ class SqliteMetadata:
             lambda connection: claims.take_unclaimed(connection, now, next_look, limit)
         )
 
-    def finish(self, claim: Claim, outcome: Outcome, decide: Decide, now: float) -> Progress:
+    def finish(
+        self,
+        claim: Claim,
+        outcome: Outcome,
+        decide: Decide,
+        now: float,
+        taking: Taking | None = None,
+    ) -> Progress:
         """Record what came of an attempt; on the disk when it took long, or ends the run.
 
         A short step in the middle of a run is sooner done again, after a power cut, than the
@@ -285,7 +293,10 @@ class SqliteMetadata:
         """
 
         def finished(connection: Connection) -> Progress:
-            return claims.finish(connection, claim, outcome, decide, now)
+            progress = claims.finish(connection, claim, outcome, decide, now)
+            if taking is None or not progress.recorded:
+                return progress
+            return claims.with_next(connection, progress, taking, now)
 
         progress = self._database.quick(finished)
         long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS

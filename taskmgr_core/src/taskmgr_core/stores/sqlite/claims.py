@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
@@ -24,9 +25,12 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES, as_text, fit, from_text, is_text
 from taskmgr_core.stores.loss import loss_of
-from taskmgr_core.stores.metadata import Progress, first_look
+from taskmgr_core.stores.metadata import first_look
+from taskmgr_core.stores.progress import Progress, Taking
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, rule_from
 from taskmgr_core.stores.sqlite import cache, elements, following, limits, lineage, runs
+
+_LOGGER = logging.getLogger(__name__)
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
 # Two, to know whether there is another.
@@ -98,6 +102,33 @@ def claim_found(
         runs.set_aside(connection, found.row, error, now)
         return None
     return None if claim is None else attrs.evolve(claim, only=found.only)
+
+
+def with_next(
+    connection: sqlite3.Connection, progress: Progress, wanted: Taking, now: float
+) -> Progress:
+    """What an outcome led to, with the next step, claimed in the same transaction."""
+    try:
+        claim = _next(connection, wanted, now)
+    except Exception:
+        # Nothing is claimed yet, and what was recorded must not be lost with the look.
+        _LOGGER.exception("the next step could not be looked for")
+        return progress
+    return attrs.evolve(progress, looked=True, claim=claim)
+
+
+def _next(connection: sqlite3.Connection, wanted: Taking, now: float) -> Claim | None:
+    without: set[tuple[str, str]] = set()
+    while True:
+        found = candidate(
+            connection, wanted.queues, now, wanted.runs, wanted.tasks, NO_RESOURCES, without
+        )
+        if found is None:
+            return None
+        version = found.row["task"], found.row["version"]
+        if wanted.covers(*version):
+            return claim_found(connection, found, wanted.worker, now)
+        without.add(version)
 
 
 def claim_step(
@@ -197,7 +228,7 @@ def finish(
     if held.element is not None and outcome.more:
         elements.add(connection, held)
     elif held.element is not None and outcome.status == "succeeded":
-        more = elements.fill(connection, step.run, held.graph_step.id, now)
+        more = elements.fill(connection, step.run, held.graph_step.id, now, freed=1)
         if more:  # nothing of the run can have changed but that
             return Progress(recorded=True, ready=(*more, *others))
     progress: Progress | None = None

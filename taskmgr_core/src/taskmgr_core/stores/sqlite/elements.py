@@ -34,7 +34,11 @@ _INSERT = (
     "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
     " status, resources, parent) VALUES (?, ?, ?, '[]', '', ?, ?, ?, ?, 'pending', ?, ?)"
 )
-_ANY = "SELECT 1 FROM steps WHERE run = ? AND parent = ? AND status = ? AND parent <> '' LIMIT 1"
+# The index is named, because SQLite would plan such a statement anew each time it is run: with
+# ``parent = ?`` it has to look at the value to know whether the indexes on ``parent = ''`` do.
+_OF_STEP = "FROM steps INDEXED BY elements_of_step WHERE run = ? AND parent = ? AND parent <> ''"
+_ACTIVE = f"SELECT 1 {_OF_STEP} AND status IN ('ready', 'running') LIMIT ?"
+_ANY = f"SELECT 1 {_OF_STEP} AND status = ? LIMIT 1"
 
 
 def begin(connection: sqlite3.Connection, held: Claim, outcome: Outcome) -> None:
@@ -55,8 +59,8 @@ def last_before(
 ) -> int | None:
     """The last iteration before one that gave outputs; None for none."""
     row = connection.execute(
-        "SELECT position FROM steps WHERE run = ? AND parent = ? AND status = 'succeeded'"
-        " AND parent <> '' AND position < ? ORDER BY position DESC LIMIT 1",
+        f"SELECT position {_OF_STEP} AND status = 'succeeded' AND position < ?"
+        " ORDER BY position DESC LIMIT 1",
         (run_id, step_id, index),
     ).fetchone()
     return None if row is None else row["position"]
@@ -76,20 +80,32 @@ def _insert(connection: sqlite3.Connection, like: Step, parent: str, indexes: ra
     )
 
 
-def fill(connection: sqlite3.Connection, run_id: str, step_id: str, now: float) -> list[ReadyStep]:
-    """Make as many elements ready as may be at the same time."""
+def fill(
+    connection: sqlite3.Connection,
+    run_id: str,
+    step_id: str,
+    now: float,
+    freed: int | None = None,
+) -> list[ReadyStep]:
+    """Make as many elements ready as may be at the same time.
+
+    Arguments:
+        connection: in a transaction.
+        run_id, step_id: the step.
+        now: UTC seconds.
+        freed: how many have just ended; None where those that have not are to be counted.
+    """
     parent = connection.execute(
         "SELECT status, rule FROM steps WHERE run = ? AND id = ?", (run_id, step_id)
     ).fetchone()
     if parent["status"] not in SPLIT_STATUSES:
         return []
-    most = rule_from(parent["rule"], f"the stored step {step_id} of run {run_id}").parallel
-    free = most - _active(connection, run_id, step_id, most)
+    free = freed or _free(connection, run_id, step_id, parent["rule"])
     if free <= 0:
         return []
     rows = connection.execute(
-        "SELECT * FROM steps WHERE run = ? AND parent = ? AND status = 'pending'"
-        " AND parent <> '' ORDER BY position LIMIT ?",
+        f"SELECT run, id, task, queue, priority, resources {_OF_STEP} AND status = 'pending'"
+        " ORDER BY position LIMIT ?",
         (run_id, step_id, free),
     ).fetchall()
     connection.executemany(
@@ -167,10 +183,6 @@ def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
     )
 
 
-def _active(connection: sqlite3.Connection, run_id: str, step_id: str, most: int) -> int:
-    found = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM steps WHERE run = ? AND parent = ? AND parent <> ''"
-        " AND status IN ('ready', 'running') LIMIT ?)",
-        (run_id, step_id, most),
-    ).fetchone()
-    return int(found[0])
+def _free(connection: sqlite3.Connection, run_id: str, step_id: str, rule: str) -> int:
+    most = rule_from(rule, f"the stored step {step_id} of run {run_id}").parallel
+    return most - len(connection.execute(_ACTIVE, (run_id, step_id, most)).fetchall())

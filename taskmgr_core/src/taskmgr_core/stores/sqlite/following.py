@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide, MoveStep, RunState
 from taskmgr_core.specs import SPLIT_STATUSES, ReadyStep
-from taskmgr_core.stores.metadata import Progress
+from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.sqlite import runs
 
 # Stands for the steps that are not looked at: while it runs, the engine does not end the run.

@@ -31,7 +31,8 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.specs.resources import as_text
-from taskmgr_core.stores.metadata import Progress, RunFilter, deadline_of, first_look
+from taskmgr_core.stores.metadata import RunFilter, deadline_of, first_look
+from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
     expiry,
