@@ -302,8 +302,8 @@ def holders(connection: sqlite3.Connection) -> list[str]:
 def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
     """See ``MetadataStore.holds``."""
     rows = connection.execute(
-        "SELECT steps.run, steps.id, steps.attempt, steps.rule, runs.cancel_requested,"
-        " runs.expired_at FROM steps JOIN runs ON runs.id = steps.run"
+        f"SELECT run, id, attempt, rule, {runs.is_to_cancel('steps.run')} AS cancelled,"
+        f" {runs.is_expired('steps.run')} AS expired FROM steps"
         " WHERE steps.status = 'running' AND steps.worker = ?",
         (worker,),
     )
@@ -312,8 +312,8 @@ def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
 
 def _is_stopped(row: sqlite3.Row) -> bool:
     """Whether a step that runs is to be cancelled; what handles a failure has time."""
-    expired = row["expired_at"] is not None and not runs.rule_in(row).handles_failure
-    return bool(row["cancel_requested"]) or expired
+    expired = row["expired"] and not runs.rule_in(row).handles_failure
+    return bool(row["cancelled"] or expired)
 
 
 def _held(connection: sqlite3.Connection, worker: str, beat: float) -> list[sqlite3.Row]:

@@ -167,9 +167,43 @@ def wanted_rows(wanted: RunFilter) -> tuple[str, list[str]]:
     return " AND ".join(conditions), parameters
 
 
+# A row of ``runs`` has the graph in it. To find one that spans many pages SQLite reads them all,
+# so what is asked of a run at each of its steps is answered by indexes alone.
+_STATUS = (
+    "SELECT status FROM runs INDEXED BY runs_by_status"
+    " WHERE status IN ('running', 'succeeded', 'failed', 'cancelled') AND id = ?"
+)
+
+
+def is_to_cancel(run: str) -> str:
+    """The condition, in SQL, that a run is to be cancelled; ``run`` is what has its id there."""
+    return (
+        "EXISTS (SELECT 1 FROM runs AS found INDEXED BY runs_to_cancel"  # noqa: S608 - our own
+        f" WHERE found.id = {run} AND found.cancel_requested = 1)"
+    )
+
+
+def is_expired(run: str) -> str:
+    """The condition, in SQL, that the time of a run is over; see ``is_to_cancel``."""
+    return (
+        "EXISTS (SELECT 1 FROM runs AS found INDEXED BY runs_expired"  # noqa: S608 - our own
+        f" WHERE found.id = {run} AND found.expired_at IS NOT NULL)"
+    )
+
+
+def goes_on(connection: sqlite3.Connection, run_id: str) -> bool:
+    """Whether a run has neither ended nor is to be cancelled, and its time is not over."""
+    row = connection.execute(
+        f"SELECT status = 'running' AND NOT {is_to_cancel('?1')} AND NOT {is_expired('?1')}"
+        f" FROM ({_STATUS.replace('?', '?1')})",
+        (run_id,),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
     """See ``MetadataStore.status``."""
-    row = connection.execute("SELECT status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    row = connection.execute(_STATUS, (run_id,)).fetchone()
     if row is None:
         raise NotFoundError(_unknown(run_id))
     found: RunStatus = row["status"]

@@ -1,6 +1,6 @@
 """Tables and indexes. Every query of the store is served by one of the indexes."""
 
-VERSION = 7
+VERSION = 8
 
 # What brings a file of this version up to the next one, before what is new is made and after.
 _BEFORE = {
@@ -31,6 +31,7 @@ ALTER TABLE steps ADD COLUMN limits TEXT NOT NULL DEFAULT '';
 ALTER TABLE steps ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
 ALTER TABLE steps ADD COLUMN waits_since REAL;
 """,
+    7: "",
 }
 _AFTER = {
     1: """
@@ -47,6 +48,7 @@ DROP TABLE IF EXISTS value_digests;
     4: "",
     5: "",
     6: "",
+    7: "",
 }
 
 STATEMENTS = """
@@ -107,6 +109,8 @@ CREATE INDEX IF NOT EXISTS runs_by_status ON runs (status, id);
 CREATE INDEX IF NOT EXISTS runs_by_end ON runs (status, finished_at);
 CREATE INDEX IF NOT EXISTS runs_by_deadline ON runs (deadline)
     WHERE status = 'running' AND deadline IS NOT NULL AND expired_at IS NULL;
+CREATE INDEX IF NOT EXISTS runs_to_cancel ON runs (id) WHERE cancel_requested = 1;
+CREATE INDEX IF NOT EXISTS runs_expired ON runs (id) WHERE expired_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_by_name ON runs (name, id);
 CREATE INDEX IF NOT EXISTS runs_by_name_and_status ON runs (name, status, id);
 CREATE TABLE IF NOT EXISTS steps (
