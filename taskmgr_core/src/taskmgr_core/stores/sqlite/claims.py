@@ -302,7 +302,7 @@ def holders(connection: sqlite3.Connection) -> list[str]:
 def holds(connection: sqlite3.Connection, worker: str) -> list[Hold]:
     """See ``MetadataStore.holds``."""
     rows = connection.execute(
-        f"SELECT run, id, attempt, rule, {runs.is_to_cancel('steps.run')} AS cancelled,"
+        f"SELECT run, id, attempt, rule, {runs.is_to_cancel('steps.run')} AS cancelled,"  # noqa: S608
         f" {runs.is_expired('steps.run')} AS expired FROM steps"
         " WHERE steps.status = 'running' AND steps.worker = ?",
         (worker,),

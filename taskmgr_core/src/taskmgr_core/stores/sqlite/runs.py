@@ -194,7 +194,8 @@ def is_expired(run: str) -> str:
 def goes_on(connection: sqlite3.Connection, run_id: str) -> bool:
     """Whether a run has neither ended nor is to be cancelled, and its time is not over."""
     row = connection.execute(
-        f"SELECT status = 'running' AND NOT {is_to_cancel('?1')} AND NOT {is_expired('?1')}"
+        f"SELECT status = 'running' AND NOT {is_to_cancel('?1')}"  # noqa: S608 - our own
+        f" AND NOT {is_expired('?1')}"
         f" FROM ({_STATUS.replace('?', '?1')})",
         (run_id,),
     ).fetchone()
