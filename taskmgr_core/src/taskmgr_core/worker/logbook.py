@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import attrs
 
 from taskmgr_core.errors import StoreError
-from taskmgr_core.specs import LogLine, Step
+from taskmgr_core.specs import Claim, LogLine, Outcome, Step
 from taskmgr_core.stores.metadata import MetadataStore
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,3 +38,13 @@ class StepLog:
             self.metadata.append_log(entries)
         except StoreError as error:
             _LOGGER.warning("the log of run %s lost %d lines: %s", self.step.run, len(lines), error)
+
+    def close(self, claim: Claim, outcome: Outcome) -> None:
+        """Say in the log how the attempt ended, where that is no success."""
+        if outcome.status == "skipped":
+            self.write([("taskmgr", f"left out: {claim.graph_step.when} does not hold")])
+        if outcome.failure is None:
+            return
+        again = "; it will be tried again" if outcome.status == "ready" else ""
+        failed = f"attempt {self.step.attempt} {outcome.failure.code}: {outcome.failure.message}"
+        self.write([("taskmgr", f"{failed}{again}")])

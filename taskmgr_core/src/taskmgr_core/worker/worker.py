@@ -304,17 +304,8 @@ class WorkerProcess:
         return attrs.evolve(outcome, status="ready", failure=None)
 
     def _tell(self, log: StepLog, claim: Claim, outcome: Outcome, progress: Progress) -> None:
-        self._say(log, claim, outcome)
+        log.close(claim, outcome)
         self._teller.step_ended(claim, outcome, progress)
-
-    def _say(self, log: StepLog, claim: Claim, outcome: Outcome) -> None:
-        if outcome.status == "skipped":
-            log.write([("taskmgr", f"left out: {claim.graph_step.when} does not hold")])
-        if outcome.failure is None:
-            return
-        again = "; it will be tried again" if outcome.status == "ready" else ""
-        failed = f"attempt {claim.step.attempt} {outcome.failure.code}: {outcome.failure.message}"
-        log.write([("taskmgr", f"{failed}{again}")])
 
     def _record(self, claim: Claim, outcome: Outcome, taking: Taking | None) -> Progress:
         """Record until it is recorded: while the store is full or away, the claim is kept."""
