@@ -11,12 +11,11 @@ from samples import NOW, created, graph_step, success
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue import embedded
-from taskmgr_core.queue.base import Announcement
+from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, Outcome, ReadyStep, as_ready
-from taskmgr_core.stores.progress import Taking
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 
@@ -158,9 +157,11 @@ def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
     ran: list[str] = []
     ended = threading.Event()
 
-    def run(claim: Claim, taking: Taking | None = None) -> Announcement | None:
+    def run(claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
         ran.append(claim.step.id)
-        progress = metadata.finish(claim, success(claim), decide, NOW, taking if together else None)
+        progress = metadata.finish(
+            claim, success(claim), decide, NOW, taking() if together else None
+        )
         if progress.ended:
             ended.set()
         if not (progress.ready or progress.ended or progress.claim):

@@ -6,7 +6,7 @@ message that is lost, doubled or late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import attrs
@@ -35,22 +35,30 @@ class Announcement:
     claim: Claim | None = None
 
 
+Wanted = Callable[[], Taking | None]
+
+
+def none_wanted() -> None:
+    """Nothing more is to be claimed."""
+
+
 class CarryOut(Protocol):
     """Carries out a claimed step."""
 
-    def __call__(self, claim: Claim, taking: Taking | None = None) -> Announcement | None:
+    def __call__(self, claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
         """Carry it out.
 
         Arguments:
             claim: the step.
-            taking: what may be claimed with its outcome; None where nothing may.
+            taking: asked, once there is an outcome, what may be claimed with it; None where
+                nothing may.
 
         Returns:
             What is to be announced of its run; also where the next step is claimed.
         """
 
 
-def run_nothing(claim: Claim, taking: Taking | None = None) -> None:
+def run_nothing(claim: Claim, taking: Wanted = none_wanted) -> None:
     """Before it is started a feed runs nothing."""
 
 

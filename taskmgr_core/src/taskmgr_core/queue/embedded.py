@@ -308,7 +308,7 @@ class TakingFeed:
         with self._lock:
             self._busy += 1
         try:
-            return self._run(claim, self._taking(number))
+            return self._run(claim, lambda: self._taking(number))
         finally:
             with self._lock:
                 self._busy -= 1

@@ -18,11 +18,11 @@ import uuid_utils
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import RecordTooLargeError, StoreError, StoreGoneError, TaskmgrError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.queue.base import Announcement, Feed, Queue
+from taskmgr_core.queue.base import Announcement, Feed, Queue, Wanted, none_wanted
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import Claim, Failure, Orders, Outcome, Worker, as_ready
 from taskmgr_core.stores.metadata import UNCLAIMED_SECONDS, MetadataStore
-from taskmgr_core.stores.progress import Progress, Taking, every
+from taskmgr_core.stores.progress import Progress, every
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.admission import Admissions, Turn
 from taskmgr_core.worker.beats import BeatWatch
@@ -213,7 +213,7 @@ class WorkerProcess:
 
     # steps
 
-    def _run(self, claim: Claim, taking: Taking | None = None) -> Announcement | None:
+    def _run(self, claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
         """Carry out a step and record what came of it; what others have to hear of its run."""
         step = claim.step
         key = (step.run, step.id, step.attempt)
@@ -307,11 +307,11 @@ class WorkerProcess:
         log.close(claim, outcome)
         self._teller.step_ended(claim, outcome, progress)
 
-    def _record(self, claim: Claim, outcome: Outcome, taking: Taking | None) -> Progress:
+    def _record(self, claim: Claim, outcome: Outcome, taking: Wanted) -> Progress:
         """Record until it is recorded: while the store is full or away, the claim is kept."""
         while True:
             try:
-                return self._metadata.finish(claim, outcome, decide, time.time(), taking)
+                return self._metadata.finish(claim, outcome, decide, time.time(), taking())
             except StoreGoneError:
                 raise
             except StoreError as error:
