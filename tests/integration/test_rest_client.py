@@ -43,6 +43,45 @@ def test_methods_have_the_names_of_the_local_client(remote: RemoteClient) -> Non
     assert list(inspect.signature(RemoteClient.submit).parameters)[2:] == list(local)[2:4]
 
 
+def test_client_to_be_awaited_has_the_same_methods() -> None:
+    """A program that waits and one with a loop of its own ask for the same things alike."""
+    for name, method in inspect.getmembers(RemoteClient, inspect.isfunction):
+        if not name.startswith("_"):
+            told = inspect.signature(getattr(AsyncRemoteClient, name)).parameters
+            assert set(inspect.signature(method).parameters) - {"follow"} == set(told), name
+
+
+def test_operators_methods_change_what_is_there(remote: RemoteClient, tmp_path: Path) -> None:
+    """A file of a schedule is sent with it; what is refused is the error of this machine."""
+    path = tmp_path / "a.png"
+    path.write_bytes(png(4, 4))
+    made = remote.add_schedule("looks", "look", "0 5 * * *", {"image": path}, since="2026-01-01")
+    assert made.inputs["image"]["$artifact"] == digest_of(png(4, 4))
+    with pytest.raises(ConflictError, match="there is a schedule 'looks' already"):
+        remote.add_schedule("looks", "look", "0 5 * * *", {"image": path})
+    with pytest.raises(RefusedError, match="'noon' is no cron expression"):
+        remote.add_schedule("other", "look", "noon", {"image": path})
+    with pytest.raises(RefusedError, match="1970 to 2199"):
+        remote.add_schedule("other", "look", "0 5 * * *", {"image": path}, since="9999-01-01")
+    assert remote.pause_schedule("looks").paused
+    assert {each.name: each.paused for each in remote.schedules()}["looks"]
+    assert remote.firings("looks") == []
+    remote.remove_schedule("looks")
+    with pytest.raises(NotFoundError, match="no schedule 'looks'"):
+        remote.remove_schedule("looks")
+    assert remote.set_limit("queue:default", 3, "10/s").rate == "10/s"
+    assert [(each.name, each.max) for each in remote.limits()] == [("queue:default", 3)]
+    remote.remove_limit("queue:default")
+    with pytest.raises(RefusedError, match="give a max, a rate, or both"):
+        remote.set_limit("queue:default")
+    with pytest.raises(NotFoundError, match="no queue 'defualt'"):
+        remote.set_limit("queue:defualt", 1)
+    with pytest.raises(RefusedError, match="percent 101: allowed is 1 to 100"):
+        remote.roll_out("write", "1.0", 101)
+    with pytest.raises(ConflictError, match="no-accounts"):
+        remote.tokens()
+
+
 def test_run_is_submitted_waited_for_and_told(rest: Served, remote: RemoteClient) -> None:
     """What a worker makes of it meanwhile is in the answer."""
     run_id = remote.submit("nothing", {"number": 12})

@@ -22,7 +22,18 @@ from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
 from taskmgr_core.api.openapi import openapi_document
 from taskmgr_core.api.problems import handlers
-from taskmgr_core.api.routes import artifacts, catalog, events, lineage, platform, runs
+from taskmgr_core.api.routes import (
+    accounts,
+    artifacts,
+    catalog,
+    events,
+    lineage,
+    operating,
+    platform,
+    rollouts,
+    runs,
+    schedules,
+)
 from taskmgr_core.client import Client
 from taskmgr_core.health import ServiceHealth
 
@@ -78,6 +89,10 @@ def routes() -> Router:
             *artifacts.ROUTES,
             *lineage.ROUTES,
             *platform.ROUTES,
+            *rollouts.ROUTES,
+            *schedules.ROUTES,
+            *operating.ROUTES,
+            *accounts.ROUTES,
             read_openapi,
         ],
         guards=[admit, know],

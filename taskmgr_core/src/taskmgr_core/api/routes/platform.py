@@ -1,36 +1,28 @@
-"""Workers, queues, schedules and health."""
+"""Workers, queues and health."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import PUBLIC, client_of
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.models.platform import (
     Alive,
-    FiringList,
-    FiringView,
     QueueList,
     QueueView,
     Ready,
-    ScheduleList,
-    ScheduleView,
     ServiceView,
     WorkerList,
     WorkerView,
 )
 from taskmgr_core.health import ServiceHealth
 from taskmgr_core.monitoring import take
-from taskmgr_core.schedules.deciding import next_time
-from taskmgr_core.schedules.managing import Schedules
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -55,30 +47,6 @@ def list_queues(request: AnyRequest) -> QueueList:
     )
 
 
-@get("/schedules", sync_to_thread=True, **route(Permission.READ, "schedule.list"))
-def list_schedules(request: AnyRequest) -> ScheduleList:
-    """Every schedule, with its next time."""
-    client, now = client_of(request), time.time()
-    found = client.metadata.schedules.listing()
-    return ScheduleList(tuple(ScheduleView.of(each, next_time(each, now)) for each in found))
-
-
-@get(
-    "/schedules/{name:str}/firings",
-    sync_to_thread=True,
-    **route(Permission.READ, "schedule.firings", "not-found"),
-)
-def list_firings(
-    request: AnyRequest,
-    name: FromPath[str],
-    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
-) -> FiringList:
-    """What a schedule has fired, the latest time first."""
-    client = client_of(request)
-    found = Schedules(client.metadata.schedules, client.reader).firings(name, limit)
-    return FiringList(tuple(map(FiringView.of, found)))
-
-
 @get("/health/live", **route(PUBLIC, "health.live"))
 async def live() -> Alive:
     """Whether the server answers at all; a server that does not is to be started anew."""
@@ -100,4 +68,4 @@ async def ready(request: AnyRequest) -> Response[Ready]:
     return Response(said, status_code=200 if well else 503)
 
 
-ROUTES = (list_workers, list_queues, list_schedules, list_firings, live, ready)
+ROUTES = (list_workers, list_queues, live, ready)
