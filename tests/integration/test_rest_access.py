@@ -46,6 +46,8 @@ BODIES = {
     "POST /v1/tokens": {"name": "somebody", "role": "viewer"},
     "POST /v1/tokens/revoke": {"token": "absent"},
     "POST /v1/workspaces": {"name": "-"},
+    "POST /v1/workers/{worker}/leave": {"how": "drain"},
+    "POST /v1/dashboard/times": {"runs": []},
 }
 
 
@@ -77,6 +79,7 @@ class House:
             "digest": "sha256:" + "0" * 64,
             "name": NAMES.get(path.split("/")[2], "write"),
             "version": "1.0",
+            "worker": "w1",
         }
         headers = {"Authorization": f"Bearer {token}", **more}
         content = BODIES.get(operation)

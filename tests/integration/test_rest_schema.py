@@ -32,6 +32,7 @@ EXAMPLES = 5 if os.environ.get("HYPOTHESIS_PROFILE", "default") == "default" els
 JUDGING = (
     "POST /v1/runs",
     "GET /v1/lineage/{digest}",
+    "GET /v1/dashboard/lineage/{digest}",
     "POST /v1/schedules",
     "PUT /v1/limits/{name}",
     "PUT /v1/tasks/{name}/rollout",
@@ -149,7 +150,7 @@ def test_forbidden_request_is_refused(rest: Open, operation: str) -> None:
 def test_what_is_there_is_told_as_its_file_says(rest: Open, operation: str) -> None:
     """A resource that is recorded is found, and its document is one that the file has."""
     run = rest.runs["failed" if operation.endswith("/retry") else "succeeded"]
-    names = {"run": run, "digest": digest_of(CONTENT), "version": "1.0"}
+    names = {"run": run, "digest": digest_of(CONTENT), "version": "1.0", "worker": "w1"}
     names["name"] = NAMES.get(operation.split("/")[2], "write")
     if operation == "DELETE /v1/schedules/{name}":
         names["name"] = "weekly"  # the other one is asked for by others

@@ -46,10 +46,13 @@ def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
     if session is None or not session.url:
         return None
     name = " ".join(ctx.command_path.split()[1:])
+    if name in _ITSELF:
+        return None
     found = _COMMANDS.get(name)
     if found is None:
         if session.url_given:
-            known = ", ".join(dict.fromkeys(each.partition(" ")[0] for each in _COMMANDS))
+            words = (each.partition(" ")[0] for each in [*_COMMANDS, *_ITSELF])
+            known = ", ".join(dict.fromkeys(words))
             raise click.UsageError(
                 f"--url goes with {known}, and most of what they group; {name} works on this "
                 "machine",
@@ -319,6 +322,8 @@ def _workers(session: Session, given: Parameters) -> None:
     )
 
 
+# What asks the server by itself.
+_ITSELF = ("top",)
 _JSON = frozenset({"as_json"})
 # A command's words -> what carries it out, and the parameters that go over HTTP.
 _COMMANDS: Mapping[str, tuple[Callable[[Session, Parameters], Any], frozenset[str]]] = {

@@ -14,13 +14,14 @@ from taskmgr_core.api.models.catalog import PipelineList, PipelineView, TaskList
 from taskmgr_core.api.models.lineage import DigestLineage, RunLineage
 from taskmgr_core.api.models.platform import QueueList, WorkerList
 from taskmgr_core.api.models.runs import LogLineView, LogPage, RunDetailView, RunPage, RunView
-from taskmgr_core.documents import structure, without_unknown
+from taskmgr_core.documents import InvalidDocumentError, structure, without_unknown
 from taskmgr_core.errors import SettingsError
 from taskmgr_plugins.fields import File, Image
 
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 20.0
 WORKSPACE_HEADER = "Taskmgr-Workspace"
+_ANSWER = "the server's answer"
 
 
 @attrs.frozen
@@ -88,13 +89,13 @@ def submit(name: str, inputs: Mapping[str, Any], version: str | None, key: str) 
         **({} if version is None else {"version": version}),
     }
     headers = {"Idempotency-Key": key}
-    return Asked("POST", "/runs", _run_id, body=body, parts=parts, headers=headers)
+    return Asked("POST", "/runs", run_id_in, body=body, parts=parts, headers=headers)
 
 
 def retry(run: str, step: str | None) -> Asked[str]:
     """Do a run again; not repeatable, because each time is a new run."""
     body = {} if step is None else {"step": step}
-    return Asked("POST", f"/runs/{named(run)}/retry", _run_id, body=body, repeatable=False)
+    return Asked("POST", f"/runs/{named(run)}/retry", run_id_in, body=body, repeatable=False)
 
 
 def runs(status: str | None, name: str | None, limit: int, cursor: str | None) -> Asked[RunPage]:
@@ -205,12 +206,18 @@ class LogEvents:
 
 def reading(model: type[T]) -> Callable[[Any], T]:
     """What reads a model; what a later server says beyond it is left out."""
-    return lambda document: structure(
-        without_unknown(document, model), model, "the server's answer"
-    )
+
+    def read(document: Any) -> T:
+        try:
+            return structure(document, model, _ANSWER)
+        except InvalidDocumentError:
+            return structure(without_unknown(document, model), model, _ANSWER)
+
+    return read
 
 
-def _run_id(document: Any) -> str:
+def run_id_in(document: Any) -> str:
+    """The id of a run that was submitted."""
     return str(document["run_id"])
 
 

@@ -72,6 +72,13 @@ class WorkerList:
 
 
 @attrs.frozen
+class Leaving:
+    """How a worker is to leave: it finishes what runs, or gives that back now."""
+
+    how: Literal["drain", "now"]
+
+
+@attrs.frozen
 class QueueView:
     """A queue, or the steps of one that need the same resources."""
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from anyio.to_thread import run_sync
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from taskmgr_core.accounts.policy import Permission
-from taskmgr_core.api.access import PUBLIC, client_of
+from taskmgr_core.api.access import PUBLIC, client_of, record
+from taskmgr_core.api.bodies import json_body
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.models.platform import (
     Alive,
+    Leaving,
     QueueList,
     QueueView,
     Ready,
@@ -21,6 +24,7 @@ from taskmgr_core.api.models.platform import (
     WorkerList,
     WorkerView,
 )
+from taskmgr_core.attending import workers
 from taskmgr_core.health import ServiceHealth
 from taskmgr_core.monitoring import take
 
@@ -32,6 +36,26 @@ def list_workers(request: AnyRequest) -> WorkerList:
     """Every worker that has not said that it stopped, lost ones included."""
     client = client_of(request)
     return WorkerList(tuple(WorkerView.of(each, client.alive(each)) for each in client.workers()))
+
+
+@post(
+    "/workers/{worker:str}/leave",
+    status_code=200,
+    **route(
+        Permission.OPERATE, "worker.leave", "not-found", "conflict", "invalid-value", body=Leaving
+    ),
+)
+async def tell_worker(request: AnyRequest, worker: FromPath[str]) -> WorkerView:
+    """Tell a worker to leave: `drain`, it finishes what runs, or `now`, it gives that back."""
+    asked = await json_body(request, Leaving)
+    return await run_sync(_leave, request, worker, asked.how)
+
+
+def _leave(request: AnyRequest, worker: str, how: Literal["drain", "now"]) -> WorkerView:
+    client = client_of(request)
+    meant = workers.tell(client, worker, how)
+    record(request, meant.id, note=how)
+    return WorkerView.of(meant, client.alive(meant))
 
 
 @get("/queues", sync_to_thread=True, **route(Permission.READ, "queue.list"))
@@ -68,4 +92,4 @@ async def ready(request: AnyRequest) -> Response[Ready]:
     return Response(said, status_code=200 if well else 503)
 
 
-ROUTES = (list_workers, list_queues, live, ready)
+ROUTES = (list_workers, tell_worker, list_queues, live, ready)

@@ -23,6 +23,7 @@ from taskmgr_core.api.models.runs import (
     Submission,
     Submitted,
 )
+from taskmgr_core.attending import runs as attending
 from taskmgr_core.client import Client
 from taskmgr_core.errors import ConflictError, InvalidValueError
 from taskmgr_core.specs import RunStatus
@@ -160,4 +161,21 @@ async def retry_run(request: AnyRequest, run: FromPath[str]) -> Response[Submitt
     return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
 
 
-ROUTES = (submit_run, list_runs, show_run, cancel_run, retry_run)
+@post(
+    "/runs/{run:str}/again",
+    status_code=201,
+    sync_to_thread=True,
+    **route(Permission.RUN, "run.again", "not-found", "conflict"),
+)
+def run_again(request: AnyRequest, run: FromPath[str]) -> Response[Submitted]:
+    """Submit a new run of the same with the inputs of a run; it gets the versions of now."""
+    try:
+        run_id = attending.again(client_of(request), run)
+    except InvalidValueError as error:
+        raise ConflictError(str(error)) from error
+    record(request, run_id, note=f"again: {run}")
+    headers = {"Location": f"/v1/runs/{run_id}"}
+    return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
+
+
+ROUTES = (submit_run, list_runs, show_run, cancel_run, retry_run, run_again)
