@@ -15,9 +15,10 @@ from test_rest_api import png
 from test_rest_streams import finish, write
 
 from taskmgr_core.documents import digest_of
-from taskmgr_core.errors import ConflictError, InvalidValueError, NotFoundError
+from taskmgr_core.errors import ArtifactError, ConflictError, InvalidValueError, NotFoundError
 from taskmgr_core.inputs import InvalidInputsError
-from taskmgr_core.remote import RemoteClient, looks
+from taskmgr_core.remote import RemoteClient, RemoteError, looks
+from taskmgr_core.remote.receiving import Receiving
 from taskmgr_core.remote.watching import RemoteWatcher
 from taskmgr_core.specs import Worker
 from taskmgr_core.watching import LocalWatcher, Watcher
@@ -76,6 +77,18 @@ def test_what_is_not_there_is_said_as_here(there: RemoteWatcher) -> None:
         there.task("wirte")
     with pytest.raises(InvalidValueError, match="is no cursor of a lineage"):
         there.trace_further("x")
+
+
+def test_file_that_is_another_is_not_taken(there: RemoteWatcher, tmp_path: Path) -> None:
+    """What has not its digest, or has no digest for a name, leaves nothing on this machine."""
+    with pytest.raises(ArtifactError, match="is no digest"):
+        there.file("sha256:../../secret")
+    with (
+        pytest.raises(RemoteError, match="it is damaged there, or on the way"),
+        Receiving(digest_of(CONTENT), tmp_path / "file").opened() as write,
+    ):
+        write(CONTENT[1:])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_times_of_runs_that_ended_are_sent_once(rest: Served, there: RemoteWatcher) -> None:

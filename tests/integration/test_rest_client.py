@@ -114,6 +114,11 @@ def test_files_are_uploaded_and_read_again(remote: RemoteClient, tmp_path: Path)
     assert remote.read(digest_of(png(9, 9))) == png(9, 9)
     remote.submit("look", {"image": png(7, 7)})
     assert remote.read(digest_of(CONTENT)) == CONTENT
+    remote.save(digest_of(CONTENT), path)
+    assert path.read_bytes() == CONTENT
+    with pytest.raises(NotFoundError):
+        remote.save(digest_of(b"absent"), path)
+    assert path.read_bytes() == CONTENT
 
 
 def test_lists_are_those_of_the_server(remote: RemoteClient, rest_home: Runs) -> None:
@@ -161,7 +166,7 @@ def test_every_kind_of_problem_becomes_an_error() -> None:
     assert set(KINDS) - server - others == set(failures.KINDS)
 
 
-def test_asynchronous_client_does_the_same(rest: Served) -> None:
+def test_asynchronous_client_does_the_same(rest: Served, tmp_path: Path) -> None:
     """Many runs at once in one loop."""
 
     async def submitted() -> list[str]:
@@ -174,6 +179,11 @@ def test_asynchronous_client_does_the_same(rest: Served) -> None:
             assert ended.status == "cancelled"
             assert [each async for each in remote.logs(found[0])] == []
             again = await remote.retry(found[0])
+            await remote.save(digest_of(CONTENT), tmp_path / "file")
+            assert (tmp_path / "file").read_bytes() == await remote.read(digest_of(CONTENT))
+            assert [each.name for each in await remote.schedules()] == ["nightly"]
+            assert (await remote.pin("write")).pinned
+            assert not (await remote.let_go("write")).pinned
             assert (await remote.detail(again)).retry_of == found[0]
             return found
 

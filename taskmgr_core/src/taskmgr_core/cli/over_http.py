@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taskmgr_core.cli import http_administration
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error
 from taskmgr_core.cli.http_documents import (
     Parameters,
@@ -48,10 +47,13 @@ def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
     name = " ".join(ctx.command_path.split()[1:])
     if name in _ITSELF:
         return None
-    found = _COMMANDS.get(name)
+    from taskmgr_core.cli.http_administration import COMMANDS  # not needed without a server
+
+    commands = {**_COMMANDS, **COMMANDS}
+    found = commands.get(name)
     if found is None:
         if session.url_given:
-            words = (each.partition(" ")[0] for each in [*_COMMANDS, *_ITSELF])
+            words = (each.partition(" ")[0] for each in [*commands, *_ITSELF])
             known = ", ".join(dict.fromkeys(words))
             raise click.UsageError(
                 f"--url goes with {known}, and most of what they group; {name} works on this "
@@ -339,5 +341,4 @@ _COMMANDS: Mapping[str, tuple[Callable[[Session, Parameters], Any], frozenset[st
     "info": (_info, _JSON | {"name", "version"}),
     "worker status": (_workers, _JSON),
     "worker list": (_workers, _JSON),
-    **http_administration.COMMANDS,
 }

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -27,6 +28,7 @@ from taskmgr_core.remote.client import (
     headers_of,
 )
 from taskmgr_core.remote.failures import PASSING, RemoteError, failure
+from taskmgr_core.remote.receiving import Receiving
 from taskmgr_core.remote.requests import LONGEST_WAIT_SECONDS, Asked, LogEvents, checked_url
 from taskmgr_core.specs import FINAL_RUN_STATUSES
 
@@ -172,6 +174,26 @@ class AsyncRemoteClient(AsyncAdministering):
         if answer.status_code != 200:
             raise failure(self.url, answer.status_code, answer.content)
         return answer.content
+
+    async def save(self, digest: str, path: Path) -> None:
+        """Write a file that a run was given or has made, a part at a time.
+
+        Arguments:
+            digest: its digest.
+            path: where to; a file there is replaced once the new one is whole.
+        """
+        import httpx
+
+        receiving = Receiving(digest, path)
+        try:
+            async with self._http.stream("GET", requests.artifact_path(digest)) as answer:
+                if answer.status_code != 200:
+                    raise failure(self.url, answer.status_code, await answer.aread())
+                with receiving.opened() as write:
+                    async for part in answer.aiter_bytes():
+                        write(part)
+        except httpx.TransportError as error:
+            raise away(self.url, error) from error
 
     async def workers(self) -> list[WorkerView]:
         """Every worker that has not said that it stopped."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -19,6 +20,7 @@ from taskmgr_core.client import TRACE_PAGE, RunTimeoutError
 from taskmgr_core.remote import requests
 from taskmgr_core.remote.administering import Administering
 from taskmgr_core.remote.failures import PASSING, RemoteError, failure
+from taskmgr_core.remote.receiving import Receiving
 from taskmgr_core.remote.requests import LONGEST_WAIT_SECONDS, Asked, LogEvents, checked_url
 from taskmgr_core.specs import FINAL_RUN_STATUSES
 
@@ -185,6 +187,31 @@ class RemoteClient(Administering):
         if answer.status_code != 200:
             raise failure(self.url, answer.status_code, answer.content)
         return answer.content
+
+    def save(self, digest: str, path: Path) -> None:
+        """Write a file that a run was given or has made, a part at a time.
+
+        Arguments:
+            digest: its digest.
+            path: where to; a file there is replaced once the new one is whole.
+
+        Raises:
+            RemoteError: the server is away, or gives something else.
+        """
+        import httpx
+
+        receiving = Receiving(digest, path)
+        try:
+            with (
+                self._http.stream("GET", requests.artifact_path(digest)) as answer,
+                receiving.opened() as write,
+            ):
+                if answer.status_code != 200:
+                    raise failure(self.url, answer.status_code, answer.read())
+                for part in answer.iter_bytes():
+                    write(part)
+        except httpx.TransportError as error:
+            raise away(self.url, error) from error
 
     def _followed(self, run_id: str) -> Iterator[LogLineView]:
         import httpx

@@ -30,6 +30,7 @@ from taskmgr_core.specs import (
     TaskVersion,
     Worker,
 )
+from taskmgr_core.stores.digests import hexadecimal
 from taskmgr_core.stores.searching import Found
 from taskmgr_core.tracing import Page, Trace
 from taskmgr_core.watching import LatestTimes
@@ -161,12 +162,9 @@ class RemoteWatcher:
 
     def file(self, digest: str) -> Path:
         """The file with the content of a digest, fetched once."""
-        path = Path(self._files.name) / digest.partition(":")[2]
+        path = Path(self._files.name) / hexadecimal(digest)
         if not path.exists():
-            content = self._client.read(digest)
-            part = path.with_name(f"{path.name}.{threading.get_ident()}")
-            part.write_bytes(content)
-            part.replace(path)
+            self._client.save(digest, path)
         return path
 
     def workers(self) -> list[tuple[Worker, bool]]:
