@@ -63,6 +63,11 @@ def test_operators_methods_change_what_is_there(remote: RemoteClient, tmp_path: 
         remote.add_schedule("other", "look", "noon", {"image": path})
     with pytest.raises(RefusedError, match="1970 to 2199"):
         remote.add_schedule("other", "look", "0 5 * * *", {"image": path}, since="9999-01-01")
+    for name in ("a/b", ".", "-x"):
+        with pytest.raises(RefusedError, match="is no name for a schedule"):
+            remote.add_schedule(name, "look", "0 5 * * *", {"image": path})
+    with pytest.raises(RefusedError, match="/catch_up: 'sometimes' is not allowed; "):
+        remote.add_schedule("other", "look", "0 5 * * *", {}, catch_up="sometimes")  # type: ignore[arg-type]
     assert remote.pause_schedule("looks").paused
     assert {each.name: each.paused for each in remote.schedules()}["looks"]
     assert remote.firings("looks") == []

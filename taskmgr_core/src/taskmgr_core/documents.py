@@ -232,7 +232,7 @@ def _build() -> cattrs.Converter:
 def _say(error: BaseException, wanted: Any) -> str:
     if isinstance(error, InvalidValueError):
         return str(error)
-    if get_origin(wanted) is Literal and isinstance(error, ValueError):
+    if get_origin(wanted) is Literal:
         value = str(error).partition(" not in literal")[0]
         return f"{value!r} is not allowed; {nearest(value, get_args(wanted))}"
     if isinstance(error, KeyError):

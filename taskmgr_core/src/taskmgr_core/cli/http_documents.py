@@ -25,11 +25,18 @@ Parameters = Mapping[str, Any]
 
 
 @contextmanager
-def client_of(session: Session) -> Iterator[RemoteClient]:
-    """What asks the server that the command line names."""
-    from taskmgr_core.remote import RemoteClient  # slow to import, and only these commands need it
+def client_of(session: Session, seconds: float | None = None) -> Iterator[RemoteClient]:
+    """What asks the server that the command line names.
 
-    with RemoteClient(session.url, os.environ.get(TOKEN, ""), session.workspace) as client:
+    Arguments:
+        session: the command line.
+        seconds: how long one answer may take; None for what is usual.
+    """
+    from taskmgr_core.remote import RemoteClient  # slow to import, and only these commands need it
+    from taskmgr_core.remote.client import SECONDS
+
+    token = os.environ.get(TOKEN, "")
+    with RemoteClient(session.url, token, session.workspace, seconds or SECONDS) as client:
         yield client
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from taskmgr_core.watching import Watcher
 
 SERVICES_SECONDS = 5.0
+# Of a server that hangs: a screen asks it again, and has a thread for each question.
+ANSWER_SECONDS = 10.0
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8322
 HOW_TO_GET_IT = (
     "the dashboard is a distribution of its own, taskmgr-tui, and is not installed here; "
@@ -96,7 +98,7 @@ def _watching(session: Session) -> Iterator[Watcher]:
         from taskmgr_core.cli.http_documents import client_of
         from taskmgr_core.remote.watching import RemoteWatcher
 
-        with client_of(session) as remote:
+        with client_of(session, ANSWER_SECONDS) as remote:
             there = RemoteWatcher(remote, Path.cwd())
             try:
                 there.picture()  # who may not look, or a server that is away, is told before
