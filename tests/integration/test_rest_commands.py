@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from rest_server import CONTENT, Served, served
 from test_rest_api import png
@@ -16,6 +19,7 @@ from test_rest_streams import finish
 
 from forked_program import program
 from taskmgr_core.documents import digest_of
+from taskmgr_core.specs import Orders, Worker
 
 Runs = tuple[Path, dict[str, str]]
 
@@ -105,6 +109,43 @@ def test_operator_steers_over_http(rest: Served, elsewhere: Path) -> None:
 
 
 @pytest.mark.long
+def test_workers_are_told_to_leave_over_http(rest: Served, elsewhere: Path) -> None:
+    """One that leaves is waited for; one that serves a program alone is let be."""
+    now = time.time() + 3600
+    with rest.client() as client:
+        workers = [Worker(each, "host", 2, 1, ("x",), now, now) for each in ("one", "two")]
+        alone = attrs.evolve(workers[0], id="own", private=True)
+        for each in (*workers, alone):
+            client.metadata.beat(each)
+        try:
+            told = typed(elsewhere, "worker", "drain", "--all", "--now", url=rest.url).stdout
+            assert {"one is told to leave", "two is told to leave"} <= set(told.splitlines())
+            assert client.metadata.orders("two").leave == "now"
+            assert client.metadata.orders("own").leave == ""
+            said = typed(
+                elsewhere, "worker", "stop", "one", "--timeout", "0", url=rest.url, code=1
+            ).stderr
+            assert "one is still there (0 steps when it was told)" in said
+            client.metadata.order("one", Orders())
+
+            def leave() -> None:
+                while not client.metadata.orders("one").leave:
+                    time.sleep(0.02)
+                client.metadata.remove_worker("one")
+
+            later = threading.Thread(target=leave, daemon=True)
+            later.start()
+            assert "one has left" in typed(elsewhere, "worker", "stop", "one", url=rest.url).stdout
+            later.join()
+            refused = typed(elsewhere, "worker", "stop", "own", url=rest.url, code=2).stderr
+            assert "serves the runs of one program alone" in refused
+        finally:
+            for each in (*workers, alone):
+                client.metadata.remove_worker(each.id)
+            client.metadata.order("w1", Orders())
+
+
+@pytest.mark.long
 def test_admin_administers_over_http(tmp_path: Path, elsewhere: Path) -> None:
     """Tokens, workspaces and the audit log: the same documents, made and removed there."""
     home = tmp_path / "home"
@@ -152,6 +193,7 @@ def _common(told: Mapping[str, Any]) -> Any:
         (("worker", "status"), "w1"),
         (("versions", "write"), "100 %"),
         (("schedule", "list"), "0 3 * * *"),
+        (("monitor", "--once"), "w1"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
 )

@@ -47,9 +47,9 @@ def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
     name = " ".join(ctx.command_path.split()[1:])
     if name in _ITSELF:
         return None
-    from taskmgr_core.cli.http_administration import COMMANDS  # not needed without a server
+    from taskmgr_core.cli import http_administration, http_workers  # not needed without a server
 
-    commands = {**_COMMANDS, **COMMANDS}
+    commands = {**_COMMANDS, **http_administration.COMMANDS, **http_workers.COMMANDS}
     found = commands.get(name)
     if found is None:
         if session.url_given:
@@ -325,7 +325,7 @@ def _workers(session: Session, given: Parameters) -> None:
 
 
 # What asks the server by itself.
-_ITSELF = ("top",)
+_ITSELF = ("top", "monitor")
 _JSON = frozenset({"as_json"})
 # A command's words -> what carries it out, and the parameters that go over HTTP.
 _COMMANDS: Mapping[str, tuple[Callable[[Session, Parameters], Any], frozenset[str]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from taskmgr_core.api.models.accounts import (
     USUAL_SECONDS,
@@ -21,7 +21,7 @@ from taskmgr_core.api.models.operating import (
     LimitView,
     RolloutView,
 )
-from taskmgr_core.api.models.platform import FiringView, ScheduleView
+from taskmgr_core.api.models.platform import FiringView, ScheduleView, WorkerView
 from taskmgr_core.orchestrator.routing import WHOLE
 from taskmgr_core.remote import orders
 from taskmgr_core.remote.requests import Asked
@@ -39,6 +39,14 @@ class Administering:
     @abstractmethod
     def ask(self, asked: Asked[T]) -> T:
         """Send a request, and read its answer."""
+
+    def again(self, run_id: str) -> str:
+        """Submit a new run of the same with the inputs of a run; its id."""
+        return self.ask(orders.again(run_id))
+
+    def tell_worker(self, worker: str, how: Literal["drain", "now"]) -> WorkerView:
+        """Tell a worker to leave: it finishes what runs, or gives that back now."""
+        return self.ask(orders.tell_worker(worker, how))
 
     def tokens(self) -> list[TokenView]:
         """The tokens of the workspaces that one's own reaches, the newest first."""

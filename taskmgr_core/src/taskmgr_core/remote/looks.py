@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from taskmgr_core.api.models import dashboard as wire
-from taskmgr_core.api.models.platform import WorkerView
 from taskmgr_core.attending.tasks import TaskBook
-from taskmgr_core.remote.requests import Asked, named, reading, run_id_in
+from taskmgr_core.remote.requests import Asked, named, reading
 from taskmgr_core.specs import RunDetail, TaskVersion
 from taskmgr_core.tracing import Page, Trace
 
@@ -64,20 +63,9 @@ def served(run_id: str) -> Asked[wire.Served]:
     return Asked("GET", f"{_run(run_id)}/served", reading(wire.Served))
 
 
-def again(run_id: str) -> Asked[str]:
-    """A run once more; not repeatable, because each time is a new run."""
-    return Asked("POST", f"/runs/{named(run_id)}/again", run_id_in, repeatable=False)
-
-
 def workers() -> Asked[wire.SeenWorkers]:
     """Every worker."""
     return Asked("GET", f"{HERE}/workers", reading(wire.SeenWorkers))
-
-
-def leave(worker: str, how: str) -> Asked[WorkerView]:
-    """Tell a worker to leave."""
-    path = f"/workers/{named(worker)}/leave"
-    return Asked("POST", path, reading(WorkerView), body={"how": how})
 
 
 def tasks() -> Asked[wire.Versions]:

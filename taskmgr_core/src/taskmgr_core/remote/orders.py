@@ -23,8 +23,24 @@ from taskmgr_core.api.models.operating import (
     Removed,
     RolloutView,
 )
-from taskmgr_core.api.models.platform import FiringList, ScheduleList, ScheduleView
-from taskmgr_core.remote.requests import Asked, named, parts_of, reading
+from taskmgr_core.api.models.platform import (
+    FiringList,
+    ScheduleList,
+    ScheduleView,
+    WorkerView,
+)
+from taskmgr_core.remote.requests import Asked, named, parts_of, reading, run_id_in
+
+
+def again(run: str) -> Asked[str]:
+    """A run once more; not repeatable, because each time is a new run."""
+    return Asked("POST", f"/runs/{named(run)}/again", run_id_in, repeatable=False)
+
+
+def tell_worker(worker: str, how: str) -> Asked[WorkerView]:
+    """Tell a worker to leave."""
+    path = f"/workers/{named(worker)}/leave"
+    return Asked("POST", path, reading(WorkerView), body={"how": how})
 
 
 def tokens() -> Asked[TokenList]:

@@ -215,7 +215,7 @@ class RemoteWatcher:
 
     def again(self, run_id: str) -> str:
         """Submit a new run of the same with the inputs of a run; its id."""
-        return self._client.ask(looks.again(run_id))
+        return self._client.again(run_id)
 
     def submit(self, task: str, version: str, inputs: Mapping[str, Any]) -> Submitted:
         """Begin a run of one version of a task; files of this machine are sent."""
@@ -230,7 +230,7 @@ class RemoteWatcher:
 
     def tell(self, worker: str, how: Literal["drain", "now"]) -> None:
         """Tell a worker to leave."""
-        self._client.ask(looks.leave(worker, how))
+        self._client.tell_worker(worker, how)
 
     def _sent(self, schema: Mapping[str, Any], value: Any, name: str) -> Any:
         kind = schema.get(TYPE_KEY)
