@@ -18,8 +18,9 @@ from test_rest_api import png
 from test_rest_streams import finish
 
 from forked_program import program
+from taskmgr_core.client import Client
 from taskmgr_core.documents import digest_of
-from taskmgr_core.specs import Orders, Worker
+from taskmgr_core.specs import Worker
 
 Runs = tuple[Path, dict[str, str]]
 
@@ -81,6 +82,7 @@ def test_command_prints_the_same_json_over_http(
     assert not (elsewhere / "metadata.sqlite3").exists()
 
 
+@pytest.mark.long
 def test_operator_steers_over_http(rest: Served, elsewhere: Path) -> None:
     """What a command changes there, is changed there, and is said as it is here."""
 
@@ -108,6 +110,12 @@ def test_operator_steers_over_http(rest: Served, elsewhere: Path) -> None:
     there("rollback", "look", code=2)
 
 
+def anew(client: Client, worker: Worker) -> None:
+    """A worker that nobody has told anything: what it was told is never taken back."""
+    client.metadata.remove_worker(worker.id)
+    client.metadata.beat(worker)
+
+
 @pytest.mark.long
 def test_workers_are_told_to_leave_over_http(rest: Served, elsewhere: Path) -> None:
     """One that leaves is waited for; one that serves a program alone is let be."""
@@ -126,7 +134,7 @@ def test_workers_are_told_to_leave_over_http(rest: Served, elsewhere: Path) -> N
                 elsewhere, "worker", "stop", "one", "--timeout", "0", url=rest.url, code=1
             ).stderr
             assert "one is still there (0 steps when it was told)" in said
-            client.metadata.order("one", Orders())
+            anew(client, workers[0])
 
             def leave() -> None:
                 while not client.metadata.orders("one").leave:
@@ -142,7 +150,7 @@ def test_workers_are_told_to_leave_over_http(rest: Served, elsewhere: Path) -> N
         finally:
             for each in (*workers, alone):
                 client.metadata.remove_worker(each.id)
-            client.metadata.order("w1", Orders())
+            anew(client, next(each for each in client.workers() if each.id == "w1"))
 
 
 @pytest.mark.long

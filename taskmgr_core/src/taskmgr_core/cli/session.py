@@ -130,18 +130,11 @@ class Session:
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[Callable[[], Picture]]:
-        """What looks at the whole platform, again and again, here or where a server is.
+        """What looks at the whole platform, again and again.
 
         Raises:
             SettingsError, StoreError: with what to do.
         """
-        if self.url:
-            from taskmgr_core.cli.http_documents import client_of
-            from taskmgr_core.remote import looks
-
-            with client_of(self) as client:
-                yield lambda: client.ask(looks.picture()).picture
-            return
         from taskmgr_core.monitoring import take
 
         platform = self.platform()
