@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 from benchmarks.figures import Figure, median
-from taskmgr_core.watching import Watcher
+from taskmgr_core.watching import LocalWatcher, Watcher
 from taskmgr_core.wiring import connect
 from taskmgr_tui.core import listing, overview, rundown
 from taskmgr_tui.core.searching import Search
@@ -34,13 +34,13 @@ def refresh_figures(short: Path, long: Path) -> list[Figure]:
         connect(short) as few,
         connect(long) as many,
     ):
-        before, after = _looks(Watcher(few, list)), _looks(Watcher(many, list))
+        before, after = _looks(LocalWatcher(few, list)), _looks(LocalWatcher(many, list))
         asked = {
             name: (_count(before[name], statements), _count(after[name], statements))
             for name in before
         }
     with connect(short) as few, connect(long) as many:
-        before, after = _looks(Watcher(few, list)), _looks(Watcher(many, list))
+        before, after = _looks(LocalWatcher(few, list)), _looks(LocalWatcher(many, list))
         spent = {name: _side_by_side(before[name], after[name]) for name in before}
     ratios = {name: many / few for name, (few, many) in spent.items()}
     worst = max(ratios, key=lambda name: ratios[name])

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from taskmgr_core.api.access import PERMISSION, PUBLIC
+from taskmgr_core.api.access import OF_PLATFORM, PERMISSION, PUBLIC
 from taskmgr_core.api.application import routes
 from taskmgr_core.api.openapi import openapi_document, operations
 from taskmgr_core.api.problems import KINDS, TYPE
@@ -61,9 +61,14 @@ def _permissions() -> Mapping[tuple[str, str], str]:
 
     application = Litestar([routes()], openapi_config=None, logging_config=None)
     return {
-        (method, path): "none" if each.opt[PERMISSION] == PUBLIC else str(each.opt[PERMISSION])
+        (method, path): _permission(each.opt[PERMISSION], of_platform=each.opt[OF_PLATFORM])
         for path, method, each in operations(application)
     }
+
+
+def _permission(needed: str, *, of_platform: bool) -> str:
+    told = "none" if needed == PUBLIC else str(needed)
+    return f"{told} of every workspace" if of_platform else told
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -12,7 +12,9 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
+import pytest
 from command_line import CommandLine
 
 from forked_program import INSTALLED
@@ -73,3 +75,40 @@ def test_dashboard_that_is_not_installed_says_how_to_get_it(empty: CommandLine) 
     assert done.returncode == 1
     assert "taskmgr-tui, and is not installed here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+def test_dashboard_opens_over_http(empty: CommandLine, tmp_path: Path) -> None:
+    """With --url it shows what a server has; one that is away is told before it opens."""
+    home = {**empty.environment, "TERM": "xterm-256color"}
+    serving = subprocess.Popen(
+        [INSTALLED, "api", "serve", "--port", "0", "--no-accounts"],
+        env=home,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    there: subprocess.Popen[bytes] | None = None
+    try:
+        assert serving.stdout is not None
+        told = serving.stdout.readline().split()
+        url = next(each for each in told if each.startswith("http")).rstrip(",")
+        there = subprocess.Popen(
+            [INSTALLED, "--url", url, "top"],
+            env={**home, "TASKMGR_HOME": str(tmp_path / "elsewhere")},
+            stdin=slave, stdout=slave, stderr=slave,
+        )  # fmt: skip
+        shown = _read_until(master, b"", b"nobody works")
+        os.write(master, b"q")
+        _read_until(master, shown, ALTERNATE_SCREEN[1])
+        assert there.wait(20) == 0
+    finally:
+        if there is not None:
+            there.kill()
+            there.wait()
+        serving.kill()
+        serving.communicate()
+        os.close(master)
+        os.close(slave)
+    assert not (tmp_path / "elsewhere").exists()

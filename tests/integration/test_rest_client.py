@@ -43,6 +43,50 @@ def test_methods_have_the_names_of_the_local_client(remote: RemoteClient) -> Non
     assert list(inspect.signature(RemoteClient.submit).parameters)[2:] == list(local)[2:4]
 
 
+def test_client_to_be_awaited_has_the_same_methods() -> None:
+    """A program that waits and one with a loop of its own ask for the same things alike."""
+    for name, method in inspect.getmembers(RemoteClient, inspect.isfunction):
+        if not name.startswith("_"):
+            told = inspect.signature(getattr(AsyncRemoteClient, name)).parameters
+            assert set(inspect.signature(method).parameters) - {"follow"} == set(told), name
+
+
+def test_operators_methods_change_what_is_there(remote: RemoteClient, tmp_path: Path) -> None:
+    """A file of a schedule is sent with it; what is refused is the error of this machine."""
+    path = tmp_path / "a.png"
+    path.write_bytes(png(4, 4))
+    made = remote.add_schedule("looks", "look", "0 5 * * *", {"image": path}, since="2026-01-01")
+    assert made.inputs["image"]["$artifact"] == digest_of(png(4, 4))
+    with pytest.raises(ConflictError, match="there is a schedule 'looks' already"):
+        remote.add_schedule("looks", "look", "0 5 * * *", {"image": path})
+    with pytest.raises(RefusedError, match="'noon' is no cron expression"):
+        remote.add_schedule("other", "look", "noon", {"image": path})
+    with pytest.raises(RefusedError, match="1970 to 2199"):
+        remote.add_schedule("other", "look", "0 5 * * *", {"image": path}, since="9999-01-01")
+    for name in ("a/b", ".", "-x"):
+        with pytest.raises(RefusedError, match="is no name for a schedule"):
+            remote.add_schedule(name, "look", "0 5 * * *", {"image": path})
+    with pytest.raises(RefusedError, match="/catch_up: 'sometimes' is not allowed; "):
+        remote.add_schedule("other", "look", "0 5 * * *", {}, catch_up="sometimes")  # type: ignore[arg-type]
+    assert remote.pause_schedule("looks").paused
+    assert {each.name: each.paused for each in remote.schedules()}["looks"]
+    assert remote.firings("looks") == []
+    remote.remove_schedule("looks")
+    with pytest.raises(NotFoundError, match="no schedule 'looks'"):
+        remote.remove_schedule("looks")
+    assert remote.set_limit("queue:default", 3, "10/s").rate == "10/s"
+    assert [(each.name, each.max) for each in remote.limits()] == [("queue:default", 3)]
+    remote.remove_limit("queue:default")
+    with pytest.raises(RefusedError, match="give a max, a rate, or both"):
+        remote.set_limit("queue:default")
+    with pytest.raises(NotFoundError, match="no queue 'defualt'"):
+        remote.set_limit("queue:defualt", 1)
+    with pytest.raises(RefusedError, match="percent 101: allowed is 1 to 100"):
+        remote.roll_out("write", "1.0", 101)
+    with pytest.raises(ConflictError, match="no-accounts"):
+        remote.tokens()
+
+
 def test_run_is_submitted_waited_for_and_told(rest: Served, remote: RemoteClient) -> None:
     """What a worker makes of it meanwhile is in the answer."""
     run_id = remote.submit("nothing", {"number": 12})
@@ -75,6 +119,11 @@ def test_files_are_uploaded_and_read_again(remote: RemoteClient, tmp_path: Path)
     assert remote.read(digest_of(png(9, 9))) == png(9, 9)
     remote.submit("look", {"image": png(7, 7)})
     assert remote.read(digest_of(CONTENT)) == CONTENT
+    remote.save(digest_of(CONTENT), path)
+    assert path.read_bytes() == CONTENT
+    with pytest.raises(NotFoundError):
+        remote.save(digest_of(b"absent"), path)
+    assert path.read_bytes() == CONTENT
 
 
 def test_lists_are_those_of_the_server(remote: RemoteClient, rest_home: Runs) -> None:
@@ -122,7 +171,7 @@ def test_every_kind_of_problem_becomes_an_error() -> None:
     assert set(KINDS) - server - others == set(failures.KINDS)
 
 
-def test_asynchronous_client_does_the_same(rest: Served) -> None:
+def test_asynchronous_client_does_the_same(rest: Served, tmp_path: Path) -> None:
     """Many runs at once in one loop."""
 
     async def submitted() -> list[str]:
@@ -135,6 +184,11 @@ def test_asynchronous_client_does_the_same(rest: Served) -> None:
             assert ended.status == "cancelled"
             assert [each async for each in remote.logs(found[0])] == []
             again = await remote.retry(found[0])
+            await remote.save(digest_of(CONTENT), tmp_path / "file")
+            assert (tmp_path / "file").read_bytes() == await remote.read(digest_of(CONTENT))
+            assert [each.name for each in await remote.schedules()] == ["nightly"]
+            assert (await remote.pin("write")).pinned
+            assert not (await remote.let_go("write")).pinned
             assert (await remote.detail(again)).retry_of == found[0]
             return found
 

@@ -30,7 +30,7 @@ from taskmgr_core.specs import (
     input_port,
     output_port,
 )
-from taskmgr_core.watching import Watcher
+from taskmgr_core.watching import LocalWatcher, Watcher
 from taskmgr_core.wiring import connect
 from taskmgr_plugins import File
 from taskmgr_plugins.schemas import schema_of
@@ -114,7 +114,7 @@ class Home:
 
     def watcher(self) -> Watcher:
         """Looks at it, always at the same moment."""
-        return Watcher(self.client, lambda: SERVICES, lambda: NOW)
+        return LocalWatcher(self.client, lambda: SERVICES, lambda: NOW)
 
     def file(self, name: str, content: bytes) -> dict[str, Any]:
         """Store a file; the document that stands for it."""

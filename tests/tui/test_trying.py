@@ -104,7 +104,7 @@ def test_choice_gives_the_value_and_not_its_text(choices: list[int | str]) -> No
 def test_fault_is_said_while_it_is_typed(recorded: Home, name: str, typed: str, fault: str) -> None:
     """The reason, without the field's name, which stands above it; nothing of an empty field."""
     field = next(each for each in entries_of(LABEL) if each.name == name)
-    said = fault_of(field, typed, recorded.client, recorded.folder)
+    said = fault_of(field, typed, recorded.watcher(), recorded.folder)
     assert fault in said
     assert bool(said) == bool(fault)
     assert not said.startswith(name)

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
@@ -232,6 +232,9 @@ def _build() -> cattrs.Converter:
 def _say(error: BaseException, wanted: Any) -> str:
     if isinstance(error, InvalidValueError):
         return str(error)
+    if get_origin(wanted) is Literal:
+        value = str(error).partition(" not in literal")[0]
+        return f"{value!r} is not allowed; {nearest(value, get_args(wanted))}"
     if isinstance(error, KeyError):
         return "required field missing"
     if isinstance(error, ForbiddenExtraKeysError) and error.cl is not None:

@@ -88,6 +88,12 @@ class Platforms:
         """The client of a workspace; see ``of``. It is not to be kept from request to request."""
         return self._found(workspace).client
 
+    def forget(self, workspace: str) -> None:
+        """Close a workspace's, which is being removed; who asks for it now is told so."""
+        with self._lock:
+            if (opened := self._opened.pop(workspace, None)) is not None:
+                opened.close()
+
     def close(self) -> None:
         """Close those that were opened."""
         with self._lock:
@@ -193,6 +199,7 @@ class Office:
             )
 
     def _remove_silo(self, name: str) -> None:
+        self.platforms.forget(name)
         remove_silo(self.settings.in_workspace(name))
 
 

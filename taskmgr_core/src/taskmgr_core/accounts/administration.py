@@ -23,6 +23,7 @@ from taskmgr_core.silos import name_fault
 from taskmgr_core.specs.accounts import (
     ALL_WORKSPACES,
     DEFAULT_WORKSPACE,
+    AuditLine,
     AuditOutcome,
     Token,
     Workspace,
@@ -30,6 +31,8 @@ from taskmgr_core.specs.accounts import (
 from taskmgr_core.stores.accounts import AccountStore
 
 DAY = 86_400.0
+# Beyond that no calendar has a date for its end.
+LONGEST_SECONDS = 100 * 366 * DAY
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
 
 
@@ -95,6 +98,11 @@ class Administration:
             )
         if seconds is not None and seconds <= 0:
             raise InvalidValueError(f"{seconds:g} s is not allowed; a token is for some time")
+        if seconds is not None and not seconds <= LONGEST_SECONDS:
+            raise InvalidValueError(
+                f"{seconds:g} s is not allowed; a token is for at most a hundred years, or for "
+                "ever (--no-expiry, over the API null)"
+            )
         kept = None if permissions is None else tuple(sorted(set(permissions)))
         _check_narrowing(role, kept)
         asked = Asked("token.new", name, self.where)
@@ -205,6 +213,23 @@ class Administration:
         self.store.remove_workspace(name)
         self._note(asked, name, note=f"{revoked} tokens")
         return revoked
+
+    def audit_page(
+        self, before: int | None, limit: int, workspace: str | None = None
+    ) -> list[AuditLine]:
+        """Lines of the audit log, the newest first.
+
+        Arguments:
+            before: only lines with smaller numbers.
+            limit: how many at most.
+            workspace: only its lines; None for those of all that they reach.
+
+        Raises:
+            PermissionDeniedError: it is not their workspace, or they may not read it.
+        """
+        about = self.by.workspace if workspace is None else workspace
+        self._require(Asked("audit.list", "", self.where), about)
+        return self.store.audit_page(before, limit, None if about == ALL_WORKSPACES else about)
 
     def forget_audit(self, days: float) -> int:
         """Remove the lines of the audit log that are older; how many. That is audited, too.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 from anyio.to_thread import run_sync
@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
+from taskmgr_core.accounts.administration import Administration
 from taskmgr_core.accounts.interface import (
     LOCAL,
     Accounts,
@@ -24,11 +25,13 @@ from taskmgr_core.accounts.limiting import headers_of
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.problems import RequestError
 from taskmgr_core.client import Client
-from taskmgr_core.errors import Problem, nearest
-from taskmgr_core.specs.accounts import AuditOutcome
+from taskmgr_core.errors import PermissionDeniedError, Problem, nearest
+from taskmgr_core.specs.accounts import AuditOutcome, Workspace
 
 PERMISSION = "permission"
 ACTION = "action"
+# Whether it takes somebody who is of no single workspace.
+OF_PLATFORM = "of_platform"
 # What load balancers ask, and what says how to ask.
 PUBLIC: Literal["public"] = "public"
 WORKSPACE_HEADER = "taskmgr-workspace"
@@ -36,6 +39,22 @@ WORKSPACE_HEADER = "taskmgr-workspace"
 Needed: TypeAlias = Permission | Literal["public"]
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = Request[Any, Any, Any]
+
+
+class Office(Protocol):
+    """What administers accounts and workspaces."""
+
+    def administration(self, by: Principal, where: str = "local") -> Administration:
+        """What a principal may administer."""
+
+    def new_workspace(self, admin: Administration, name: str) -> Workspace:
+        """Make a workspace with its stores."""
+
+    def remove_workspace(self, admin: Administration, name: str) -> int:
+        """Remove a workspace with all that is in it; how many tokens were revoked."""
+
+    def check_unserved(self, name: str) -> None:
+        """Refuse where workers serve a workspace."""
 
 
 @attrs.frozen
@@ -46,11 +65,13 @@ class Access:
         client_of: the client for a principal's workspace.
         accounts: who knows tokens; None where everybody of this machine may do everything.
         limiter: how often somebody may ask; None for any number of times.
+        office: what administers accounts; None where there are none.
     """
 
     client_of: Callable[[Principal], Client]
     accounts: Accounts | None = None
     limiter: RateLimiter | None = None
+    office: Office | None = None
 
 
 def needs(permission: Needed, action: str) -> dict[str, Any]:
@@ -81,10 +102,11 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     needed: Needed = handler.opt[PERMISSION]  # a route without one answers nobody
     access: Access = connection.app.state["access"]
     if needed == PUBLIC or access.accounts is None:
-        connection.state["principal"] = LOCAL
+        connection.state["principal"] = connection.state["bearer"] = LOCAL
         return
     admitted = partial(_admitted, access.accounts, access.limiter, connection, handler, needed)
-    connection.state["principal"], connection.state["allowance"] = await run_sync(admitted)
+    state = connection.state
+    state["bearer"], state["principal"], state["allowance"] = await run_sync(admitted)
 
 
 def _admitted(
@@ -93,7 +115,7 @@ def _admitted(
     connection: AnyConnection,
     handler: BaseRouteHandler,
     needed: Permission,
-) -> tuple[Principal, Allowance | None]:
+) -> tuple[Principal, Principal, Allowance | None]:
     where = connection.client.host if connection.client else ""
     principal = accounts.authenticate(_bearer(connection), where)
     allowance = None if limiter is None else limiter.take(principal)
@@ -107,7 +129,14 @@ def _admitted(
     target = str(next(iter(connection.path_params.values()), ""))
     asked = Asked(str(handler.opt[ACTION]), target, where)
     workspace = connection.headers.get(WORKSPACE_HEADER)
-    return accounts.authorize(principal, needed, asked, workspace), allowance
+    entered = accounts.authorize(principal, needed, asked, workspace)
+    if handler.opt.get(OF_PLATFORM) and not principal.is_of_the_platform:
+        accounts.record(entered, asked, "denied", "needs a token of every workspace")
+        raise PermissionDeniedError(
+            f"the token of {principal.name} is for the workspace {principal.workspace!r}, and "
+            f"{asked.action} needs one of every workspace; ask an admin of the platform"
+        )
+    return principal, entered, allowance
 
 
 def _bearer(connection: AnyConnection) -> str:
@@ -123,6 +152,30 @@ def principal_of(request: AnyRequest) -> Principal:
     return principal
 
 
+def office_of(request: AnyRequest) -> tuple[Office, Administration]:
+    """What administers accounts, and what of it whoever asks may: as their token says.
+
+    It does not matter which workspace they have entered.
+
+    Raises:
+        RequestError: the server has no accounts.
+    """
+    access: Access = request.app.state["access"]
+    if access.office is None:
+        raise RequestError(
+            "conflict",
+            "this server asks nobody for a token (--no-accounts), so it administers none; start "
+            "it without that, or use the commands on its machine",
+        )
+    bearer: Principal = request.state["bearer"]
+    return access.office, access.office.administration(bearer, where_of(request))
+
+
+def where_of(request: AnyRequest) -> str:
+    """The client's address."""
+    return request.client.host if request.client else ""
+
+
 def client_of(request: AnyRequest) -> Client:
     """The client of the workspace of who asks."""
     access: Access = request.app.state["access"]
@@ -135,6 +188,5 @@ def record(
     """Write a change down in the audit log, where there is one."""
     access: Access = request.app.state["access"]
     if access.accounts is not None:
-        where = request.client.host if request.client else ""
-        asked = Asked(str(request.route_handler.opt[ACTION]), target, where)
+        asked = Asked(str(request.route_handler.opt[ACTION]), target, where_of(request))
         access.accounts.record(principal_of(request), asked, outcome, note)

@@ -22,7 +22,19 @@ from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
 from taskmgr_core.api.openapi import openapi_document
 from taskmgr_core.api.problems import handlers
-from taskmgr_core.api.routes import artifacts, catalog, events, lineage, platform, runs
+from taskmgr_core.api.routes import (
+    accounts,
+    artifacts,
+    catalog,
+    dashboard,
+    events,
+    lineage,
+    operating,
+    platform,
+    rollouts,
+    runs,
+    schedules,
+)
 from taskmgr_core.client import Client
 from taskmgr_core.health import ServiceHealth
 
@@ -78,6 +90,11 @@ def routes() -> Router:
             *artifacts.ROUTES,
             *lineage.ROUTES,
             *platform.ROUTES,
+            *rollouts.ROUTES,
+            *schedules.ROUTES,
+            *operating.ROUTES,
+            *accounts.ROUTES,
+            *dashboard.ROUTES,
             read_openapi,
         ],
         guards=[admit, know],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,6 +121,33 @@ async def form_body(
     if len(texts[0][1]) > limits.body_bytes:
         raise RequestError("too-large", f"the part {REQUEST_PART!r} is larger than the limit")
     return fitted(texts[0][1], model), files
+
+
+async def request_body(request: AnyRequest, model: type[T]) -> tuple[T, tuple[Upload, ...]]:
+    """A body of JSON, or a form with that and files.
+
+    Raises:
+        RequestError: it is of another type, or does not fit, with every fault.
+    """
+    limits: Limits = request.app.state["limits"]
+    kind = content_type(request)
+    if kind == JSON:
+        return await json_body(request, model), ()
+    if kind == MULTIPART:
+        return await form_body(request, model, limits)
+    raise unsupported(request, JSON, MULTIPART)
+
+
+def with_files(inputs: Mapping[str, Any], files: Mapping[str, list[File]]) -> dict[str, Any]:
+    """The inputs of a request with the files that were sent with it.
+
+    Raises:
+        RequestError: one is both in the JSON and a file.
+    """
+    twice = [Problem(f"/inputs/{each}", "is given twice") for each in files if each in inputs]
+    if twice:
+        raise RequestError("invalid-value", "an input is both in the JSON and a file", twice)
+    return {**inputs, **{name: each[0] if len(each) == 1 else each for name, each in files.items()}}
 
 
 @contextmanager

@@ -105,6 +105,7 @@ class _Feed:
     run_id: str
     last: int
     seen: RunSummary | None = None
+    trouble: str = ""
     followers: list[Follower] = attrs.field(factory=list)
 
 
@@ -219,7 +220,9 @@ class Changes:
                 except NotFoundError:
                     self._end(feed, [GONE])
                 except TaskmgrError as error:
-                    _LOGGER.warning("run %s cannot be followed now: %s", feed.run_id, error)
+                    if feed.trouble != str(error):  # which may last: it is said once
+                        _LOGGER.warning("run %s cannot be followed now: %s", feed.run_id, error)
+                    feed.trouble = str(error)
                 except Exception:
                     _LOGGER.exception("a bug of taskmgr; run %s is followed on", feed.run_id)
             took = time.monotonic() - begun
@@ -242,7 +245,7 @@ class Changes:
             frames.append(run_frame(run, "end"))
         elif run != feed.seen:
             frames.append(run_frame(run, "run"))
-        feed.seen = run
+        feed.seen, feed.trouble = run, ""
         if ended:
             self._end(feed, frames)
         elif frames:

@@ -7,7 +7,7 @@ from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 
-from taskmgr_core.api.access import ACTION, PERMISSION, PUBLIC, Needed
+from taskmgr_core.api.access import ACTION, OF_PLATFORM, PERMISSION, PUBLIC, Needed
 from taskmgr_core.api.problems import KINDS, MEDIA_TYPE, ProblemView
 
 BODY = "body"
@@ -22,6 +22,7 @@ def route(
     *problems: str,
     body: type | None = None,
     form: bool = False,
+    of_platform: bool = False,
     also: Mapping[int, ResponseSpec] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def route(
         problems: the kinds of problems that it answers with, beside those of every route.
         body: the model of its JSON, where the handler reads one.
         form: whether that may also be a part of a form with files.
+        of_platform: whether it takes a token of every workspace.
         also: further answers, by their status.
         more: further options.
     """
@@ -40,7 +42,13 @@ def route(
     common = _COMMON[:2] if permission == PUBLIC else _COMMON
     statuses = {KINDS[each].status for each in (*common, *reading, *problems)}
     return {
-        "opt": {PERMISSION: permission, ACTION: action, BODY: body, FORM: form},
+        "opt": {
+            PERMISSION: permission,
+            ACTION: action,
+            OF_PLATFORM: of_platform,
+            BODY: body,
+            FORM: form,
+        },
         "tags": [action.partition(".")[0]],
         "responses": {**{status: _problem(status) for status in sorted(statuses)}, **(also or {})},
         **more,

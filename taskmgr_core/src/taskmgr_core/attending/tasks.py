@@ -13,7 +13,7 @@ from taskmgr_core.errors import NotFoundError, Problem
 from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.rollouts import percent_of
 from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.specs import RunSummary, TaskVersion
+from taskmgr_core.specs import Graph, RunSummary, TaskVersion
 
 MOST_RUNS = 10
 
@@ -111,10 +111,14 @@ def submit(client: Client, task: str, version: str, inputs: Mapping[str, Any]) -
     """
     graph = client.graph(task, version)
     run = client.submit(task, inputs, version, graph, new_run_id())
+    return Submitted(run, not served(client, graph))
+
+
+def served(client: Client, graph: Graph) -> bool:
+    """Whether living workers take each step of a graph."""
     workers = [
         each
         for each in client.workers()
         if client.alive(each) and not each.private and not each.draining
     ]
-    served = all(any(each.serves(step) for each in workers) for step in graph.steps)
-    return Submitted(run, not served)
+    return all(any(each.serves(step) for each in workers) for step in graph.steps)

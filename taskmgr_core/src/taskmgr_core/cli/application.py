@@ -118,8 +118,8 @@ def _say_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--workspace", help="The workspace to work in; instead of TASKMGR_WORKSPACE.")
 @click.option(
     "--url",
-    help="A server of the REST API that carries out the commands of runs; instead of TASKMGR_URL. "
-    "Its token is TASKMGR_TOKEN's.",
+    help="A server of the REST API that carries out what it can of the commands; instead of "
+    "TASKMGR_URL. Its token is TASKMGR_TOKEN's.",
 )
 @click.option("--debug", is_flag=True, help="Print the traceback of an error.")
 @click.option(

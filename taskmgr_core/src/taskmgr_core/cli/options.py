@@ -68,3 +68,17 @@ def limit_of(megabytes: int | None, setting: int, name: str) -> int:
             f"the setting {name} is 0, for no limit; say with --size how many MB may stay"
         )
     return (setting if megabytes is None else megabytes) * MEGABYTE
+
+
+def check_pin(version: str | None, *, off: bool) -> None:
+    """Refuse options of ``pin`` that say two things."""
+    if off and version is not None:
+        raise click.UsageError("--off goes with no version")
+
+
+def check_yank(reason: str | None, *, undo: bool) -> None:
+    """Refuse options of ``yank`` that say two things, or not why."""
+    if undo and reason is not None:
+        raise click.UsageError("--undo goes with no --reason")
+    if not undo and not (reason or "").strip():
+        raise click.UsageError("say why with --reason TEXT; whoever meets the version reads it")

@@ -1,4 +1,4 @@
-"""The commands of runs over the REST API: what ``--url`` or ``TASKMGR_URL`` names carries them out.
+"""The commands over the REST API: what ``--url`` or ``TASKMGR_URL`` names carries them out.
 
 Their JSON is the same; tables are made from it.
 """
@@ -6,18 +6,21 @@ Their JSON is the same; tables are made from it.
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error
+from taskmgr_core.cli.http_documents import (
+    Parameters,
+    ago_of,
+    client_of,
+    document_of,
+    inputs_of,
+    show_table,
+)
 
 if TYPE_CHECKING:
     from taskmgr_core.api.models.runs import RunDetailView
@@ -25,13 +28,9 @@ if TYPE_CHECKING:
     from taskmgr_core.cli.session import Session
     from taskmgr_core.remote import RemoteClient
 
-TOKEN = "TASKMGR_TOKEN"  # noqa: S105 - the variable's name
 CANCEL_SECONDS = 5.0
 # Keys of a run's document that `taskmgr run` leaves to `taskmgr show`.
 _DETAILS = frozenset({"inputs", "steps", "values", "edges"})
-_FILES = frozenset({"Image", "File", "Array"})
-
-Parameters = Mapping[str, Any]
 
 
 def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
@@ -46,11 +45,21 @@ def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
     if session is None or not session.url:
         return None
     name = " ".join(ctx.command_path.split()[1:])
-    found = _COMMANDS.get(name)
+    if name in _ITSELF:
+        return None
+    from taskmgr_core.cli import http_administration, http_workers  # not needed without a server
+
+    commands = {**_COMMANDS, **http_administration.COMMANDS, **http_workers.COMMANDS}
+    found = commands.get(name)
     if found is None:
         if session.url_given:
-            known = ", ".join(_COMMANDS)
-            raise click.UsageError(f"--url goes with {known}; {name} works on this machine", ctx)
+            words = (each.partition(" ")[0] for each in [*commands, *_ITSELF])
+            known = ", ".join(dict.fromkeys(words))
+            raise click.UsageError(
+                f"--url goes with {known}, and most of what they group; {name} works on this "
+                "machine",
+                ctx,
+            )
         return None
     handler, allowed = found
     given = {key for key, value in ctx.params.items() if value not in (None, False, ())}
@@ -62,27 +71,15 @@ def carried_out(ctx: click.Context) -> Callable[[], Any] | None:
     return lambda: handler(session, ctx.params)
 
 
-@contextmanager
-def _client(session: Session) -> Iterator[RemoteClient]:
-    from taskmgr_core.remote import RemoteClient  # slow to import, and only these commands need it
-
-    with RemoteClient(session.url, os.environ.get(TOKEN, ""), session.workspace) as client:
-        yield client
-
-
-def _plain(document: Any) -> Any:
-    return json.loads(json.dumps(attrs.asdict(document), default=list))
-
-
 def _run(session: Session, given: Parameters) -> int:
-    with _client(session) as client:
-        inputs = _inputs(client, given["name"], given["inputs"], given["version"])
+    with client_of(session) as client:
+        inputs = inputs_of(client, given["name"], given["inputs"], given["version"])
         run_id = client.submit(given["name"], inputs, given["version"])
         return _ended(session, client, run_id, given)
 
 
 def _retry(session: Session, given: Parameters) -> int:
-    with _client(session) as client:
+    with client_of(session) as client:
         run_id = client.retry(given["run"], given["first"])
         return _ended(session, client, run_id, given)
 
@@ -107,7 +104,7 @@ def _ended(session: Session, client: RemoteClient, run_id: str, given: Parameter
         click.echo(f"\ninterrupted; it goes on: taskmgr show {run_id[-8:]}", err=True)
         return INTERRUPTED
     if given["as_json"]:
-        told = _plain(found)
+        told = document_of(found)
         session.screen.json({key: each for key, each in told.items() if key not in _DETAILS})
     else:
         _print_result(session.screen, found)
@@ -129,48 +126,12 @@ def _print_result(screen: Screen, run: RunDetailView) -> None:
     say_error(f"run {run.run_id[-8:]} {run.problem or run.status}{told}")
 
 
-def _inputs(
-    client: RemoteClient, name: str, words: Sequence[str], version: str | None
-) -> dict[str, Any]:
-    """The inputs as they were typed; what a file is taken for is read here and sent."""
-    from taskmgr_core.cli.arguments import read_inputs
-    from taskmgr_core.errors import NotFoundError
-    from taskmgr_plugins.fields import File
-    from taskmgr_plugins.schemas import schema_of
-
-    try:
-        fields: Sequence[Any] = client.pipeline(name).inputs
-    except NotFoundError:
-        fields = client.task(name, version).inputs
-    simple: dict[str, Any] = {"string": {"type": "string"}}
-    simple |= dict.fromkeys(_FILES, schema_of(File))
-    schemas = {each.name: simple.get(each.type, {}) for each in fields}
-    optional = [each.name for each in fields if not each.required]
-    given = read_inputs(schemas, words, Path.cwd(), optional)
-    files = {each.name for each in fields if each.type in _FILES}
-    return {
-        key: _file(value) if key in files and isinstance(value, str) else value
-        for key, value in given.items()
-    }
-
-
-def _file(text: str) -> Any:
-    from taskmgr_core.errors import InvalidValueError
-
-    if text.startswith("sha256:"):
-        return {"$artifact": text}
-    path = Path(text).expanduser()
-    if not path.is_file():
-        raise InvalidValueError(f"the file {text} does not exist, or is no file")
-    return path
-
-
 def _runs(session: Session, given: Parameters) -> None:
-    with _client(session) as client:
+    with client_of(session) as client:
         before = given["before"] and client.detail(given["before"]).run_id
         page = client.runs(given["status"], given["task"], min(given["limit"], 1000), before)
     if given["as_json"]:
-        session.screen.json({"runs": _plain(page)["runs"]})
+        session.screen.json({"runs": document_of(page)["runs"]})
         return
     rows = [
         (
@@ -178,35 +139,35 @@ def _runs(session: Session, given: Parameters) -> None:
             each.name,
             each.status,
             f"{each.steps.get('succeeded', 0)}/{sum(each.steps.values())}",
-            _ago(each.created_at),
+            ago_of(each.created_at),
         )
         for each in page.runs
     ]
-    _table(session.screen, ("run", "name", "status", "steps", "age"), rows, "no runs")
+    show_table(session.screen, ("run", "name", "status", "steps", "age"), rows, "no runs")
 
 
 def _show(session: Session, given: Parameters) -> None:
-    with _client(session) as client:
+    with client_of(session) as client:
         found = client.detail(given["run"])
     screen = session.screen
     if given["as_json"]:
-        screen.json(_plain(found))
+        screen.json(document_of(found))
         return
     rows = [("run", found.run_id), (found.kind, found.name), ("status", found.status),
             ("submitted", found.created_at), ("time", f"{found.seconds.total:.3f} s")]  # fmt: skip
-    _table(screen, ("", ""), rows, "")
+    show_table(screen, ("", ""), rows, "")
     screen.heading("steps")
     steps = [
         (each.id, each.task, each.version, each.status, f"{each.seconds.get('total', 0):.3f} s")
         for each in found.steps
     ]
-    _table(screen, ("step", "task", "version", "status", "time"), steps, "")
+    show_table(screen, ("step", "task", "version", "status", "time"), steps, "")
     screen.heading("values")
     values = [
         (each.port, each.type, str(each.size), each.digest[7:19], str(each.value)[:48])
         for each in found.values
     ]
-    _table(screen, ("port", "type", "size", "digest", "value"), values, "")
+    show_table(screen, ("port", "type", "size", "digest", "value"), values, "")
     for step in found.steps:
         for number, each in enumerate([*step.earlier_errors, *filter(None, [step.error])], 1):
             screen.heading(f"{step.id} {step.task}, failure {number}: {each.code}")
@@ -216,14 +177,14 @@ def _show(session: Session, given: Parameters) -> None:
 
 
 def _logs(session: Session, given: Parameters) -> None:
-    with _client(session) as client:
+    with client_of(session) as client:
         lines = client.logs(given["run"], follow=given["follow"])
         if given["as_json"] and not given["follow"]:
-            session.screen.json({"lines": [_plain(each) for each in lines]})
+            session.screen.json({"lines": [document_of(each) for each in lines]})
             return
         for each in lines:
             if given["as_json"]:
-                click.echo(json.dumps(_plain(each), ensure_ascii=False))
+                click.echo(json.dumps(document_of(each), ensure_ascii=False))
             else:
                 click.echo(f"{each.step} {each.text}")
 
@@ -231,7 +192,7 @@ def _logs(session: Session, given: Parameters) -> None:
 def _cancel(session: Session, given: Parameters) -> int:
     from taskmgr_core.client import RunTimeoutError
 
-    with _client(session) as client:
+    with client_of(session) as client:
         before = client.detail(given["run"]).status
         status = client.cancel(given["run"]).status
         if before == status == "running":
@@ -252,11 +213,11 @@ def _cancel(session: Session, given: Parameters) -> int:
 def _lineage(session: Session, given: Parameters) -> None:
     if (given["run"] is None) == (given["of"] is None):
         raise click.UsageError("give a run, or --of FILE")
-    with _client(session) as client:
+    with client_of(session) as client:
         if given["run"] is not None:
             found = client.lineage(given["run"])
             if given["as_json"]:
-                session.screen.json(_plain(found))
+                session.screen.json(document_of(found))
                 return
             made_from: dict[str, list[str]] = {}
             for edge in found.edges:
@@ -265,18 +226,18 @@ def _lineage(session: Session, given: Parameters) -> None:
                 (each.port, each.type, each.digest[7:19], ", ".join(made_from.get(each.port, ())))
                 for each in found.values
             ]
-            _table(session.screen, ("port", "type", "digest", "made from"), rows, "no values")
+            show_table(session.screen, ("port", "type", "digest", "made from"), rows, "no values")
             return
         traced = client.trace(_digest(given["of"]), given["limit"])
     if given["as_json"]:
-        session.screen.json({"of": given["of"], **_plain(traced)})
+        session.screen.json({"of": given["of"], **document_of(traced)})
         return
     rows = [
         (title, part.run_id[-8:], part.name, ", ".join(each.port for each in part.reached))
         for title, page in (("made from", traced.made_from), ("led to", traced.led_to))
         for part in (page.parts if page else ())
     ]
-    _table(session.screen, ("", "run", "name", "values"), rows, "nothing that is recorded")
+    show_table(session.screen, ("", "run", "name", "values"), rows, "nothing that is recorded")
 
 
 def _digest(text: str) -> str:
@@ -290,7 +251,7 @@ def _digest(text: str) -> str:
 
 
 def _list(session: Session, given: Parameters) -> None:
-    with _client(session) as client:
+    with client_of(session) as client:
         tasks, pipelines = client.tasks(), client.pipelines()
     if given["as_json"]:
         session.screen.json(
@@ -307,85 +268,64 @@ def _list(session: Session, given: Parameters) -> None:
                     }
                     for each in tasks
                 ],
-                "pipelines": [_plain(each) for each in pipelines],
+                "pipelines": [document_of(each) for each in pipelines],
                 "installed": [],
             }
         )
         return
     rows = [(each.name, each.version, each.queue, each.description) for each in tasks]
-    _table(session.screen, ("task", "version", "queue", "description"), rows, "no tasks")
+    show_table(session.screen, ("task", "version", "queue", "description"), rows, "no tasks")
     if pipelines:
         session.screen.line()
         named = [(each.name, ", ".join(each.tasks), each.description) for each in pipelines]
-        _table(session.screen, ("pipeline", "tasks", "description"), named, "")
+        show_table(session.screen, ("pipeline", "tasks", "description"), named, "")
 
 
 def _info(session: Session, given: Parameters) -> None:
     from taskmgr_core.errors import NotFoundError
 
     found: Any
-    with _client(session) as client:
+    with client_of(session) as client:
         try:
             found = client.pipeline(given["name"])
         except NotFoundError:
             found = client.task(given["name"], given["version"])
     if given["as_json"]:
-        session.screen.json(_plain(found))
+        session.screen.json(document_of(found))
         return
     session.screen.line(f"{found.kind} {found.name}  {found.description}", "bold")
     rows = [(each.name, each.type, "" if each.required else "optional") for each in found.inputs]
     session.screen.heading("inputs")
-    _table(session.screen, ("name", "type", ""), rows, "")
+    show_table(session.screen, ("name", "type", ""), rows, "")
     if found.kind == "task":
         session.screen.heading("outputs")
         outputs = [(each.name, each.type) for each in found.outputs]
-        _table(session.screen, ("name", "type"), outputs, "")
+        show_table(session.screen, ("name", "type"), outputs, "")
         session.screen.line(f"\nversions {', '.join(found.versions)}")
         return
     session.screen.heading("steps")
     steps = [(each.id, each.task, each.version, ", ".join(each.after)) for each in found.steps]
-    _table(session.screen, ("step", "task", "version", "after"), steps, "")
+    show_table(session.screen, ("step", "task", "version", "after"), steps, "")
 
 
 def _workers(session: Session, given: Parameters) -> None:
-    with _client(session) as client:
+    with client_of(session) as client:
         found = client.workers()
     if given["as_json"]:
-        session.screen.json({"workers": [_plain(each) for each in found]})
+        session.screen.json({"workers": [document_of(each) for each in found]})
         return
     rows = [
         (each.id, each.status, str(each.slots), ", ".join(each.queues) or "all",
-         _ago(each.heartbeat), _ago(each.started_at))
+         ago_of(each.heartbeat), ago_of(each.started_at))
         for each in found
     ]  # fmt: skip
-    _table(
+    show_table(
         session.screen, ("worker", "status", "slots", "queues", "beat", "up"), rows, "no workers"
     )
 
 
-def _table(
-    screen: Screen, columns: Sequence[str], rows: Sequence[Sequence[str]], nothing: str
-) -> None:
-    from taskmgr_core.cli.screen import plain, table
-
-    if not rows:
-        screen.line(nothing)
-        return
-    shown = table(*columns)
-    status = columns.index("status") if "status" in columns else None
-    for row in rows:
-        shown.add_row(
-            *(screen.status(each) if at == status else plain(each) for at, each in enumerate(row))
-        )
-    screen.print(shown)
-
-
-def _ago(moment: str) -> str:
-    from taskmgr_core.cli.screen import ago
-
-    return ago(min(datetime.fromisoformat(moment).timestamp(), time.time()))
-
-
+# What asks the server by itself.
+_ITSELF = ("top", "monitor")
 _JSON = frozenset({"as_json"})
 # A command's words -> what carries it out, and the parameters that go over HTTP.
 _COMMANDS: Mapping[str, tuple[Callable[[Session, Parameters], Any], frozenset[str]]] = {

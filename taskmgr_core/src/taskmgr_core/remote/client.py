@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -17,7 +18,9 @@ from taskmgr_core.api.models.platform import QueueList, WorkerView
 from taskmgr_core.api.models.runs import LogLineView, RunDetailView, RunPage, RunView
 from taskmgr_core.client import TRACE_PAGE, RunTimeoutError
 from taskmgr_core.remote import requests
+from taskmgr_core.remote.administering import Administering
 from taskmgr_core.remote.failures import PASSING, RemoteError, failure
+from taskmgr_core.remote.receiving import Receiving
 from taskmgr_core.remote.requests import LONGEST_WAIT_SECONDS, Asked, LogEvents, checked_url
 from taskmgr_core.specs import FINAL_RUN_STATUSES
 
@@ -30,7 +33,7 @@ TRIES = 4
 FIRST_PAUSE_SECONDS = 0.2
 
 
-class RemoteClient:
+class RemoteClient(Administering):
     """Submits, waits and looks up over HTTP, with the methods of ``Client``.
 
     What it gives are the documents of the REST API. A request that may be repeated is sent
@@ -79,7 +82,7 @@ class RemoteClient:
             inputs: name -> a JSON value, or a file: a ``Path``, bytes, ``File`` or ``Image``.
             version: of a task; the one that new runs get when None.
         """
-        return self._ask(requests.submit(name, inputs, version, str(uuid_utils.uuid7())))
+        return self.ask(requests.submit(name, inputs, version, str(uuid_utils.uuid7())))
 
     def run(
         self,
@@ -105,7 +108,7 @@ class RemoteClient:
         ends = None if timeout is None else time.monotonic() + timeout
         while True:
             left = LONGEST_WAIT_SECONDS if ends is None else ends - time.monotonic()
-            found = self._ask(requests.detail(run_id, max(min(left, LONGEST_WAIT_SECONDS), 0.0)))
+            found = self.ask(requests.detail(run_id, max(min(left, LONGEST_WAIT_SECONDS), 0.0)))
             if found.status in FINAL_RUN_STATUSES:
                 return found
             if ends is not None and time.monotonic() >= ends:
@@ -119,19 +122,19 @@ class RemoteClient:
         cursor: str | None = None,
     ) -> RunPage:
         """Runs, newest first; the page's ``next`` is the cursor of the older ones."""
-        return self._ask(requests.runs(status, name, limit, cursor))
+        return self.ask(requests.runs(status, name, limit, cursor))
 
     def detail(self, run_id: str) -> RunDetailView:
         """Everything that is recorded of a run."""
-        return self._ask(requests.detail(run_id))
+        return self.ask(requests.detail(run_id))
 
     def cancel(self, run_id: str) -> RunView:
         """Ask for a run to be cancelled."""
-        return self._ask(requests.cancel(run_id))
+        return self.ask(requests.cancel(run_id))
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; the new run's id."""
-        return self._ask(requests.retry(run_id, first))
+        return self.ask(requests.retry(run_id, first))
 
     def logs(self, run_id: str, *, follow: bool = False) -> Iterator[LogLineView]:
         """The lines of a run's log; with ``follow`` until it ends."""
@@ -140,43 +143,43 @@ class RemoteClient:
             return
         after: int | None = 0
         while after is not None:
-            page = self._ask(requests.log(run_id, after))
+            page = self.ask(requests.log(run_id, after))
             yield from page.lines
             after = page.next
 
     def lineage(self, run_id: str) -> RunLineage:
         """Which value of a run was made from which."""
-        return self._ask(requests.lineage(run_id))
+        return self.ask(requests.lineage(run_id))
 
     def trace(
         self, digest: str, limit: int = TRACE_PAGE, cursor: str | None = None
     ) -> DigestLineage:
         """What the value or file of a digest came from and led to, over all runs."""
-        return self._ask(requests.trace(digest, limit, cursor))
+        return self.ask(requests.trace(digest, limit, cursor))
 
     def tasks(self) -> list[TaskView]:
         """Every published task in the version that new runs get."""
-        return list(self._ask(requests.tasks()).tasks)
+        return list(self.ask(requests.tasks()).tasks)
 
     def task(self, name: str, version: str | None = None) -> TaskView:
         """A task."""
-        return self._ask(requests.task(name, version))
+        return self.ask(requests.task(name, version))
 
     def pipelines(self) -> list[PipelineName]:
         """Every published pipeline."""
-        return list(self._ask(requests.pipelines()).pipelines)
+        return list(self.ask(requests.pipelines()).pipelines)
 
     def pipeline(self, name: str) -> PipelineView:
         """A pipeline as new runs get it."""
-        return self._ask(requests.pipeline(name))
+        return self.ask(requests.pipeline(name))
 
     def workers(self) -> list[WorkerView]:
         """Every worker that has not said that it stopped."""
-        return list(self._ask(requests.workers()).workers)
+        return list(self.ask(requests.workers()).workers)
 
     def queues(self) -> QueueList:
         """What waits where."""
-        return self._ask(requests.queues())
+        return self.ask(requests.queues())
 
     def read(self, digest: str) -> bytes:
         """The content of a file that a run was given or has made."""
@@ -184,6 +187,31 @@ class RemoteClient:
         if answer.status_code != 200:
             raise failure(self.url, answer.status_code, answer.content)
         return answer.content
+
+    def save(self, digest: str, path: Path) -> None:
+        """Write a file that a run was given or has made, a part at a time.
+
+        Arguments:
+            digest: its digest.
+            path: where to; a file there is replaced once the new one is whole.
+
+        Raises:
+            RemoteError: the server is away, or gives something else.
+        """
+        import httpx
+
+        receiving = Receiving(digest, path)
+        try:
+            with (
+                self._http.stream("GET", requests.artifact_path(digest)) as answer,
+                receiving.opened() as write,
+            ):
+                if answer.status_code != 200:
+                    raise failure(self.url, answer.status_code, answer.read())
+                for part in answer.iter_bytes():
+                    write(part)
+        except httpx.TransportError as error:
+            raise away(self.url, error) from error
 
     def _followed(self, run_id: str) -> Iterator[LogLineView]:
         import httpx
@@ -204,7 +232,13 @@ class RemoteClient:
             if tries >= TRIES:
                 raise RemoteError(f"the server {self.url} has ended the stream again and again")
 
-    def _ask(self, asked: Asked[T]) -> T:
+    def ask(self, asked: Asked[T]) -> T:
+        """Send a request, again where that does no harm, and read its answer.
+
+        Raises:
+            TaskmgrError: what the server refuses, as the same would be refused here.
+            RemoteError: the server is away, or in trouble.
+        """
         for turn in range(1, TRIES + 1):
             last = turn == TRIES or not asked.repeatable
             try:

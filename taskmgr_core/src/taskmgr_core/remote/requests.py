@@ -14,13 +14,14 @@ from taskmgr_core.api.models.catalog import PipelineList, PipelineView, TaskList
 from taskmgr_core.api.models.lineage import DigestLineage, RunLineage
 from taskmgr_core.api.models.platform import QueueList, WorkerList
 from taskmgr_core.api.models.runs import LogLineView, LogPage, RunDetailView, RunPage, RunView
-from taskmgr_core.documents import structure, without_unknown
+from taskmgr_core.documents import InvalidDocumentError, structure, without_unknown
 from taskmgr_core.errors import SettingsError
 from taskmgr_plugins.fields import File, Image
 
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 20.0
 WORKSPACE_HEADER = "Taskmgr-Workspace"
+_ANSWER = "the server's answer"
 
 
 @attrs.frozen
@@ -81,96 +82,95 @@ def submit(name: str, inputs: Mapping[str, Any], version: str | None, key: str) 
         version: of a task.
         key: the idempotency key.
     """
-    parts = tuple(part for name, value in inputs.items() for part in _parts(name, value))
-    files = {each.field for each in parts}
+    given, parts = parts_of(inputs)
     body = {
         "name": name,
-        "inputs": {each: value for each, value in inputs.items() if each not in files},
+        "inputs": given,
         **({} if version is None else {"version": version}),
     }
     headers = {"Idempotency-Key": key}
-    return Asked("POST", "/runs", _run_id, body=body, parts=parts, headers=headers)
+    return Asked("POST", "/runs", run_id_in, body=body, parts=parts, headers=headers)
 
 
 def retry(run: str, step: str | None) -> Asked[str]:
     """Do a run again; not repeatable, because each time is a new run."""
     body = {} if step is None else {"step": step}
-    return Asked("POST", f"/runs/{_name(run)}/retry", _run_id, body=body, repeatable=False)
+    return Asked("POST", f"/runs/{named(run)}/retry", run_id_in, body=body, repeatable=False)
 
 
 def runs(status: str | None, name: str | None, limit: int, cursor: str | None) -> Asked[RunPage]:
     """A page of runs."""
     told = {"status": status, "name": name, "limit": str(limit), "cursor": cursor}
     params = {key: value for key, value in told.items() if value is not None}
-    return Asked("GET", "/runs", _read(RunPage), params)
+    return Asked("GET", "/runs", reading(RunPage), params)
 
 
 def detail(run: str, wait: float = 0.0) -> Asked[RunDetailView]:
     """Everything of a run, at once or when it has ended."""
     params = {"wait": f"{wait:g}"} if wait > 0 else {}
-    return Asked("GET", f"/runs/{_name(run)}", _read(RunDetailView), params)
+    return Asked("GET", f"/runs/{named(run)}", reading(RunDetailView), params)
 
 
 def cancel(run: str) -> Asked[RunView]:
     """Cancel a run."""
-    return Asked("POST", f"/runs/{_name(run)}/cancel", _read(RunView))
+    return Asked("POST", f"/runs/{named(run)}/cancel", reading(RunView))
 
 
 def log(run: str, after: int) -> Asked[LogPage]:
     """A page of a log."""
-    return Asked("GET", f"/runs/{_name(run)}/logs", _read(LogPage), {"after": str(after)})
+    return Asked("GET", f"/runs/{named(run)}/logs", reading(LogPage), {"after": str(after)})
 
 
 def lineage(run: str) -> Asked[RunLineage]:
     """Which value of a run was made from which."""
-    return Asked("GET", f"/runs/{_name(run)}/lineage", _read(RunLineage))
+    return Asked("GET", f"/runs/{named(run)}/lineage", reading(RunLineage))
 
 
 def trace(digest: str, limit: int, cursor: str | None) -> Asked[DigestLineage]:
     """What a digest came from and led to."""
     params = {"limit": str(limit), **({} if cursor is None else {"cursor": cursor})}
-    return Asked("GET", f"/lineage/{_name(digest)}", _read(DigestLineage), params)
+    return Asked("GET", f"/lineage/{named(digest)}", reading(DigestLineage), params)
 
 
 def tasks() -> Asked[TaskList]:
     """Every task."""
-    return Asked("GET", "/tasks", _read(TaskList))
+    return Asked("GET", "/tasks", reading(TaskList))
 
 
 def task(name: str, version: str | None) -> Asked[TaskView]:
     """A task."""
     params = {} if version is None else {"version": version}
-    return Asked("GET", f"/tasks/{_name(name)}", _read(TaskView), params)
+    return Asked("GET", f"/tasks/{named(name)}", reading(TaskView), params)
 
 
 def pipelines() -> Asked[PipelineList]:
     """Every pipeline."""
-    return Asked("GET", "/pipelines", _read(PipelineList))
+    return Asked("GET", "/pipelines", reading(PipelineList))
 
 
 def pipeline(name: str) -> Asked[PipelineView]:
     """A pipeline."""
-    return Asked("GET", f"/pipelines/{_name(name)}", _read(PipelineView))
+    return Asked("GET", f"/pipelines/{named(name)}", reading(PipelineView))
 
 
 def workers() -> Asked[WorkerList]:
     """Every worker."""
-    return Asked("GET", "/workers", _read(WorkerList))
+    return Asked("GET", "/workers", reading(WorkerList))
 
 
 def queues() -> Asked[QueueList]:
     """What waits where."""
-    return Asked("GET", "/queues", _read(QueueList))
+    return Asked("GET", "/queues", reading(QueueList))
 
 
 def artifact_path(digest: str) -> str:
     """Where an artifact is."""
-    return f"/artifacts/{_name(digest)}"
+    return f"/artifacts/{named(digest)}"
 
 
 def events_path(run: str) -> str:
     """Where the events of a run are."""
-    return f"/runs/{_name(run)}/events"
+    return f"/runs/{named(run)}/events"
 
 
 @attrs.define
@@ -198,25 +198,39 @@ class LogEvents:
             event, data, self._event, self._data = self._event, self._data, "", ""
             self.ended = self.ended or event == "end"
             if event == "log":
-                found: LogLineView = _read(LogLineView)(json.loads(data))
+                found: LogLineView = reading(LogLineView)(json.loads(data))
                 self.last = found.number
                 return found
         return None
 
 
-def _read(model: type[T]) -> Callable[[Any], T]:
-    """Reads a model; what a later server says beyond it is left out."""
-    return lambda document: structure(
-        without_unknown(document, model), model, "the server's answer"
-    )
+def reading(model: type[T]) -> Callable[[Any], T]:
+    """What reads a model; what a later server says beyond it is left out."""
+
+    def read(document: Any) -> T:
+        try:
+            return structure(document, model, _ANSWER)
+        except InvalidDocumentError:
+            return structure(without_unknown(document, model), model, _ANSWER)
+
+    return read
 
 
-def _run_id(document: Any) -> str:
+def run_id_in(document: Any) -> str:
+    """The id of a run that was submitted."""
     return str(document["run_id"])
 
 
-def _name(text: str) -> str:
+def named(text: str) -> str:
+    """A name as a part of a path."""
     return quote(text, safe=":")
+
+
+def parts_of(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Part, ...]]:
+    """The inputs that are JSON, and the files among them."""
+    parts = tuple(part for name, value in inputs.items() for part in _parts(name, value))
+    files = {each.field for each in parts}
+    return {name: value for name, value in inputs.items() if name not in files}, parts
 
 
 def _parts(field: str, value: Any) -> list[Part]:

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from taskmgr_core.errors import ConflictError, InvalidValueError, NotFoundError
 from taskmgr_core.inputs import InputReader
-from taskmgr_core.schedules.cron import checked
+from taskmgr_core.schedules.cron import checked, zone_named
 from taskmgr_core.schedules.deciding import PLACEHOLDER, inputs_for
 from taskmgr_core.specs import CatchUp, Firing, Graph, Schedule
 from taskmgr_core.stores.schedules import ScheduleStore
 
 _TRIES = 10
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+
+
+def moment_in(text: str, zone: str) -> float:
+    """A moment as people write it, as UTC seconds.
+
+    Arguments:
+        text: ISO 8601, as ``2026-11-25T00:00``.
+        zone: the time zone of one that names none.
+
+    Raises:
+        InvalidValueError: it is no moment, or not one of 1970 to 2199; there is no such zone.
+    """
+    clocks = zone_named(zone)
+    try:
+        said = datetime.fromisoformat(text)
+        found = (said if said.tzinfo else said.replace(tzinfo=clocks)).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise InvalidValueError(
+            f"{text!r} is no moment ({error}); write it as 2026-11-25T00:00"
+        ) from error
+    if not 0 <= found < _LATEST:
+        raise InvalidValueError(f"{text!r} is not allowed; give a moment of the years 1970 to 2199")
+    return found
 
 
 @attrs.frozen
@@ -60,8 +85,11 @@ class Schedules:
             ConflictError: there is one of that name.
             InvalidValueError: name, expression, zone or inputs cannot be used.
         """
-        if not name.isprintable() or not name.strip() or name.startswith("-"):
-            raise InvalidValueError(f"{name!r} is no name for a schedule; give a printable text")
+        if not name.isprintable() or not name.strip() or name[0] in "-." or "/" in name:
+            raise InvalidValueError(
+                f"{name!r} is no name for a schedule; give a printable text without '/', which "
+                "does not begin with '-' or '.'"
+            )
         now = self.clock()
         checked(cron, zone, now)
         made = Schedule(name, graph.name, cron, zone, inputs, catch_up, since or now)

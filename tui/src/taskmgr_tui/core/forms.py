@@ -10,10 +10,10 @@ from typing import Any, Literal
 import attrs
 
 from taskmgr_core.attending import tasks
-from taskmgr_core.client import Client
 from taskmgr_core.errors import Problem
 from taskmgr_core.inputs import from_text, is_file
 from taskmgr_core.specs import FieldSpec
+from taskmgr_core.watching import Watcher
 from taskmgr_plugins.schemas import TYPE_KEY
 
 Kind = Literal["text", "number", "boolean", "choice", "file", "picture", "json"]
@@ -137,20 +137,20 @@ def value_of(entry: Entry, text: str) -> Any:
     return from_text(entry.schema, text)
 
 
-def fault_of(entry: Entry, text: str, client: Client, folder: Path) -> str:
+def fault_of(entry: Entry, text: str, watcher: Watcher, folder: Path) -> str:
     """What is wrong with one field while it is typed; empty for nothing, and for no text yet.
 
     Arguments:
         entry: the field.
         text: what stands in it.
-        client: has what checks values; no store is asked.
+        watcher: has what checks values; no store is asked.
         folder: what relative paths start from.
     """
     if text == "":
         return ""
     if entry.kind in ("file", "picture"):
         return _file_fault(text.strip(), folder)
-    found = tasks.faults(client, entry.schema, value_of(entry, text), entry.name)
+    found = watcher.faults(entry.schema, value_of(entry, text), entry.name)
     return "; ".join(_beside(entry.name, each) for each in found[:2])
 
 

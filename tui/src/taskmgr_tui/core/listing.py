@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import attrs
 
-from taskmgr_core.attending import runs
 from taskmgr_core.report.formats import duration, shortened
 from taskmgr_core.specs import RunSummary
 from taskmgr_core.watching import Watcher
@@ -61,8 +60,7 @@ def look(watcher: Watcher, search: Search, before: str | None) -> Listing:
 
 def _with_text(watcher: Watcher, search: Search, before: str | None) -> Listing:
     """The store looks into the inputs; a page may be short, and another one behind it."""
-    found = runs.with_input(
-        watcher.client,
+    found = watcher.with_input(
         search.text,
         status=search.status,
         name=search.name,

@@ -56,11 +56,8 @@ def look(watcher: Watcher) -> TaskList:
 
 def workers(watcher: Watcher) -> Workers:
     """The workers that serve whoever comes, those that live first."""
-    since = watcher.clock() - watcher.client.lost_after
-    found = [(each, each.heartbeat >= since) for each in watcher.client.workers()]
-    return sorted(
-        (each for each in found if not each[0].private), key=lambda each: (not each[1], each[0].id)
-    )
+    found = (each for each in watcher.workers() if not each[0].private)
+    return sorted(found, key=lambda each: (not each[1], each[0].id))
 
 
 def rows(found: TaskList) -> dict[str, Row]:
@@ -143,7 +140,7 @@ class TaskView:
 
 def look_at(watcher: Watcher, task: str) -> TaskView:
     """Read a task."""
-    book = tasks.look(watcher.client, task)
+    book = watcher.task(task)
     around = look_lately(watcher, task)
     return TaskView(book, workers(watcher), *around, watcher.clock())
 

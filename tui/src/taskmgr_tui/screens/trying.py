@@ -11,7 +11,6 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button
 
-from taskmgr_core.attending import tasks
 from taskmgr_core.attending.tasks import Submitted
 from taskmgr_core.errors import Problem
 from taskmgr_core.inputs import InvalidInputsError
@@ -53,7 +52,7 @@ class TryScreen(View):
         super().__init__(watcher)
         self.task_name, self.version = task, version
         self.title_of = f"try {task}"
-        self.folder = watcher.client.reader.working
+        self.folder = watcher.working
         self._known: TaskVersion | None = None
         self._sending = False
 
@@ -64,7 +63,7 @@ class TryScreen(View):
 
     def ask(self) -> TaskVersion:
         """Read the version."""
-        return self.watcher.client.metadata.version(self.task_name, self.version)
+        return self.watcher.version(self.task_name, self.version)
 
     def show(self, found: Any) -> None:
         """Build the form, once: what somebody has entered stays."""
@@ -85,7 +84,7 @@ class TryScreen(View):
     def on_form_field_changed(self, message: FormField.Changed) -> None:
         """Say at once what is wrong with what is being typed."""
         field = message.field
-        field.say(fault_of(field.entry, field.text, self.watcher.client, self.folder))
+        field.say(fault_of(field.entry, field.text, self.watcher, self.folder))
 
     def on_form_field_entered(self) -> None:
         """Enter in a field."""
@@ -106,7 +105,7 @@ class TryScreen(View):
 
         def send() -> Submitted | tuple[Problem, ...]:
             try:
-                return tasks.submit(self.watcher.client, known.name, known.version, inputs)
+                return self.watcher.submit(known.name, known.version, inputs)
             except InvalidInputsError as error:
                 return error.problems
 

@@ -64,9 +64,7 @@ class WorkersScreen(View):
 
     def ask(self) -> Found:
         """Read the workers: one query."""
-        client, since = self.watcher.client, self.watcher.clock()
-        found = [(e, e.heartbeat >= since - client.lost_after) for e in client.workers()]
-        return sorted(found, key=lambda each: (not each[1], each[0].id))
+        return sorted(self.watcher.workers(), key=lambda each: (not each[1], each[0].id))
 
     def show(self, found: Any) -> None:
         """Fill the table."""
@@ -117,9 +115,9 @@ class WorkersScreen(View):
 
         def answered(meant: bool | None) -> None:
             if meant:
-                self.do(lambda: workers.tell(self.watcher.client, worker.id, how), told)
+                self.do(lambda: self.watcher.tell(worker.id, how), told)
 
-        def told(_: Worker) -> None:
+        def told(_: None) -> None:
             self.notify(f"{worker.id} is told to leave", markup=False)
             self.action_hurry()
 
@@ -159,7 +157,7 @@ class LogScreen(View):
 
     def ask(self) -> tuple[Worker, LogPlace | None, LogPart]:
         """Read what was written since; one that has left has no log that we would know of."""
-        known = {each.id: each for each in self.watcher.client.workers()}
+        known = {each.id: each for each, _ in self.watcher.workers()}
         if self.worker not in known:
             raise NotFoundError(f"worker {self.worker} has left; this is what it had logged")
         seen = self._place

@@ -72,6 +72,13 @@ class WorkerList:
 
 
 @attrs.frozen
+class Leaving:
+    """How a worker is to leave: it finishes what runs, or gives that back now."""
+
+    how: Literal["drain", "now"]
+
+
+@attrs.frozen
 class QueueView:
     """A queue, or the steps of one that need the same resources."""
 
@@ -142,14 +149,16 @@ class ScheduleView:
     catch_up: CatchUp
     paused: bool
     next: str | None
+    last: FiringView | None
 
     @classmethod
-    def of(cls, schedule: Schedule, following: float | None) -> ScheduleView:
+    def of(cls, schedule: Schedule, following: float | None, last: Firing | None) -> ScheduleView:
         """As it is recorded.
 
         Arguments:
             schedule: the schedule.
             following: UTC seconds of its next time; None where nothing follows.
+            last: the latest time that it has fired; None where there is none.
         """
         return cls(
             schedule.name,
@@ -160,6 +169,7 @@ class ScheduleView:
             schedule.catch_up,
             schedule.paused,
             moment_or_none(following),
+            None if last is None else FiringView.of(last),
         )
 
 

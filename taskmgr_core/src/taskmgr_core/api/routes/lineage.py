@@ -19,6 +19,14 @@ Limit = Annotated[
     int, QueryParameter(ge=1, le=200, description="How many runs at most, in each direction.")
 ]
 
+Digest = Annotated[
+    str,
+    PathParameter(
+        pattern="^(sha256:)?[0-9a-fA-F]{8,64}$",
+        description="Of a value or a file, or the beginning of it.",
+    ),
+]
+
 
 @get(
     "/runs/{run:str}/lineage",
@@ -38,13 +46,7 @@ def run_lineage(request: AnyRequest, run: FromPath[str]) -> RunLineage:
 )
 def digest_lineage(
     request: AnyRequest,
-    digest: Annotated[
-        str,
-        PathParameter(
-            pattern="^(sha256:)?[0-9a-fA-F]{8,64}$",
-            description="Of a value or a file, or the beginning of it.",
-        ),
-    ],
+    digest: Digest,
     limit: Limit = TRACE_PAGE,
     cursor: Annotated[
         str | None, QueryParameter(description="The `next` of one direction: its next page alone.")

@@ -1,36 +1,32 @@
-"""Workers, queues, schedules and health."""
+"""Workers, queues and health."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any, Literal
 
 from anyio.to_thread import run_sync
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 
 from taskmgr_core.accounts.policy import Permission
-from taskmgr_core.api.access import PUBLIC, client_of
+from taskmgr_core.api.access import PUBLIC, client_of, record
+from taskmgr_core.api.bodies import json_body
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.models.platform import (
     Alive,
-    FiringList,
-    FiringView,
+    Leaving,
     QueueList,
     QueueView,
     Ready,
-    ScheduleList,
-    ScheduleView,
     ServiceView,
     WorkerList,
     WorkerView,
 )
+from taskmgr_core.attending import workers
 from taskmgr_core.health import ServiceHealth
 from taskmgr_core.monitoring import take
-from taskmgr_core.schedules.deciding import next_time
-from taskmgr_core.schedules.managing import Schedules
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -40,6 +36,26 @@ def list_workers(request: AnyRequest) -> WorkerList:
     """Every worker that has not said that it stopped, lost ones included."""
     client = client_of(request)
     return WorkerList(tuple(WorkerView.of(each, client.alive(each)) for each in client.workers()))
+
+
+@post(
+    "/workers/{worker:str}/leave",
+    status_code=200,
+    **route(
+        Permission.OPERATE, "worker.leave", "not-found", "conflict", "invalid-value", body=Leaving
+    ),
+)
+async def tell_worker(request: AnyRequest, worker: FromPath[str]) -> WorkerView:
+    """Tell a worker to leave: `drain`, it finishes what runs, or `now`, it gives that back."""
+    asked = await json_body(request, Leaving)
+    return await run_sync(_leave, request, worker, asked.how)
+
+
+def _leave(request: AnyRequest, worker: str, how: Literal["drain", "now"]) -> WorkerView:
+    client = client_of(request)
+    meant = workers.tell(client, worker, how)
+    record(request, meant.id, note=how)
+    return WorkerView.of(meant, client.alive(meant))
 
 
 @get("/queues", sync_to_thread=True, **route(Permission.READ, "queue.list"))
@@ -53,30 +69,6 @@ def list_queues(request: AnyRequest) -> QueueList:
         {str(status): count for status, count in seen.overview.ended.items()},
         "the broker could not be asked" if seen.problem else None,
     )
-
-
-@get("/schedules", sync_to_thread=True, **route(Permission.READ, "schedule.list"))
-def list_schedules(request: AnyRequest) -> ScheduleList:
-    """Every schedule, with its next time."""
-    client, now = client_of(request), time.time()
-    found = client.metadata.schedules.listing()
-    return ScheduleList(tuple(ScheduleView.of(each, next_time(each, now)) for each in found))
-
-
-@get(
-    "/schedules/{name:str}/firings",
-    sync_to_thread=True,
-    **route(Permission.READ, "schedule.firings", "not-found"),
-)
-def list_firings(
-    request: AnyRequest,
-    name: FromPath[str],
-    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
-) -> FiringList:
-    """What a schedule has fired, the latest time first."""
-    client = client_of(request)
-    found = Schedules(client.metadata.schedules, client.reader).firings(name, limit)
-    return FiringList(tuple(map(FiringView.of, found)))
 
 
 @get("/health/live", **route(PUBLIC, "health.live"))
@@ -100,4 +92,4 @@ async def ready(request: AnyRequest) -> Response[Ready]:
     return Response(said, status_code=200 if well else 503)
 
 
-ROUTES = (list_workers, list_queues, list_schedules, list_firings, live, ready)
+ROUTES = (list_workers, tell_worker, list_queues, live, ready)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,20 +12,9 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import client_of, principal_of, record
-from taskmgr_core.api.bodies import (
-    JSON,
-    MULTIPART,
-    Upload,
-    closed,
-    content_type,
-    form_body,
-    json_body,
-    on_disk,
-    unsupported,
-)
+from taskmgr_core.api.bodies import Upload, closed, json_body, on_disk, request_body, with_files
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.idempotency import Key, once
-from taskmgr_core.api.limits import Limits
 from taskmgr_core.api.models.runs import (
     Again,
     RunDetailView,
@@ -35,12 +23,11 @@ from taskmgr_core.api.models.runs import (
     Submission,
     Submitted,
 )
-from taskmgr_core.api.problems import RequestError
+from taskmgr_core.attending import runs as attending
 from taskmgr_core.client import Client
-from taskmgr_core.errors import ConflictError, InvalidValueError, Problem
+from taskmgr_core.errors import ConflictError, InvalidValueError
 from taskmgr_core.specs import RunStatus
 from taskmgr_core.stores.metadata import RunFilter
-from taskmgr_plugins.fields import File
 
 AnyRequest = Request[Any, Any, Any]
 SUBMITTING = 4
@@ -76,15 +63,7 @@ async def submit_run(
     A form has the JSON in its part `request`, and each file in a part that is named as
     its input. Files that are stored already are named by their digest.
     """
-    limits: Limits = request.app.state["limits"]
-    kind = content_type(request)
-    uploads: tuple[Upload, ...] = ()
-    if kind == JSON:
-        asked = await json_body(request, Submission)
-    elif kind == MULTIPART:
-        asked, uploads = await form_body(request, Submission, limits)
-    else:
-        raise unsupported(request, JSON, MULTIPART)
+    asked, uploads = await request_body(request, Submission)
     try:
         run_id, again = await run_sync(
             _submitted, request, asked, uploads, idempotency_key, limiter=_submitting(request)
@@ -109,7 +88,7 @@ def _submitted(
 ) -> tuple[str, bool]:
     client = client_of(request)
     with on_disk(uploads) as files:
-        given = _with_files(asked.inputs, files)
+        given = with_files(asked.inputs, files)
         submit = partial(client.submit, asked.name, given, asked.version)
         if key is None:
             run_id, again = submit(), False
@@ -120,13 +99,6 @@ def _submitted(
     if not again:
         record(request, run_id)
     return run_id, again
-
-
-def _with_files(inputs: Mapping[str, Any], files: Mapping[str, list[File]]) -> dict[str, Any]:
-    twice = [Problem(f"/inputs/{each}", "is given twice") for each in files if each in inputs]
-    if twice:
-        raise RequestError("invalid-value", "an input is both in the JSON and a file", twice)
-    return {**inputs, **{name: each[0] if len(each) == 1 else each for name, each in files.items()}}
 
 
 @get("/runs", sync_to_thread=True, **route(Permission.READ, "run.list"))
@@ -189,4 +161,21 @@ async def retry_run(request: AnyRequest, run: FromPath[str]) -> Response[Submitt
     return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
 
 
-ROUTES = (submit_run, list_runs, show_run, cancel_run, retry_run)
+@post(
+    "/runs/{run:str}/again",
+    status_code=201,
+    sync_to_thread=True,
+    **route(Permission.RUN, "run.again", "not-found", "conflict"),
+)
+def run_again(request: AnyRequest, run: FromPath[str]) -> Response[Submitted]:
+    """Submit a new run of the same with the inputs of a run; it gets the versions of now."""
+    try:
+        run_id = attending.again(client_of(request), run)
+    except InvalidValueError as error:
+        raise ConflictError(str(error)) from error
+    record(request, run_id, note=f"again: {run}")
+    headers = {"Location": f"/v1/runs/{run_id}"}
+    return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
+
+
+ROUTES = (submit_run, list_runs, show_run, cancel_run, retry_run, run_again)

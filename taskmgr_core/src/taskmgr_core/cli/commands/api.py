@@ -146,7 +146,7 @@ def _open_access(session: Session, *, accounts: bool) -> Iterator[tuple[Settings
         clients = office.platforms.client_in
         yield (
             office.settings,
-            Access(lambda who: clients(who.workspace), office.accounts, office.limiter),
+            Access(lambda who: clients(who.workspace), office.accounts, office.limiter, office),
         )
 
 

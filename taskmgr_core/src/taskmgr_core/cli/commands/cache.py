@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +11,10 @@ from taskmgr_core.cli.groups import Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
-from taskmgr_core.errors import NotFoundError
+from taskmgr_core.operating import caching
 from taskmgr_core.report.formats import counted, duration, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from taskmgr_core.client import Client
     from taskmgr_core.specs import CacheUse
 
 
@@ -41,7 +37,7 @@ def cache_command() -> None:
 def stats_command(session: Session, as_json: bool) -> None:
     """Show how much is cached of each task, and what that has spared."""
     with session.client() as client:
-        uses = client.metadata.cache.uses(time.time())
+        uses = caching.uses(client)
     if as_json:
         session.screen.json({"tasks": [_view(each) for each in uses]})
     elif not uses:
@@ -75,9 +71,7 @@ def stats_command(session: Session, as_json: bool) -> None:
 def clear_command(session: Session, task: str | None, as_json: bool) -> None:
     """Remove what is cached: the next runs compute it. What runs recorded stays."""
     with session.client() as client:
-        cleared = client.metadata.cache.clear(task, time.time())
-        if task is not None and not cleared:
-            _check_task(client, task)
+        cleared = caching.clear(client, task)
     if as_json:
         session.screen.json({"cleared": [_view(each) for each in cleared]})
     elif not cleared:
@@ -85,13 +79,6 @@ def clear_command(session: Session, task: str | None, as_json: bool) -> None:
     else:
         count, total = sum(each.entries for each in cleared), sum(each.size for each in cleared)
         session.screen.line(f"cleared {counted(count, 'result')}, {size(total)}")
-
-
-def _check_task(client: Client, name: str) -> None:
-    """Refuse a name that is no task's: whoever misspelt it would believe it cleared."""
-    known: Sequence[str] = [each.name for each in client.tasks()]
-    if name not in known:
-        raise NotFoundError.named("task", name, known)
 
 
 def _view(use: CacheUse) -> dict[str, Any]:

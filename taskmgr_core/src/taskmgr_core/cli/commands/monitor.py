@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 from rich.live import Live
@@ -40,13 +41,27 @@ def monitor_command(session: Session, once: bool, interval: float, as_json: bool
     looks once.
     """
     screen = session.screen
-    with session.looking() as look:
+    with _looking(session) as look:
         if as_json:
             screen.json(monitor_view(look()))
         elif once or not screen.out.is_terminal:
             screen.print(shown(screen, look()))
         else:
             _watch(screen, look, interval)
+
+
+@contextlib.contextmanager
+def _looking(session: Session) -> Iterator[Callable[[], Picture]]:
+    """What looks: at the stores, or at the server that the command line names."""
+    if not session.url:
+        with session.looking() as look:
+            yield look
+        return
+    from taskmgr_core.cli.http_documents import client_of
+    from taskmgr_core.remote import looks
+
+    with client_of(session) as client:
+        yield lambda: client.ask(looks.picture()).picture
 
 
 def _watch(screen: Screen, look: Callable[[], Picture], interval: float) -> None:

@@ -16,10 +16,9 @@ from taskmgr_core.cli.screen import NOTHING, plain, short_id, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import moment
 from taskmgr_core.client import Client
-from taskmgr_core.errors import InvalidValueError
 from taskmgr_core.schedules.cron import zone_named
 from taskmgr_core.schedules.deciding import next_time
-from taskmgr_core.schedules.managing import Schedules
+from taskmgr_core.schedules.managing import Schedules, moment_in
 from taskmgr_core.specs import CATCH_UP, CatchUp, Firing, Schedule
 
 
@@ -91,7 +90,7 @@ def add_command(
     with session.client() as client:
         graph = client.graph(what)
         given = read_inputs(graph.inputs, inputs, client.reader.working)
-        begin = None if since is None else _moment(since, zone)
+        begin = None if since is None else moment_in(since, zone)
         with client.artifacts.files.using():
             made = _schedules(client).add(
                 name, graph, cron, given, zone=zone, catch_up=catch_up, since=begin
@@ -195,16 +194,6 @@ def remove_command(session: Session, name: str) -> None:
 
 def _schedules(client: Client) -> Schedules:
     return Schedules(client.metadata.schedules, client.reader)
-
-
-def _moment(text: str, zone: str) -> float:
-    try:
-        said = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidValueError(
-            f"--since {text!r} is no moment ({error}); write it as 2026-11-25T00:00"
-        ) from error
-    return (said if said.tzinfo else said.replace(tzinfo=zone_named(zone))).timestamp()
 
 
 def _local(at: float | None, zone: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +15,12 @@ from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.session import Session
 
+if TYPE_CHECKING:
+    from taskmgr_core.watching import Watcher
+
 SERVICES_SECONDS = 5.0
+# Of a server that hangs: a screen asks it again, and has a thread for each question.
+ANSWER_SECONDS = 10.0
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8322
 HOW_TO_GET_IT = (
     "the dashboard is a distribution of its own, taskmgr-tui, and is not installed here; "
@@ -79,23 +87,40 @@ def _open(session: Session, run: str | None) -> None:
             "the dashboard needs a terminal; elsewhere use `taskmgr monitor --once`, "
             "or `taskmgr top --serve` and a browser"
         )
+    with _watching(session) as watcher:
+        open_dashboard(watcher, None if run is None else watcher.run(run).run.id)
+
+
+@contextlib.contextmanager
+def _watching(session: Session) -> Iterator[Watcher]:
+    """What looks: at the stores, or at the server that the command line names."""
+    if session.url:
+        from taskmgr_core.cli.http_documents import client_of
+        from taskmgr_core.remote.watching import RemoteWatcher
+
+        with client_of(session, ANSWER_SECONDS) as remote:
+            there = RemoteWatcher(remote, Path.cwd())
+            try:
+                there.picture()  # who may not look, or a server that is away, is told before
+                yield there
+            finally:
+                there.close()
+        return
     from taskmgr_core.health import check
     from taskmgr_core.probes import probes
-    from taskmgr_core.watching import Watcher
+    from taskmgr_core.watching import LocalWatcher
 
     services = probes(session.settings())
     with session.client() as client:
-        run_id = None if run is None else client.metadata.summary(run).id
-        watcher = Watcher(client, lambda: check(services, SERVICES_SECONDS))
-        open_dashboard(watcher, run_id)
+        yield LocalWatcher(client, lambda: check(services, SERVICES_SECONDS))
 
 
 def _serve(session: Session, run: str | None, host: str, port: int, *, behind_tls: bool) -> None:
     from taskmgr_core.index.server import listening
     from taskmgr_tui import serve_dashboard
 
-    with session.client() as client:  # what cannot be opened is told here, not in each window
-        run_id = None if run is None else client.metadata.summary(run).id
+    with _watching(session) as watcher:  # what cannot be opened is told here, not in each window
+        run_id = None if run is None else watcher.run(run).run.id
 
     def tell(link: str) -> None:
         session.screen.line(f"the dashboard is served until Ctrl-C: {link}")
@@ -110,5 +135,10 @@ def _serve(session: Session, run: str | None, host: str, port: int, *, behind_tl
 def _command(session: Session, run_id: str | None) -> Sequence[str]:
     """This program once more, as it was started, without what serves."""
     program = "import sys; from taskmgr_core.cli import main; sys.exit(main())"
-    home = [] if session.home is None else ["--home", str(session.home)]
-    return [sys.executable, "-P", "-c", program, *home, "top", *filter(None, [run_id])]
+    told = {
+        "--home": None if session.home is None else str(session.home),
+        "--workspace": session.workspace,
+        "--url": session.url or None,
+    }
+    options = [word for name, value in told.items() if value is not None for word in (name, value)]
+    return [sys.executable, "-P", "-c", program, *options, "top", *filter(None, [run_id])]

@@ -9,7 +9,7 @@ import click
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.options import json_option
+from taskmgr_core.cli.options import check_pin, check_yank, json_option
 from taskmgr_core.cli.screen import Screen, plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.orchestrator.changes import Change
@@ -160,8 +160,7 @@ def pin_command(session: Session, task: str, version: str | None, off: bool, as_
     Neither a publication nor a rollout changes it meanwhile. Without a version
     it is the one that new runs get now.
     """
-    if off and version is not None:
-        raise click.UsageError("--off goes with no version")
+    check_pin(version, off=off)
     with session.client() as client:
         if off:
             client.rollouts.let_go(task)
@@ -192,10 +191,7 @@ def yank_command(
     Only a run that names it gets it, with a warning. Runs that are there go on
     with it; nothing is removed.
     """
-    if undo and reason is not None:
-        raise click.UsageError("--undo goes with no --reason")
-    if not undo and not (reason or "").strip():
-        raise click.UsageError("say why with --reason TEXT; whoever meets the version reads it")
+    check_yank(reason, undo=undo)
     with session.client() as client:
         if undo:
             client.rollouts.take_back_yank(task, version)
