@@ -182,7 +182,10 @@ def test_channels_are_tried_out(taskmgr: CommandLine, receiver: Receiver) -> Non
     said = observed(taskmgr, attrs.evolve(receiver, url=AWAY))("notifications", "test", code=1)
     assert re.match(r"ops: 127\.0\.0\.1 cannot be reached: .*refused", said.out)
     assert here.json("notifications", "list") == {
-        "channels": [{"name": "ops", "type": "webhook", "kinds": ["run-failed"], "names": ["fai*"]}]
+        "channels": [
+            {"name": "ops", "type": "webhook", "kinds": ["run-failed"], "names": ["fai*"]}
+        ],
+        "slow_runs": [],
     }
     assert "channel 'opps'" in here("notifications", "test", "opps", code=2).err
     shown = here("config", "--json").out

@@ -233,3 +233,14 @@ def test_worker_says_in_its_beat_which_plugins_are_not_well(tell: Tell) -> None:
     finally:
         worker.stop()
         client.close()
+
+
+def test_slow_run_is_notified_of_once(tell: Tell) -> None:
+    """While it runs or when it ended, by whoever finds it; a quick one is not."""
+    told = tell(notifications='{"slow_runs": {"long": {"names": ["pause"], "seconds": 0.3}}}')
+    with told.platform.client() as client:
+        run = client.run("pause", {"seconds": 0.4}, timeout=60).run.id
+        assert client.run("pause", {"seconds": 0.0}, timeout=60).run.status == "succeeded"
+    (note,) = told.notes("run-slow")
+    assert (note.run, note.task) == (run, "pause")
+    assert "more than the 0.3 s of the rule long" in note.message

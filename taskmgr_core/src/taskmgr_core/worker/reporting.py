@@ -1,4 +1,4 @@
-"""Finds out what a person may want to know: workers that are lost, steps that are slow."""
+"""Finds out what a person may want to know: workers that are lost, steps and runs that are slow."""
 
 from __future__ import annotations
 
@@ -65,11 +65,12 @@ class Reporter:
             self.teller.run_ended(run, ended)
 
     def running(self, claims: Mapping[tuple[str, str, int], tuple[Claim, float]]) -> None:
-        """Attempts go on; those that are slow are told of, each once.
+        """Attempts go on, and runs; those that are slow are told of, each once.
 
         Arguments:
             claims: run, step and attempt -> the claim, and the seconds that it has been held.
         """
+        self.teller.runs_go_on()
         self._slow &= claims.keys()
         if self.slow_step <= 0:
             return
