@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -22,7 +22,8 @@ NAMED = frozenset(
         *("radio", "region", "searchbox", "spinbutton", "switch", "tab", "textbox"),
     }
 )
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 420, "height": 860}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 420, "height": 860}
 
 
 @attrs.define

@@ -71,16 +71,19 @@
     return parts(matchMedia("(prefers-color-scheme: dark)").matches ? "#121212" : "white");
   };
   const seen = new Set();
-  for (const each of all("body *")) {
-    const own = [...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-    if (!own || each.closest("svg, [disabled], .unseen, .skip, option")) continue;
-    const style = getComputedStyle(each);
+  const compare = (each, style) => {
     const [one, other] = [luminance(parts(style.color)), luminance(behind(each))].sort((a, b) => b - a);
     const ratio = (one + 0.05) / (other + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
     const said = `${told(each)} ${style.color}: a contrast of ${ratio.toFixed(2)}`;
     if (ratio < (large ? 3 : 4.5) && !seen.has(said)) { seen.add(said); faults.push(said); }
+  };
+  for (const each of all("[placeholder]")) compare(each, getComputedStyle(each, "::placeholder"));
+  for (const each of all("body *")) {
+    const own = [...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!own || each.closest("svg, [disabled], .unseen, .skip, option")) continue;
+    compare(each, getComputedStyle(each));
   }
   // What can be used is large enough to be hit: 24 pixels, or is in a line of text.
   for (const each of all("button, input, select, .button")) {

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import attrs
 import pytest
 from browsing import CHROMIUM, NARROW, WHY_NOT, WIDE, Visit, chromium
 from gallery import PNG, publish_gallery
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Dialog, FilePayload, ViewportSize, expect
 from rest_server import served
 
 from conftest import FAST, TASKMGR
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT),
 ]
+RED: FilePayload = {"name": "red.png", "mimeType": "image/png", "buffer": PNG}
 # Drops a file as somebody does who drags it from a folder: with the events that a browser sends.
 DROP = """([target, name, content, type]) => {
   const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
@@ -42,11 +44,13 @@ class Gallery:
 
     Attributes:
         url: of the site.
+        home: that it serves.
         runs: what is recorded: ``succeeded`` and ``failed``.
         digests: of the picture that was given, and of what was made of it.
     """
 
     url: str
+    home: Path
     runs: dict[str, str]
     digests: dict[str, str]
 
@@ -69,6 +73,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
         try:
             yield Gallery(
                 server.url.removesuffix("/v1"),
+                home,
                 {"succeeded": done.run.id, "failed": failed.run.id},
                 {"given": values["image"], "made": values["output_002_result"]},
             )
@@ -127,8 +132,7 @@ def test_picture_is_dropped_and_the_run_fills_in_until_it_ends(
 def test_picture_is_chosen_by_the_file_input(visit: Visit) -> None:
     """As well as dropped; what is left out has its default."""
     page = visit.to("/tasks/find_spots")
-    chosen = {"name": "red.png", "mimeType": "image/png", "buffer": PNG}
-    page.get_by_label("image").set_input_files(chosen)
+    page.get_by_label("image").set_input_files(RED)
     page.get_by_label("count").fill("3")
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/runs/*")
@@ -145,7 +149,7 @@ def test_wrong_input_is_told_beside_its_field_and_nothing_is_lost(visit: Visit) 
     expect(page.get_by_label("image")).to_have_accessible_description("give it a value")
     expect(page.get_by_label("count")).to_have_accessible_description("many is no number")
     expect(page.get_by_label("image")).to_be_focused()
-    text = {"name": "red.png", "mimeType": "image/png", "buffer": b"no picture"}
+    text: FilePayload = {**RED, "buffer": b"no picture"}
     page.get_by_label("image").set_input_files(text)
     page.get_by_label("count").fill("1")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -154,6 +158,55 @@ def test_wrong_input_is_told_beside_its_field_and_nothing_is_lost(visit: Visit) 
     # The browser tells of the refused request itself.
     assert all("422" in each or "400" in each for each in visit.troubles)
     visit.troubles.clear()
+
+
+def test_run_is_cancelled_from_its_page(visit: Visit, tmp_path: Path) -> None:
+    """After a question; who says no goes on, and the page shows the end by itself."""
+    page = visit.to("/tasks/find_spots")
+    page.get_by_label("image").set_input_files(RED)
+    page.get_by_label("gate").fill(str(tmp_path / "never"))
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("log")).to_contain_text("looking at the picture")
+    cancel = page.get_by_role("button", name="Cancel")
+    asked: list[str] = []
+
+    def decline(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", decline)
+    cancel.click()
+    expect(cancel).to_be_enabled()
+    page.once("dialog", lambda dialog: dialog.accept())
+    cancel.click()
+    expect(page.locator(".badge")).to_have_text("cancelled")
+    expect(cancel).to_have_count(0)
+    assert asked == ["Cancel this run?"]
+
+
+def test_token_lets_in_and_logging_out_ends_it(browser: Browser, gallery: Gallery) -> None:
+    """The page that was wanted comes after the login; no script can read the cookie."""
+    with served(gallery.home) as server:
+        token = subprocess.run(
+            [TASKMGR, "tokens", "new", "grace", "--role", "viewer"],
+            env={**os.environ, "TASKMGR_HOME": str(gallery.home)},
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()  # fmt: skip
+        context = browser.new_context(viewport=WIDE)
+        visit = Visit(context.new_page(), server.url.removesuffix("/v1"))
+        page = visit.to("/tasks/tell")
+        assert visit.faults() == []
+        page.get_by_label("Token").fill(token)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("tell")
+        expect(page.get_by_text("Your token may look, and not run anything.")).to_be_visible()
+        assert visit.faults() == []
+        assert page.evaluate("document.cookie") == ""
+        page.get_by_role("button", name="Log out").click()
+        visit.to("/runs")
+        expect(page.get_by_label("Token")).to_be_visible()
+        context.close()
+    assert visit.troubles == []
 
 
 def test_lineage_is_walked_by_the_keyboard_alone(visit: Visit, gallery: Gallery) -> None:
@@ -200,10 +253,10 @@ PAGES = ("runs", "tasks", "workers", "form", "pipeline", "succeeded", "failed", 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_is_for_everybody(
-    browser: Browser, gallery: Gallery, scheme: str, size: dict[str, int]
+    browser: Browser, gallery: Gallery, scheme: Literal["light", "dark"], size: ViewportSize
 ) -> None:
     """Names, landmarks, headings, contrast, reach without a mouse; nothing is complained of."""
-    context = browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=size, color_scheme=scheme)
     visit = Visit(context.new_page(), gallery.url)
     addresses = {
         **dict.fromkeys(("runs", "tasks", "workers")),
