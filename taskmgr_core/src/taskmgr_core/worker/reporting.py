@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
@@ -9,6 +10,8 @@ import attrs
 from taskmgr_core.specs import Claim, Step, Worker
 from taskmgr_core.stores.metadata import Progress
 from taskmgr_core.telling import Teller
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @attrs.define
@@ -63,6 +66,11 @@ class Reporter:
             status = metadata.status(run)
             ended = Progress(recorded=True, run_status=status, ended=status != "running")
             self.teller.run_ended(run, ended)
+
+    def expired(self, run_id: str, progress: Progress) -> None:
+        """The time of a run is over; where nothing of it was under way it has ended by that."""
+        _LOGGER.warning("run %s: its time is over", run_id)
+        self.teller.run_ended(run_id, progress)
 
     def running(self, claims: Mapping[tuple[str, str, int], tuple[Claim, float]]) -> None:
         """Attempts go on, and runs; those that are slow are told of, each once.
