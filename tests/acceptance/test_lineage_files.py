@@ -113,6 +113,28 @@ def test_all_that_a_pipeline_may_do_is_told_as_it_is_specified(
         assert origins(these, "flow.003.1_add") == {"result": {"flow.inputs.begin"}}
 
 
+def test_steps_that_end_with_their_run_are_told_as_it_is_specified(
+    taskmgr: CommandLine, tmp_path: Path
+) -> None:
+    """One between two attempts, and one some of whose elements are under way, are aborted."""
+    told = tmp_path / "told.ndjson"
+    steps = [
+        step("001", "fail", {"text": {"value": "that"}}, retry={"count": 1, "delay": 60}),
+        step("002", "pause", {"seconds": "seconds"}, map="seconds"),
+    ]
+    steps[0]["retry"]["on"] = ["task-error"]
+    seconds = {"type": "array", "items": {"type": "number"}}
+    path = written(tmp_path, steps, inputs={"seconds": seconds}, timeout=1.5)
+    telling(taskmgr, told).json("run", path, "seconds=[60]", code=1)
+    events = read_events(told)
+    assert_whole(events)
+    assert ends(events) == {
+        "flow": Counter(START=1, FAIL=1),
+        "flow.001_fail": Counter(START=1, RUNNING=1, ABORT=1),
+        "flow.002_pause": Counter(START=1, ABORT=1),
+    }
+
+
 def test_cancelled_run_is_told_as_it_is_specified(taskmgr: CommandLine, tmp_path: Path) -> None:
     """It and the step that it was at are aborted."""
     told, gate = tmp_path / "told.ndjson", tmp_path / "gate"
