@@ -124,7 +124,7 @@ def test_steps_that_end_with_their_run_are_told_as_it_is_specified(
     ]
     steps[0]["retry"]["on"] = ["task-error"]
     seconds = {"type": "array", "items": {"type": "number"}}
-    path = written(tmp_path, steps, inputs={"seconds": seconds}, timeout=1.5)
+    path = written(tmp_path, steps, inputs={"seconds": seconds}, timeout=3.0)
     telling(taskmgr, told).json("run", path, "seconds=[60]", code=1)
     events = read_events(told)
     assert_whole(events)

@@ -148,7 +148,7 @@ def test_run_that_is_cancelled_before_it_began_is_told_by_who_cancelled(tell: Te
 
 def test_slow_step_is_notified_of_once(tell: Tell) -> None:
     """While it still runs, when the part of its timeout is over that the setting says."""
-    told = tell(slow_step="0.005")
+    told = tell(slow_step="0.02")
     with told.platform.client() as client:
         run = client.run("pause", {"seconds": 2.6}, timeout=60).run.id
         assert client.run("add", {"left": 1}, timeout=60).run.status == "succeeded"
@@ -237,13 +237,13 @@ def test_worker_says_in_its_beat_which_plugins_are_not_well(tell: Tell) -> None:
 
 def test_slow_run_is_notified_of_once(tell: Tell) -> None:
     """While it runs or when it ended, by whoever finds it; a quick one is not."""
-    told = tell(notifications='{"slow_runs": {"long": {"names": ["pause"], "seconds": 0.3}}}')
+    told = tell(notifications='{"slow_runs": {"long": {"names": ["pause"], "seconds": 1.5}}}')
     with told.platform.client() as client:
-        run = client.run("pause", {"seconds": 0.4}, timeout=60).run.id
+        run = client.run("pause", {"seconds": 1.6}, timeout=60).run.id
         assert client.run("pause", {"seconds": 0.0}, timeout=60).run.status == "succeeded"
     (note,) = told.notes("run-slow")
     assert (note.run, note.task) == (run, "pause")
-    assert "more than the 0.3 s of the rule long" in note.message
+    assert "more than the 1.5 s of the rule long" in note.message
 
 
 def test_run_whose_time_is_over_while_it_waits_is_told(tell: Tell, tmp_path: Path) -> None:
