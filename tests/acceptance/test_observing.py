@@ -15,6 +15,7 @@ import pytest
 from command_line import CommandLine, wait_until
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from lineage_schemas import checked, read_events
 from taskmgr_core.notifications.webhook import signature
 
 KEY = "a secret of the test"
@@ -118,7 +119,7 @@ def test_run_is_told_of_by_all_processes_that_took_part(
     }
 
     assert here("lineage", done, "--openlineage", "events").out == "6 events in events\n"
-    written = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    written = read_events(tmp_path / "events")
     assert sorted(map(essence, told_of(receiver, done))) == sorted(map(essence, written))
 
     after = metrics(alone)
@@ -136,7 +137,7 @@ def counted(taskmgr: CommandLine, task: str, status: str) -> float:
 
 def told_of(receiver: Receiver, run: str) -> list[Any]:
     """The events of lineage of a run and of its steps."""
-    events = [json.loads(body) for body in receiver.bodies("/api/v1/lineage")]
+    events = checked(body.decode() for body in receiver.bodies("/api/v1/lineage"))
     return [each for each in events if run in (each["run"]["runId"], parent_of(each))]
 
 
@@ -181,7 +182,10 @@ def test_channels_are_tried_out(taskmgr: CommandLine, receiver: Receiver) -> Non
     said = observed(taskmgr, attrs.evolve(receiver, url=AWAY))("notifications", "test", code=1)
     assert re.match(r"ops: 127\.0\.0\.1 cannot be reached: .*refused", said.out)
     assert here.json("notifications", "list") == {
-        "channels": [{"name": "ops", "type": "webhook", "kinds": ["run-failed"], "names": ["fai*"]}]
+        "channels": [
+            {"name": "ops", "type": "webhook", "kinds": ["run-failed"], "names": ["fai*"]}
+        ],
+        "slow_runs": [],
     }
     assert "channel 'opps'" in here("notifications", "test", "opps", code=2).err
     shown = here("config", "--json").out

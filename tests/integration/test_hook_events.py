@@ -16,7 +16,7 @@ from conftest import FAST
 from hook_plugins import Site, site
 from taskmgr_core.client import Client
 from taskmgr_core.settings import load
-from taskmgr_core.specs import PipelineSpec, StepSpec
+from taskmgr_core.specs import PipelineSpec, RetrySpec, StepSpec
 from taskmgr_core.wiring import Platform
 from taskmgr_plugins.events import Notification, RunEnded, RunStarted, StepEnded, StepStarted
 
@@ -148,7 +148,7 @@ def test_run_that_is_cancelled_before_it_began_is_told_by_who_cancelled(tell: Te
 
 def test_slow_step_is_notified_of_once(tell: Tell) -> None:
     """While it still runs, when the part of its timeout is over that the setting says."""
-    told = tell(slow_step="0.005")
+    told = tell(slow_step="0.02")
     with told.platform.client() as client:
         run = client.run("pause", {"seconds": 2.6}, timeout=60).run.id
         assert client.run("add", {"left": 1}, timeout=60).run.status == "succeeded"
@@ -233,3 +233,29 @@ def test_worker_says_in_its_beat_which_plugins_are_not_well(tell: Tell) -> None:
     finally:
         worker.stop()
         client.close()
+
+
+def test_slow_run_is_notified_of_once(tell: Tell) -> None:
+    """While it runs or when it ended, by whoever finds it; a quick one is not."""
+    told = tell(notifications='{"slow_runs": {"long": {"names": ["pause"], "seconds": 1.5}}}')
+    with told.platform.client() as client:
+        run = client.run("pause", {"seconds": 1.6}, timeout=60).run.id
+        assert client.run("pause", {"seconds": 0.0}, timeout=60).run.status == "succeeded"
+    (note,) = told.notes("run-slow")
+    assert (note.run, note.task) == (run, "pause")
+    assert "more than the 1.5 s of the rule long" in note.message
+
+
+def test_run_whose_time_is_over_while_it_waits_is_told(tell: Tell, tmp_path: Path) -> None:
+    """Nothing of it is under way then: whoever stops it tells its end, and that it failed."""
+    told = tell()
+    inputs = {"input_001_text": {"value": "that"}}
+    retry = RetrySpec(count=1, delay=60.0, on=("task-error",))
+    spec = PipelineSpec("late", {}, (StepSpec("001", "fail", inputs, retry=retry),), timeout=1.0)
+    with told.platform.client() as client:
+        detail = client.run(spec, {}, timeout=60)
+    assert detail.run.failure is not None
+    assert detail.run.failure.code == "run-timeout"
+    (ended,) = told.of(RunEnded)
+    assert (ended.run, ended.status, ended.failure) == (detail.run.id, "failed", "run-timeout")
+    assert [note.code for note in told.notes("run-failed")] == ["run-timeout"]

@@ -73,21 +73,46 @@ class Channel:
 
 
 @attrs.frozen
+class SlowRule:
+    """When a run is slow.
+
+    Attributes:
+        name: what the rule is called.
+        names: patterns of the names of pipelines and tasks, as ``face_*``; empty for all.
+        seconds: a run that takes longer is slow; 0 for no such limit.
+        times_p95: so is one that takes more than so many times what 95% of the latest runs of
+            its name needed; 0 for no such limit.
+    """
+
+    name: str
+    names: tuple[str, ...] = ()
+    seconds: float = 0.0
+    times_p95: float = 0.0
+
+    def concerns(self, name: str) -> bool:
+        """Whether it is about a pipeline or task."""
+        return not self.names or any(fnmatchcase(name, each) for each in self.names)
+
+
+@attrs.frozen
 class Notifications:
     """What is said of notifications.
 
     Attributes:
         channels: who is told.
+        slow_runs: which runs are slow.
         repeat: seconds in which a channel is told the same once.
         per_hour: how many messages a channel gets in an hour at most.
     """
 
     channels: tuple[Channel, ...] = ()
+    slow_runs: tuple[SlowRule, ...] = ()
     repeat: float = REPEAT_SECONDS
     per_hour: int = PER_HOUR
 
     def __str__(self) -> str:
-        return ", ".join(f"{each.name} ({each.type})" for each in self.channels)
+        slow = [f"{each.name} (slow runs)" for each in self.slow_runs]
+        return ", ".join([*(f"{each.name} ({each.type})" for each in self.channels), *slow])
 
 
 def read_notifications(document: Any, place: str) -> Notifications:
@@ -107,8 +132,13 @@ def read_notifications(document: Any, place: str) -> Notifications:
         Channel(name=name, **{key: _frozen(value) for key, value in table.items()})
         for name, table in document.get("channels", {}).items()
     )
+    slow_runs = tuple(
+        SlowRule(name=name, **{key: _frozen(value) for key, value in table.items()})
+        for name, table in document.get("slow_runs", {}).items()
+    )
     return Notifications(
         channels,
+        slow_runs,
         float(document.get("repeat", REPEAT_SECONDS)),
         document.get("per_hour", PER_HOUR),
     )
@@ -125,14 +155,30 @@ def _faults(document: Any) -> Iterator[Problem]:
     for name, value in document.items():
         if name not in _TOP:
             yield Problem(name, f"unknown; {nearest(name, _TOP)}")
-        elif name != "channels" and (wrong := _TOP[name](value)):
+        elif wrong := _TOP[name](value):
             yield Problem(name, wrong)
-    channels = document.get("channels", {})
-    if not isinstance(channels, Mapping):
-        yield Problem("channels", "it must be a table, as [notifications.channels.ops]")
-        return
-    for name, table in channels.items():
+    for name, table in _tables(document.get("channels")):
         yield from _channel_faults(f"channels.{name}", table)
+    for name, table in _tables(document.get("slow_runs")):
+        yield from _rule_faults(f"slow_runs.{name}", table)
+
+
+def _tables(value: Any) -> Iterator[tuple[str, Any]]:
+    """The tables in a table; what is none has its fault elsewhere."""
+    yield from value.items() if isinstance(value, Mapping) else ()
+
+
+def _rule_faults(place: str, table: Any) -> Iterator[Problem]:
+    if not isinstance(table, Mapping):
+        yield Problem(place, "it must be a table, as {seconds = 60}")
+        return
+    for key, value in table.items():
+        if key not in _OF_RULE:
+            yield Problem(f"{place}.{key}", f"unknown; {nearest(key, _OF_RULE)}")
+        elif wrong := _OF_RULE[key](value):
+            yield Problem(f"{place}.{key}", wrong)
+    if not {"seconds", "times_p95"} & table.keys():
+        yield Problem(place, "it says of no run that it is slow; give seconds or times_p95")
 
 
 def _channel_faults(place: str, table: Any) -> Iterator[Problem]:
@@ -212,13 +258,38 @@ def _seconds(value: Any) -> str | None:
     return None if good else f"{value!r} must be a number of seconds, at least 0"
 
 
+def _factor(value: Any) -> str | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    good = number and 1 <= value < math.inf
+    return None if good else f"{value!r} must be a number, at least 1"
+
+
+def _limit(value: Any) -> str | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    good = number and 0 < value < math.inf
+    return None if good else f"{value!r} must be a number of seconds, more than 0"
+
+
+def _table_of(example: str) -> _Check:
+    said = f"it must be a table, as {example}"
+    return lambda value: None if isinstance(value, Mapping) else said
+
+
 def _count(value: Any) -> str | None:
     good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     return None if good else f"{value!r} must be a whole number, at least 1"
 
 
 _TOP: Mapping[str, _Check] = MappingProxyType(
-    {"channels": lambda _: None, "repeat": _seconds, "per_hour": _count}
+    {
+        "channels": _table_of("[notifications.channels.ops]"),
+        "slow_runs": _table_of("[notifications.slow_runs.faces]"),
+        "repeat": _seconds,
+        "per_hour": _count,
+    }
+)
+_OF_RULE: Mapping[str, _Check] = MappingProxyType(
+    {"names": _texts, "seconds": _limit, "times_p95": _factor}
 )
 _COMMON: Mapping[str, _Check] = {"type": _text, "kinds": _kinds, "names": _texts}
 _OF_TYPE: Mapping[str, tuple[tuple[str, ...], Mapping[str, _Check]]] = MappingProxyType(

@@ -10,6 +10,7 @@ import attrs
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.hooks import Hooks
 from taskmgr_core.metering import Meter
+from taskmgr_core.slow_runs import SlowRuns
 from taskmgr_core.specs import Claim, Outcome, Run, Step
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.progress import Progress
@@ -35,11 +36,15 @@ class Teller:
         hooks: who is told.
         metadata: where the rest of what they are told is read.
         meter: counts it.
+        slow_runs: which runs are slow.
     """
 
     hooks: Hooks
     metadata: MetadataStore
     meter: Meter = attrs.field(factory=Meter)
+    slow_runs: SlowRuns = attrs.field(
+        default=attrs.Factory(lambda teller: SlowRuns(teller.metadata), takes_self=True)
+    )
 
     def run_started(self, run: Run) -> None:
         """A run is recorded."""
@@ -55,6 +60,17 @@ class Teller:
         self.hooks.tell(RUN_ENDED, lambda: self._run_ended(run_id))
         if progress.run_status == "failed":
             self.hooks.tell(NOTIFY, lambda: _run_failed(self._run_ended(run_id)))
+        if self.slow_runs.rules:
+            self.hooks.tell(NOTIFY, lambda: self.slow_runs.ended(self.metadata.summary(run_id)))
+
+    def runs_go_on(self) -> None:
+        """Runs go on; those that are slow are told of, each once.
+
+        Raises:
+            StoreError: the store cannot be asked.
+        """
+        for found in self.slow_runs.running() if self.hooks.wants(NOTIFY) else ():
+            self.hooks.tell(NOTIFY, lambda found=found: found)  # type: ignore[misc]
 
     def step_started(self, claim: Claim) -> None:
         """A step is claimed."""

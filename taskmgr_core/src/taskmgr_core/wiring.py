@@ -29,6 +29,7 @@ from taskmgr_core.settings import Settings, load, paths_of
 from taskmgr_core.signing.keyring import Keyring
 from taskmgr_core.signing.verifying import Verifier
 from taskmgr_core.silos import broker_prefix, no_workspace
+from taskmgr_core.slow_runs import SlowRuns
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import PluginState
 from taskmgr_core.specs.accounts import DEFAULT_WORKSPACE
@@ -175,7 +176,8 @@ class Platform:
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
         self.hooks = hooks_of(settings, self.metadata)
-        self.teller = Teller(self.hooks, self.metadata, self.meter)
+        slow_runs = SlowRuns(self.metadata, settings.notifications.slow_runs)
+        self.teller = Teller(self.hooks, self.metadata, self.meter, slow_runs)
         self.tracer = tracer_of(settings, self.metadata)
 
     def initialize(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 NotificationKind = Literal[
-    "channel-test", "run-failed", "step-quarantined", "step-slow", "worker-lost"
+    "channel-test", "run-failed", "run-slow", "step-quarantined", "step-slow", "worker-lost"
 ]
 
 

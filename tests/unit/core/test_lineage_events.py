@@ -1,28 +1,17 @@
-"""Events of OpenLineage, read back into the classes of the official client."""
+"""Events of OpenLineage, which meet the schemas of the specification."""
 
 from __future__ import annotations
 
-import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import attrs
-import cattrs
 import pytest
 from openlineage.client.event_v2 import RunEvent
-from openlineage.client.generated import (
-    column_lineage_dataset,
-    dataset_version_dataset,
-    documentation_job,
-    error_message_run,
-    job_type_job,
-    nominal_time_run,
-    parent_run,
-    processing_engine_run,
-    schema_dataset,
-)
 from openlineage.client.serde import Serde
 
+from lineage_schemas import checked, faults
 from taskmgr_core.documents import canonical, digest_of
 from taskmgr_core.lineage_events.datasets import field_of
 from taskmgr_core.lineage_events.events import step_run_id
@@ -47,17 +36,6 @@ from taskmgr_plugins.schemas import schema_of
 RUN = "01a21732-74f1-77fe-9218-f4a8dc613165"
 NOW = 1_800_000_000.0
 TEXT = {"type": "string"}
-FACETS = {
-    "columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet,
-    "documentation": documentation_job.DocumentationJobFacet,
-    "errorMessage": error_message_run.ErrorMessageRunFacet,
-    "jobType": job_type_job.JobTypeJobFacet,
-    "nominalTime": nominal_time_run.NominalTimeRunFacet,
-    "parent": parent_run.ParentRunFacet,
-    "processing_engine": processing_engine_run.ProcessingEngineRunFacet,
-    "schema": schema_dataset.SchemaDatasetFacet,
-    "version": dataset_version_dataset.DatasetVersionDatasetFacet,
-}
 
 
 def step(step_id: str, task: str, **inputs: Source) -> GraphStep:
@@ -123,33 +101,9 @@ def detail(status: RunStatus = "succeeded", failure: Failure | None = None) -> R
     return RunDetail(run, (first, second), tuple(values), EDGES, None)
 
 
-def read(line: str) -> Any:
-    """A line, after every part of it was read into the class of the official client.
-
-    A name that the class does not know, or a value of another type, is refused.
-    """
-    found = json.loads(line)
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    for facets in places(found):
-        for name, facet in facets.items():
-            own = dict(facet)
-            assert own.pop("_schemaURL").startswith("https://openlineage.io/spec/facets/")
-            kind = FACETS[name]
-            names = {each.alias: each.name for each in attrs.fields(kind)}
-            known = {names.get(key.lstrip("_"), key): it for key, it in own.items()}
-            converter.structure(known, kind)
-    return found
-
-
-def places(event: Any) -> list[dict[str, Any]]:
-    """Every object of facets in an event."""
-    datasets = [*event["inputs"], *event["outputs"]]
-    return [event["run"]["facets"], event["job"]["facets"], *(each["facets"] for each in datasets)]
-
-
 def lines(of: RunDetail) -> list[Any]:
-    """The events of a run as they are written, read back."""
-    return [read(each) for each in as_lines(exported(of, "lab")).splitlines()]
+    """The events of a run as they are written, each found to meet the specification."""
+    return checked(as_lines(exported(of, "lab")).splitlines())
 
 
 def of_job(events: list[Any], name: str, kind: str) -> Any:
@@ -268,3 +222,49 @@ def test_fields_of_objects_are_fields_in_fields() -> None:
 def test_events_are_those_of_the_official_client() -> None:
     """Its own classes, which refuse a time or an id that is none."""
     assert {type(each) for each in exported(detail(), "lab")} == {RunEvent}
+
+
+def _without_an_id(event: Any) -> None:
+    event["run"]["runId"] = "the first"
+
+
+def _without_a_producer(event: Any) -> None:
+    del event["job"]["facets"]["jobType"]["_producer"]
+
+
+def _of_another_schema(event: Any) -> None:
+    event["inputs"][0]["facets"]["schema"]["_schemaURL"] = "https://example.com/schema.json"
+
+
+def _with_a_name_of_our_own(event: Any) -> None:
+    event["run"]["facets"]["taskmgr"] = {"_producer": "urn:x:y", "_schemaURL": "urn:x:z"}
+
+
+def _with_a_number_for_a_time(event: Any) -> None:
+    event["eventTime"] = 1_800_000_000
+
+
+def _with_an_unknown_kind_of_transformation(event: Any) -> None:
+    fields = event["outputs"][0]["facets"]["columnLineage"]["fields"]
+    fields["said"]["inputFields"][0]["transformations"][0]["type"] = "SIDEWAYS"
+
+
+@pytest.mark.parametrize(
+    ("breaks", "place"),
+    [
+        (_without_an_id, "run/runId"),
+        (_without_a_producer, "job/facets/jobType"),
+        (_of_another_schema, "inputs/0/facets/schema/_schemaURL"),
+        (_with_a_name_of_our_own, "run/facets"),
+        (_with_a_number_for_a_time, "eventTime"),
+        (_with_an_unknown_kind_of_transformation, "outputs/0/facets/columnLineage/fields/said/"),
+    ],
+)
+def test_event_that_breaks_the_specification_is_found(
+    breaks: Callable[[Any], None], place: str
+) -> None:
+    """What the tests of events compare with refuses each, and says where."""
+    event = lines(detail())[-1]
+    breaks(event)
+    (fault,) = faults(event)
+    assert fault.startswith(place)

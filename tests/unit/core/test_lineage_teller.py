@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from openlineage.client.client import OpenLineageClient
 from openlineage.client.transport.file import FileConfig, FileTransport
 from test_lineage_events import GRAPH, NOW, RUN, detail
 
+from lineage_schemas import checked
 from taskmgr_core.hooks import Hooks
 from taskmgr_core.lineage_events.plugin import LineageTeller
 from taskmgr_core.specs import Step
@@ -33,7 +33,7 @@ class Told:
             self.hooks.tell(hook, lambda event=event: event)  # type: ignore[misc]
         self.hooks.close()
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        return [json.loads(line) for line in lines]
+        return checked(lines)
 
 
 @pytest.fixture

@@ -90,6 +90,27 @@ def test_wrong_address_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({}, "slow_runs.long: it says of no run that it is slow; give seconds or times_p95"),
+        ({"names": ["face_*"]}, "give seconds or times_p95"),
+        ({"seconds": 0}, "slow_runs.long.seconds: 0 must be a number of seconds, more than 0"),
+        ({"times_p95": 0.5}, "slow_runs.long.times_p95: 0.5 must be a number, at least 1"),
+        ({"seconds": True}, "True must be a number of seconds"),
+        ({"second": 5}, "slow_runs.long.second: unknown; did you mean 'seconds'"),
+        (60, "slow_runs.long: it must be a table, as {seconds = 60}"),
+    ],
+)
+def test_wrong_rule_of_slow_runs_is_refused_with_its_place(table: Any, said: str) -> None:
+    """Each fault with what is allowed."""
+    with pytest.raises(SettingsError) as refused:
+        read_notifications({"slow_runs": {"long": table}}, "file")
+    assert said in str(refused.value)
+    with pytest.raises(SettingsError, match=r"as \[notifications\.slow_runs\.faces\]"):
+        read_notifications({"slow_runs": [table]}, "file")
+
+
+@pytest.mark.parametrize(
     ("more", "notification", "wanted"),
     [
         ({}, FAILED, True),

@@ -198,6 +198,17 @@ def test_unfinished_run_reports(detail, store, status):
     assert "not finished" in "".join(page.text)
 
 
+def test_run_that_waits_has_no_axis_of_times(detail, store):
+    """Nothing took any time yet, and the page says so."""
+    never = {"ready_at": None, "started_at": None, "finished_at": None, "seconds": {}}
+    steps = [attrs.evolve(each, status="pending", **never) for each in detail.steps]
+    run = attrs.evolve(detail.run, status="running", finished_at=None)
+    waiting = attrs.evolve(detail, run=run, steps=tuple(steps), result=None)
+    page = Page(render_report(waiting, store.open))
+    assert "No step has begun." in "".join(page.text)
+    assert "in all, steps one after the other" not in "".join(page.text)
+
+
 def test_run_of_nothing_reports():
     """The least there can be, a run without steps, values or result, is a page."""
     empty = task_run(Graph("empty", {}, (), {}, (), {}), {}, {})

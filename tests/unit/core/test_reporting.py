@@ -1,8 +1,9 @@
-"""What a worker reports: those that are lost, and steps that are slow, each once."""
+"""What a worker reports: those that are lost, steps and runs that are slow, each once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import attrs
 import pytest
 
 from taskmgr_core.hooks import Hooks
-from taskmgr_core.specs import Claim, GraphStep, Step, Worker
+from taskmgr_core.notification_rules import SlowRule
+from taskmgr_core.slow_runs import SlowRuns
+from taskmgr_core.specs import Claim, Graph, GraphStep, Run, Step, Worker
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.telling import Teller
 from taskmgr_core.worker.reporting import Reporter
@@ -48,10 +51,12 @@ def report(tmp_path: Path) -> Iterator[Callable[..., Told]]:
     """Gives a reporter of a worker."""
     made = []
 
-    def make(worker: str, **more: Any) -> Told:
+    def make(worker: str, rules: Sequence[SlowRule] = (), **more: Any) -> Told:
         keeper = Keeper()
         hooks = Hooks(own={"keeper": lambda: keeper}, group=None)
-        teller = Teller(hooks, SqliteMetadata(tmp_path / "metadata.sqlite3"))
+        metadata = SqliteMetadata(tmp_path / "metadata.sqlite3")
+        metadata.initialize()
+        teller = Teller(hooks, metadata, slow_runs=SlowRuns(metadata, rules))
         made.append(hooks)
         return Told(Reporter(teller, worker, **{"slow_step": 0.0, "timeouts": {}, **more}), keeper)
 
@@ -145,6 +150,20 @@ def test_workers_own_timeout_counts(report: Callable[..., Told]) -> None:
     """Where the worker has a word of its own on the timeout of a task."""
     assert slow(report("a", slow_step=0.5, timeouts={"see": 100.0}), 6, 49) == []
     assert slow(report("a", slow_step=0.5, timeouts={"see": 2.0}), 1) == ["step-slow"]
+
+
+def test_slow_run_is_told_of_while_it_runs(report: Callable[..., Told]) -> None:
+    """With each look at what goes on, if there is a rule for it; once."""
+    rule = SlowRule("long", seconds=60.0)
+    told = report("a", rules=[rule])
+    graph = Graph("see", {}, (), {}, (), {})
+    run = Run("0197-a-run", "see", "task", graph, "running", time.time() - 61)
+    told.reporter.teller.metadata.create_run(run, [], [])
+    for _ in range(2):
+        told.reporter.running({})
+    assert [(each.kind, each.run, each.task) for each in told.end()] == [
+        ("run-slow", run.id, "see")
+    ]
 
 
 def test_no_step_is_slow_where_the_setting_says_so(report: Callable[..., Told]) -> None:

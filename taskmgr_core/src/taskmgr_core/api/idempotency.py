@@ -16,10 +16,8 @@ from taskmgr_core.documents import canonical, unstructure
 from taskmgr_core.errors import NotFoundError, TaskmgrError
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.stores.metadata import MetadataStore
-from taskmgr_core.stores.requests import Answered
+from taskmgr_core.stores.requests import KEPT_SECONDS, Answered
 from taskmgr_plugins.fields import File
-
-KEPT_SECONDS = 24 * 3600.0
 
 
 class Submit(Protocol):

@@ -86,7 +86,8 @@ class Hooks:
 
         Arguments:
             hook: its name.
-            make: makes its argument, in another thread and only if somebody implements it.
+            make: makes its argument, in another thread and only if somebody implements it;
+                None where there is nothing to tell after all.
         """
         if not self.wants(hook):
             return
@@ -187,7 +188,7 @@ class Hooks:
             except Exception as error:  # noqa: BLE001 - a store that is away, mostly
                 _LOGGER.warning("hooks: nobody is told of %s: %s", hook, explained(error))
                 continue
-            for each in takers:
+            for each in takers if argument is not None else ():
                 each.tell(hook, argument)
 
     def _loaded(self) -> list[HookPlugin]:

@@ -14,7 +14,7 @@ from openlineage.client.event_v2 import RunEvent
 from taskmgr_core.lineage import whole_edges, whole_values
 from taskmgr_core.lineage_events.datasets import Datasets
 from taskmgr_core.lineage_events.events import Events, producer
-from taskmgr_core.specs import Failure, GraphStep, Run
+from taskmgr_core.specs import Failure, GraphStep, Run, Step
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_plugins import hookimpl
 from taskmgr_plugins.events import RunEnded, RunStarted, StepEnded, StepStarted
@@ -47,8 +47,15 @@ class LineageTeller:
 
     @hookimpl
     def taskmgr_run_ended(self, event: RunEnded) -> None:
-        """The run has ended."""
-        events = self._events(self._metadata.run(event.run))
+        """The run has ended, and with it what it had begun and nobody was at."""
+        run = self._metadata.run(event.run)
+        events = self._events(run)
+        for each in self._metadata.steps(run.id) if event.status != "succeeded" else ():
+            if _ended_with_its_run(each) and each.finished_at and each.started_at:
+                step = run.graph.step(each.id)
+                self._tell(
+                    events.of_step(step, each.status, each.finished_at, each.started_at, None)
+                )
         self._tell(events.of_run(event.status, event.time, _failure(event)))
 
     @hookimpl
@@ -97,6 +104,18 @@ class LineageTeller:
 def _step(run: Run, step_id: str) -> GraphStep | None:
     """A step of the graph; None for an element of a list, which its step stands for."""
     return next((each for each in run.graph.steps if each.id == step_id), None)
+
+
+def _ended_with_its_run(step: Step) -> bool:
+    """Whether a step had begun and no attempt at it was under way when it ended.
+
+    The end of an attempt is told by its worker. There is none between two attempts, and none of
+    the step itself while it is run for each element, or again and again.
+    """
+    if step.status not in ("cancelled", "skipped") or step.started_at is None:
+        return False
+    waited = step.ready_at is not None and step.ready_at > step.started_at
+    return waited or step.elements is not None
 
 
 def _failure(event: RunEnded | StepEnded) -> Failure | None:

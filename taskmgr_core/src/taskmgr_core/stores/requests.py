@@ -6,6 +6,9 @@ from typing import Protocol
 
 import attrs
 
+# For so long a key is kept; each use of the store forgets those that are older.
+KEPT_SECONDS = 24 * 3600.0
+
 
 @attrs.frozen
 class Answered:

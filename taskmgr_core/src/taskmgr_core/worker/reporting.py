@@ -1,7 +1,8 @@
-"""Finds out what a person may want to know: workers that are lost, steps that are slow."""
+"""Finds out what a person may want to know: workers that are lost, steps and runs that are slow."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import attrs
@@ -9,6 +10,8 @@ import attrs
 from taskmgr_core.specs import Claim, Step, Worker
 from taskmgr_core.stores.progress import Progress
 from taskmgr_core.telling import Teller
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @attrs.define
@@ -64,12 +67,18 @@ class Reporter:
             ended = Progress(recorded=True, run_status=status, ended=status != "running")
             self.teller.run_ended(run, ended)
 
+    def expired(self, run_id: str, progress: Progress) -> None:
+        """The time of a run is over; where nothing of it was under way it has ended by that."""
+        _LOGGER.warning("run %s: its time is over", run_id)
+        self.teller.run_ended(run_id, progress)
+
     def running(self, claims: Mapping[tuple[str, str, int], tuple[Claim, float]]) -> None:
-        """Attempts go on; those that are slow are told of, each once.
+        """Attempts go on, and runs; those that are slow are told of, each once.
 
         Arguments:
             claims: run, step and attempt -> the claim, and the seconds that it has been held.
         """
+        self.teller.runs_go_on()
         self._slow &= claims.keys()
         if self.slow_step <= 0:
             return

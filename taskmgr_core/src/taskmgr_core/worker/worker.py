@@ -479,7 +479,7 @@ class WorkerProcess:
     def _expire(self) -> None:
         """Stop the runs whose time is over, wherever their steps are."""
         for run_id, progress in self._metadata.expire(decide, time.time()).items():
-            _LOGGER.warning("run %s: its time is over", run_id)
+            self._reporter.expired(run_id, progress)
             self._queue.alert(run_id)
             self._queue.announce(run_id, progress.ready)
 

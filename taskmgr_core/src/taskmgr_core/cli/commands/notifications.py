@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Sequence
 
+import attrs
 import click
+from rich.table import Table
 
 from taskmgr_core.cli.groups import Command, Group
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import plain, table
 from taskmgr_core.cli.session import Session
 from taskmgr_core.errors import NotFoundError, SettingsError
-from taskmgr_core.notification_rules import TEST, Channel, Notifications
+from taskmgr_core.notification_rules import TEST, Channel, Notifications, SlowRule
 from taskmgr_core.notifications.plugin import resolved, sender
 from taskmgr_core.notifications.webhook import DeliveryError
 from taskmgr_plugins.events import Notification
@@ -36,16 +38,20 @@ def notifications_command() -> None:
 @json_option
 @click.pass_obj
 def list_command(session: Session, as_json: bool) -> None:
-    """List the channels; secrets and addresses are not shown."""
+    """List the channels and what is slow; secrets and addresses are not shown."""
     rules = session.settings().notifications
     if as_json:
-        session.screen.json({"channels": [_view(each) for each in rules.channels]})
+        slow_runs = [{**attrs.asdict(each), "names": list(each.names)} for each in rules.slow_runs]
+        channels = [_view(each) for each in rules.channels]
+        session.screen.json({"channels": channels, "slow_runs": slow_runs})
         return
     shown = table("channel", "type", "kinds", "names", whole=("channel", "type"))
     for each in rules.channels:
         kinds, names = ", ".join(each.kinds) or "all", ", ".join(each.names) or "all"
         shown.add_row(*map(plain, (each.name, each.type, kinds, names)))
     session.screen.print(shown)
+    if rules.slow_runs:
+        session.screen.print(_slow_runs(rules.slow_runs))
 
 
 @notifications_command.command(
@@ -94,6 +100,14 @@ def _chosen(rules: Notifications, names: Sequence[str]) -> list[Channel]:
         if each not in known:
             raise NotFoundError.named("channel", each, known)
     return [known[each] for each in names or known]
+
+
+def _slow_runs(rules: Sequence[SlowRule]) -> Table:
+    shown = table("slow runs", "seconds", "times p95", "names", right=("seconds", "times p95"))
+    for each in rules:
+        limits = [f"{limit:g}" if limit else "-" for limit in (each.seconds, each.times_p95)]
+        shown.add_row(*map(plain, (each.name, *limits, ", ".join(each.names) or "all")))
+    return shown
 
 
 def _view(channel: Channel) -> dict[str, object]:

@@ -41,14 +41,14 @@ function replacePart(old, text) {
 }
 
 function lookAgain() {
-  const main = document.querySelector("[data-again]");
-  if (!main) return;
-  const period = Number(main.dataset.again);
+  const part = document.querySelector("[data-again]");
+  if (!part) return;
+  const period = Number(part.dataset.again);
   setInterval(async () => {
     if (document.hidden) return;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.ok && !answer.redirected) replacePart(document.getElementById("main"), await answer.text());
+      if (answer.ok && !answer.redirected) replacePart(document.getElementById(part.id), await answer.text());
     } catch { /* the server is away: what is known stays */ }
   }, period);
 }
@@ -201,7 +201,8 @@ function forms() {
       if (wrong) { form.querySelector(".wrong input, .wrong textarea")?.focus(); return; }
       const request = { name: form.dataset.run, inputs };
       if (form.dataset.version) request.version = form.dataset.version;
-      body.append("request", new Blob([JSON.stringify(request)], { type: "application/json" }));
+      // As a text: a Blob would be sent as a file, with a name.
+      body.append("request", JSON.stringify(request));
       const button = form.querySelector("button.main");
       button.disabled = true;
       try {
