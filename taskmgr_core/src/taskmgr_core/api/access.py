@@ -58,12 +58,16 @@ def needs(permission: Needed, action: str) -> dict[str, Any]:
     return {PERMISSION: permission, ACTION: action}
 
 
-def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+async def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Refuse a parameter that the route has not: a mistyped filter would find everything.
+
+    It waits for nothing; but a guard that is no coroutine is called in another thread.
 
     Raises:
         RequestError: with the nearest name.
     """
+    if not connection.query_params:
+        return
     known = set(handler.parsed_fn_signature.parameters) - {"request", *connection.path_params}
     for name in connection.query_params:
         if name not in known:
