@@ -5,8 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,14 +32,11 @@ from taskmgr_core.errors import (
 )
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
-from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.orchestrator.graph import compile_pipeline
-from taskmgr_core.orchestrator.routing import share_of
-from taskmgr_core.orchestrator.starting import first_steps
-from taskmgr_core.overrides import TaskOverride, overridden
+from taskmgr_core.overrides import TaskOverride
 from taskmgr_core.queue.base import Queue
-from taskmgr_core.reruns import NewRun, rerun
+from taskmgr_core.reruns import rerun
 from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.serving import RunningWorker
@@ -42,6 +46,7 @@ from taskmgr_core.specs import (
     Graph,
     GraphStep,
     LogLine,
+    NewRun,
     PipelineSpec,
     Run,
     RunDetail,
@@ -54,9 +59,9 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
+from taskmgr_core.submitting import Graphs, Wanted, graph_of, submitted
 from taskmgr_core.telling import Teller
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
-from taskmgr_core.values import recorded
 
 if TYPE_CHECKING:
     from taskmgr_core.publishing import Published, Publisher
@@ -203,21 +208,7 @@ class Client:
             NotFoundError: with the nearest name.
             InvalidPipelineError: with every problem.
         """
-        versions = partial(
-            self.metadata.version, share=None if run_id is None else share_of(run_id)
-        )
-        if isinstance(what, PipelineSpec):
-            return self._compiled.graph(what, versions, self.metadata.pipeline)
-        with contextlib.suppress(NotFoundError):
-            return self.graph(self.metadata.pipeline(what), run_id=run_id)
-        try:
-            return self._compiled.graph_of_task(versions(what, version))
-        except NotFoundError:
-            pipelines = [each.pipeline for each in self.metadata.pipelines()]
-            tasks = [each.name for each in self.metadata.latest_versions()]
-            if what in tasks:
-                raise
-            raise NotFoundError.named("task or pipeline", what, [*tasks, *pipelines]) from None
+        return graph_of(self._compiled, self.metadata, what, version, run_id)
 
     # runs
 
@@ -244,46 +235,38 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
-        with self.artifacts.files.using():  # they are put before the run is recorded
-            return self._submit(what, inputs, version, graph, run_id or new_run_id()).id
+        asked = Wanted(what, inputs, version, graph, run_id or new_run_id())
+        return self._submit(asked).id
 
-    def _submit(
-        self,
-        what: str | PipelineSpec,
-        inputs: Mapping[str, Any],
-        version: str | None,
-        graph: Graph | None,
-        run_id: str,
-    ) -> Run:
-        name = what if isinstance(what, str) else what.pipeline
-        with self.tracer.submitting(name, run_id) as traceparent:
-            graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
-            documents = self.reader.read(graph, inputs)
-            is_task = (
-                isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
-            )
-            now = time.time()
-            run = Run(
-                id=run_id,
-                name=graph.name,
-                kind="task" if is_task else "pipeline",
-                graph=graph,
-                status="running",
-                created_at=now,
-                traceparent=traceparent,
-            )
-            values = [
-                recorded(name, document, type_name(graph.schemas[name]), "")
-                for name, document in documents.items()
-            ]
-            return self._start(NewRun(run, first_steps(run, now), values))
+    def submit_together(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
+        """Submit runs as ``submit`` does, all with one record, which is synced to the disk once.
+
+        Returns:
+            Of each, in their order, the run's id, or what ``submit`` would have raised.
+        """
+        told = self._submitted(wanted)
+        return [each if isinstance(each, Exception) else each.id for each in told]
+
+    def _submit(self, wanted: Wanted) -> Run:
+        (told,) = self._submitted([wanted])
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    def _submitted(self, wanted: Sequence[Wanted]) -> list[Run | Exception]:
+        graphs = Graphs(self.metadata, self._compiled, self.overrides, many=len(wanted) > 1)
+        with self.artifacts.files.using():  # they are put before the run is recorded
+            return submitted(wanted, graphs, self.reader, self.tracer, self._tell)
 
     def _start(self, new: NewRun) -> Run:
         self.metadata.create_run(new.run, new.steps, new.values, new.edges)
+        self._tell(new)
+        return new.run
+
+    def _tell(self, new: NewRun) -> None:
         self.teller.run_started(new.run)
         ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
         self.queue.announce(new.run.id, ready)
-        return new.run
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
@@ -309,8 +292,7 @@ class Client:
         with self._lock:  # the worker of this process, if there is one, hears of it once
             self._waited_for[run_id] = None
         try:
-            with self.artifacts.files.using():
-                run = self._submit(what, inputs, version, None, run_id)
+            run = self._submit(Wanted(what, inputs, version, None, run_id))
             self._ended(run, timeout)
         finally:
             with self._lock:

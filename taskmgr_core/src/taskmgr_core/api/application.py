@@ -23,6 +23,7 @@ from taskmgr_core.api.limits import Gate, Limits
 from taskmgr_core.api.openapi import openapi_document
 from taskmgr_core.api.problems import handlers
 from taskmgr_core.api.routes import artifacts, catalog, events, lineage, platform, runs
+from taskmgr_core.api.together import Together
 from taskmgr_core.client import Client
 from taskmgr_core.health import ServiceHealth
 
@@ -126,6 +127,7 @@ def make_application(
                 "health": health,
                 "limits": limits,
                 "watching": watching,
+                "submitting": Together(),
                 "document": _Document(),
             }
         ),

@@ -42,6 +42,7 @@ from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.counters import CounterStore
+from taskmgr_core.stores.creating import RunCreator
 from taskmgr_core.stores.limits import LimitStore
 from taskmgr_core.stores.requests import RequestStore
 from taskmgr_core.stores.schedules import ScheduleStore
@@ -148,7 +149,7 @@ def roles_of(value: FieldValue) -> dict[str, Role]:
     return {value.digest: whole, **dict.fromkeys(value.artifacts, inside)}
 
 
-class MetadataStore(CatalogStore, Protocol):
+class MetadataStore(CatalogStore, RunCreator, Protocol):
     """Tasks, pipelines, runs, steps, values, edges, workers and logs."""
 
     @property
@@ -195,12 +196,6 @@ class MetadataStore(CatalogStore, Protocol):
         """Every record that cannot be read; it reads them all, a page in memory at a time."""
 
     # runs
-
-    def create_run(
-        self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue],
-        edges: Sequence[Edge] = (),
-    ) -> None:  # fmt: skip
-        """Record a run, its steps, and its inputs and all else that it has already. Durable."""
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.

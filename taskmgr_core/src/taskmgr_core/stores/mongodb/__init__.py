@@ -15,6 +15,7 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    NewRun,
     Orders,
     Outcome,
     Overview,
@@ -32,7 +33,7 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
-from taskmgr_core.stores.mongodb import records, searching
+from taskmgr_core.stores.mongodb import creating, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -46,6 +47,7 @@ from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.streams import Streams
 from taskmgr_core.stores.mongodb.workers import Log, Workers
+from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.searching import LOOKED, Found
 
 
@@ -63,6 +65,7 @@ class MongoMetadata:
 
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
+        self._plans = Plans()
         self.schedules = MongoSchedules(self._database)
         self.counters = MongoCounters(self._database)
         self.requests = MongoRequests(self._database)
@@ -191,7 +194,11 @@ class MongoMetadata:
     ) -> None:
         """Record a run."""
         with self._database.translated():
-            self._database.durable.runs.insert_one(records.new_run(run, steps, values, edges))
+            creating.create(self._database, self._plans, NewRun(run, steps, values, edges))
+
+    def create_runs(self, runs: Sequence[NewRun]) -> list[Exception | None]:
+        """Record runs with one command."""
+        return creating.create_all(self._database, self._plans, runs)
 
     def run(self, run_id: str) -> Run:
         """A run."""

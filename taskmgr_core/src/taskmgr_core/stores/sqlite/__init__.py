@@ -16,6 +16,7 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    NewRun,
     Orders,
     Outcome,
     Overview,
@@ -33,11 +34,13 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.metadata import Covers, Fed, Progress, Role, RunFilter, every
+from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.searching import LOOKED, Found
 from taskmgr_core.stores.sqlite import (
     catalog,
     checking,
     claims,
+    creating,
     elements,
     lineage,
     load,
@@ -69,6 +72,7 @@ class SqliteMetadata:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        self._plans = Plans()
         self.schedules = SqliteSchedules(self._database)
         self.counters = SqliteCounters(self._database)
         self.requests = SqliteRequests(self._database)
@@ -172,9 +176,20 @@ class SqliteMetadata:
         edges: Sequence[Edge] = (),
     ) -> None:
         """Record a run."""
-        self._database.durable(
-            lambda connection: runs.create(connection, run, steps, values, edges)
-        )
+        new = NewRun(run, steps, values, edges)
+        self._database.durable(lambda connection: creating.create(connection, self._plans, [new]))
+
+    def create_runs(self, runs: Sequence[NewRun]) -> list[Exception | None]:
+        """Record runs in one transaction; where that fails, each in one of its own."""
+        try:
+            self._database.durable(
+                lambda connection: creating.create(connection, self._plans, runs)
+            )
+        except Exception as error:  # noqa: BLE001 - whoever asked for the run is told
+            if len(runs) == 1:
+                return [error]
+            return [self.create_runs([each])[0] for each in runs]
+        return [None] * len(runs)
 
     def run(self, run_id: str) -> Run:
         """A run."""
