@@ -20,8 +20,11 @@ from samples import (
     claimed,
     created,
     finished,
+    first_step,
+    graph,
     graph_step,
     pipeline_spec,
+    run_id,
     silent,
     status_of,
     success,
@@ -31,7 +34,7 @@ from samples import (
 
 from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import LogLine
+from taskmgr_core.specs import LogLine, NewRun, Run
 from taskmgr_core.stores.sqlite import SqliteMetadata, claims
 
 
@@ -89,6 +92,17 @@ def test_durable_operations_are_synced(
     metadata.request_cancel(run.id, decide, NOW)
     assert commits[: before - 1] == [FULL] * 5
     assert commits[before:] == [FULL] * 3
+
+
+def test_runs_recorded_together_are_synced_once(
+    metadata: SqliteMetadata, commits: list[tuple[str, str]]
+) -> None:
+    """However many they are: what was accepted is on the disk by one commit."""
+    shared = graph(graph_step())
+    runs = [Run(run_id(each), "sample", "pipeline", shared, "running", NOW) for each in range(20)]
+    new = [NewRun(run, [first_step(run, graph_step(), NOW)], [value("text", "a")]) for run in runs]
+    assert metadata.create_runs(new) == [None] * 20
+    assert commits == [FULL]
 
 
 def test_step_in_the_middle_of_a_run_waits_for_no_disk(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from types import TracebackType
 from typing import Any, Protocol
 
 import attrs
@@ -271,13 +272,10 @@ class _Span:
         return self.wanted.context.run(self._open.__enter__)
 
     def end(self, error: Exception | None) -> None:
-        if self._open is None:
-            return
-        # A span notes what went wrong in it, and lets it pass.
-        with contextlib.suppress(Exception) if error else contextlib.nullcontext():
-            self.wanted.context.run(
-                self._open.__exit__,
-                None if error is None else type(error),
-                error,
-                None if error is None else error.__traceback__,
-            )
+        if self._open is not None:  # it notes what went wrong in it, and raises nothing
+            said = (None, None, None) if error is None else _raised(error)
+            self.wanted.context.run(self._open.__exit__, *said)
+
+
+def _raised(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    return type(error), error, error.__traceback__
