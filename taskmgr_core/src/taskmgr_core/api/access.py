@@ -58,10 +58,21 @@ def needs(permission: Needed, action: str) -> dict[str, Any]:
     return {PERMISSION: permission, ACTION: action}
 
 
-async def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-    """Refuse a parameter that the route has not: a mistyped filter would find everything.
+async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Let a request through that is admitted and has no parameter that the route has not.
 
-    It waits for nothing; but a guard that is no coroutine is called in another thread.
+    One guard, and a coroutine: the framework copies the handler for each, and calls any other
+    function in a thread.
+
+    Raises:
+        AuthenticationError, PermissionDeniedError, RequestError: it is not let through.
+    """
+    await admit(connection, handler)
+    know(connection, handler)
+
+
+def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Refuse a parameter that the route has not: a mistyped filter would find everything.
 
     Raises:
         RequestError: with the nearest name.

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, S
 
 from taskmgr_core.accounts.interface import Allowance
 from taskmgr_core.accounts.limiting import headers_of
-from taskmgr_core.api.access import PUBLIC, Access, admit, know
+from taskmgr_core.api.access import PUBLIC, Access, guard
 from taskmgr_core.api.changes import Changes
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
@@ -81,7 +81,7 @@ def routes() -> Router:
             *platform.ROUTES,
             read_openapi,
         ],
-        guards=[admit, know],
+        guards=[guard],
         exception_handlers=handlers(),
     )
 

@@ -1,4 +1,4 @@
-"""Submits that come at the same time, carried out by one thread: one look-up, one sync of the disk.
+"""Submits that come at the same time, carried out together: one look-up, one sync of the disk.
 
 Who comes while others are submitted is submitted with all who came meanwhile. A request that is
 alone waits for nobody.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import attrs
 from anyio import CapacityLimiter
@@ -18,6 +19,8 @@ from taskmgr_core.client import Client
 from taskmgr_core.submitting import Wanted
 
 MOST_TOGETHER = 64
+# While the disk syncs one group, the next one is checked.
+GROUPS_AT_ONCE = 2
 # Of this process. More would wait for one another and for Python's lock, and reads with them.
 THREADS = 4
 # What is larger, or names stored files, may take long to check: it holds up no others.
@@ -45,12 +48,15 @@ class Submit:
     note: Callable[[str], None]
 
 
+_Waiting: TypeAlias = tuple[Submit, "asyncio.Future[tuple[str, bool]]"]
+
+
 @attrs.define
 class _Lane:
-    """The submits of one workspace that wait, and whether somebody carries them out."""
+    """The submits of one workspace that wait, and how many tasks carry them out."""
 
-    waiting: list[tuple[Submit, asyncio.Future[tuple[str, bool]]]] = attrs.field(factory=list)
-    task: asyncio.Task[None] | None = None
+    waiting: list[_Waiting] = attrs.field(factory=list)
+    tasks: int = 0
 
 
 class Together:
@@ -58,6 +64,7 @@ class Together:
 
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself may forget them
         self._threads = CapacityLimiter(THREADS)
 
     @property
@@ -84,34 +91,41 @@ class Together:
         future: asyncio.Future[tuple[str, bool]] = asyncio.get_running_loop().create_future()
         lane = self._lanes.setdefault(workspace, _Lane())
         lane.waiting.append((submit, future))
-        if lane.task is None:
-            lane.task = asyncio.create_task(self._carry_out(workspace, lane, client_of))
+        if lane.tasks < GROUPS_AT_ONCE:
+            lane.tasks += 1
+            task = asyncio.create_task(self._carry_out(workspace, lane, client_of))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _carry_out(
         self, workspace: str, lane: _Lane, client_of: Callable[[], Client]
     ) -> None:
-        while lane.waiting:
-            group, lane.waiting = lane.waiting[:MOST_TOGETHER], lane.waiting[MOST_TOGETHER:]
-            # Whose connection has ended wants nothing any more.
-            group = [(submit, future) for submit, future in group if not future.done()]
+        try:
+            while lane.waiting:
+                group, lane.waiting = lane.waiting[:MOST_TOGETHER], lane.waiting[MOST_TOGETHER:]
+                # Whose connection has ended wants nothing any more.
+                await self._answer([each for each in group if not each[1].done()], client_of)
+        finally:
+            # Before anybody else runs: who comes next has to know that nobody looks any more.
+            lane.tasks -= 1
+            if not lane.tasks and not lane.waiting:
+                del self._lanes[workspace]
+
+    async def _answer(self, group: Sequence[_Waiting], client_of: Callable[[], Client]) -> None:
+        outcomes: Sequence[Outcome]
+        try:
             submits = [submit for submit, _ in group]
-            outcomes: Sequence[Outcome]
-            try:
-                outcomes = await run_sync(_submitted, client_of, submits, limiter=self._threads)
-            except Exception as error:  # noqa: BLE001 - all who wait are told
-                outcomes = [error] * len(submits)
-            for (_, future), outcome in zip(group, outcomes, strict=True):
-                if not future.done():
-                    _tell(future, outcome)
-        del self._lanes[workspace]
-
-
-def _tell(future: asyncio.Future[tuple[str, bool]], outcome: Outcome) -> None:
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+            outcomes = await run_sync(_submitted, client_of, submits, limiter=self._threads)
+        except Exception as error:  # noqa: BLE001 - all who wait are told
+            outcomes = [error] * len(group)
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
 
 
 def _submitted(client_of: Callable[[], Client], submits: Sequence[Submit]) -> list[Outcome]:
