@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from rest_server import furnish
+from rest_server import furnish, served
 
 from taskmgr_core.accounts.interface import LOCAL
 from taskmgr_core.api.bodies import fitted
@@ -34,11 +38,18 @@ from taskmgr_core.telemetry.tracer import OpenTelemetryTracer
 from taskmgr_core.wiring import Platform
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a task and a pipeline of it."""
+    folder = tmp_path_factory.mktemp("together")
+    furnish(folder)
+    return folder
+
+
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
-    """A client of a home with a task and a pipeline of it."""
-    furnish(tmp_path)
-    with Platform(load({}, tmp_path, tmp_path)).client(paths=False) as opened:
+def client(home: Path) -> Iterator[Client]:
+    """A client of that home."""
+    with Platform(load({}, home, home)).client(paths=False) as opened:
         yield opened
 
 
@@ -114,19 +125,21 @@ def test_what_they_share_is_looked_up_once(client: Client, monkeypatch: pytest.M
     assert sorted(looks) == ["pipeline", "route", "version"]
 
 
-def test_version_that_is_rolled_out_is_each_runs_own(client: Client) -> None:
+def test_version_that_is_rolled_out_is_each_runs_own(tmp_path: Path) -> None:
     """Those get it whose share it is, as they would alone."""
-    (first,) = client.metadata.versions("noop")
-    release = attrs.evolve(first.release, version="2.0")
-    client.metadata.add_versions([attrs.evolve(first, release=release)])
-    client.rollouts.roll_out("noop", "1.0", 100)
-    client.rollouts.roll_out("noop", "2.0", 50)
-    runs = [wanted() for _ in range(40)]
-    told = client.submit_together(runs)
-    assert told == [each.run_id for each in runs]
-    got = {each: client.metadata.steps(each)[0].version for each in map(str, told)}
-    assert got == {each: "2.0" if share_of(each) < 50 else "1.0" for each in got}
-    assert set(got.values()) == {"1.0", "2.0"}
+    furnish(tmp_path)
+    with Platform(load({}, tmp_path, tmp_path)).client() as client:
+        (first,) = client.metadata.versions("noop")
+        release = attrs.evolve(first.release, version="2.0")
+        client.metadata.add_versions([attrs.evolve(first, release=release)])
+        client.rollouts.roll_out("noop", "1.0", 100)
+        client.rollouts.roll_out("noop", "2.0", 50)
+        runs = [wanted() for _ in range(40)]
+        told = client.submit_together(runs)
+        assert told == [each.run_id for each in runs]
+        got = {each: client.metadata.steps(each)[0].version for each in map(str, told)}
+        assert got == {each: "2.0" if share_of(each) < 50 else "1.0" for each in got}
+        assert set(got.values()) == {"1.0", "2.0"}
 
 
 def test_what_operators_say_holds_for_all(client: Client) -> None:
@@ -240,6 +253,37 @@ def test_client_that_cannot_be_had_is_told_to_all(client: Client) -> None:
     *refused, later = asyncio.run(ask())
     assert [str(each) for each in refused] == ["no workspace 'blue'"] * 2
     assert client.metadata.status(later[0]) == "running"
+
+
+def test_run_that_was_accepted_is_there_after_a_kill(home: Path) -> None:
+    """Whatever was under way when the server was killed: none is lost, none is there in part."""
+    accepted: list[str] = []
+    body = json.dumps({"name": "nothing", "inputs": {"number": 1}})
+    many = threading.Event()
+
+    def submit(host: str, port: int) -> None:
+        connection = HTTPConnection(host, port, timeout=10)
+        with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException):
+            while True:
+                told = {"Content-Type": "application/json"}
+                connection.request("POST", "/v1/runs", body, told)
+                answer = connection.getresponse()
+                assert answer.status == 201
+                accepted.append(json.loads(answer.read())["run_id"])
+                if len(accepted) >= 60:
+                    many.set()
+
+    with served(home, "--no-accounts") as answering, ThreadPoolExecutor(12) as threads:
+        waiting = [threads.submit(submit, *answering.address) for _ in range(12)]
+        assert many.wait(20)
+        answering.process.kill()
+        for each in waiting:
+            each.result(20)
+    assert len(set(accepted)) == len(accepted) >= 60
+    with Platform(load({}, home, home)).client() as found:
+        for run in accepted:
+            assert [each.status for each in found.metadata.steps(run)] == ["ready"]
+            assert [each.document for each in found.metadata.values(run)] == [1]
 
 
 def test_what_may_take_long_is_submitted_alone() -> None:
