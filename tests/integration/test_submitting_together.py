@@ -72,7 +72,11 @@ def wanted(number: Any = 1, what: str = "nothing", **more: Any) -> Wanted:
     return Wanted(what, {"number": number}, **more)
 
 
-def asked(number: Any = 1, key: str | None = None, note: Callable[[str], None] = len) -> Submit:
+def id_only(_: str) -> None:
+    """What a request does that only wants the id."""
+
+
+def asked(number: Any = 1, key: str | None = None, note: Callable[[str], None] = id_only) -> Submit:
     """What a request wants."""
     told = Key.of(LOCAL, key, Submission("nothing", {"number": number}), {}) if key else None
     return Submit(wanted(number), told, note)
