@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
+import psutil
 import uuid_utils
 
 from benchmarks.figures import Figure
 from benchmarks.processes import running
+from benchmarks.submits import Accepted, submit
+from taskmgr_core.accounts.interface import LOCAL
+from taskmgr_core.accounts.policy import Role
 from taskmgr_core.client import Client
 from taskmgr_core.documents import digest_of
 from taskmgr_core.orchestrator.starting import first_steps
@@ -33,10 +37,13 @@ from taskmgr_core.specs import (
 )
 from taskmgr_core.values import recorded
 from taskmgr_core.wiring import Platform
+from taskmgr_core.workspaces import open_office
 
 SECONDS = float(os.environ.get("TASKMGR_BENCH_SECONDS", "30"))
 RUNS = int(os.environ.get("TASKMGR_BENCH_RUNS", "100000"))
 CONNECTIONS = 48
+# Before what is counted, so that what is loaded and opened once is not.
+WARM_SECONDS = 1.0
 # What is submitted beside the reads: a busy team, not the most that there can be.
 STEADY_CONNECTIONS, STEADY_PER_S = 10, 100
 READ_PAUSE_SECONDS = 0.02
@@ -48,17 +55,24 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="taskmgr-bench-") as folder:
         home = Path(folder)
         _furnish(home, 0)
-        with _served(home) as port:
-            empty = asyncio.run(_load(port, SECONDS, reading=False))
+        with _served(home, "--no-accounts") as server:
+            alone = _submitting(home, server, [b""] * CONNECTIONS)
+        tokens = _tokens(home, CONNECTIONS)
+        with _served(home) as server:
+            known = _submitting(home, server, [b"Authorization: Bearer %s\r\n" % t for t in tokens])
         _furnish(home, RUNS)
-        with _served(home) as port:
-            full = asyncio.run(_load(port, SECONDS, reading=True))
+        with _served(home, "--no-accounts") as server:
+            full = asyncio.run(_load(server.port, SECONDS))
     note = f"{CONNECTIONS} connections, each run synced"
     beside = f"beside {full.submits / SECONDS:.0f} submits/s, {RUNS} runs stored"
     return [
-        Figure("submit_per_s", empty.submits / SECONDS, "1/s", 500, at_most=False, note=note),
-        Figure("submit_p99_ms", empty.late(empty.submitting), "ms", note=note),
-        Figure("read_p99_ms", full.late(full.reads), "ms", 50, note=beside),
+        Figure("submit_per_s", alone.rate, "1/s", 500, at_most=False, note=note),
+        Figure("submit_p99_ms", late(alone.accepted.seconds), "ms", note=note),
+        Figure("submit_work_ms", alone.work, "ms", 1.15, note="processor time of the server"),
+        Figure("submit_accounts_per_s", known.rate, "1/s", note="with tokens, limits and audit"),
+        Figure("submit_accounts_work_ms", known.work, "ms", note="the same"),
+        Figure("server_rss_mb", max(alone.memory, known.memory), "MB", note="behind these"),
+        Figure("read_p99_ms", late(full.reads), "ms", 50, note=beside),
     ]
 
 
@@ -74,9 +88,61 @@ class _Seen:
         """How many runs were accepted."""
         return len(self.submitting)
 
-    def late(self, seconds: list[float]) -> float:
-        """The 99th percentile, in milliseconds."""
-        return sorted(seconds)[int(len(seconds) * 0.99)] * 1000
+
+@attrs.frozen
+class _Server:
+    """A server in a process of its own."""
+
+    port: int
+    process: psutil.Process
+
+    def worked(self) -> float:
+        """Seconds of processor time that it has had."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+@attrs.frozen
+class _Submitted:
+    """What a server has accepted, the milliseconds that each cost it, and its memory in MB."""
+
+    accepted: Accepted
+    work: float
+    memory: float
+
+    @property
+    def rate(self) -> float:
+        """Runs in a second."""
+        return len(self.accepted.runs) / self.accepted.lasted
+
+
+def late(seconds: list[float]) -> float:
+    """The 99th percentile, in milliseconds."""
+    return sorted(seconds)[int(len(seconds) * 0.99)] * 1000
+
+
+def _submitting(home: Path, server: _Server, headers: list[bytes]) -> _Submitted:
+    """Submit for a while, and make sure that what was accepted is there."""
+    submit(server.port, WARM_SECONDS, headers)
+    before = server.worked()
+    accepted = submit(server.port, SECONDS, headers)
+    work = (server.worked() - before) * 1000 / len(accepted.runs)
+    memory = server.process.memory_info().rss / 1e6
+    with Platform(load({}, home, home)).client() as client:
+        for each in accepted.runs:
+            client.metadata.status(each)  # raises for one that is not
+    if len(set(accepted.runs)) < len(accepted.runs):
+        raise RuntimeError("two submits were answered with one run")
+    return _Submitted(accepted, work, memory)
+
+
+def _tokens(home: Path, count: int) -> list[bytes]:
+    """As many people who may submit, so that each has a limit of their own."""
+    with open_office(load({}, home, home)) as office:
+        admin = office.administration(LOCAL)
+        return [
+            admin.new_token(f"user-{each}", Role.OPERATOR).secret.encode() for each in range(count)
+        ]
 
 
 def _furnish(home: Path, runs: int) -> None:
@@ -118,34 +184,33 @@ def _record(client: Client, runs: int) -> None:
 
 
 @contextlib.contextmanager
-def _served(home: Path) -> Iterator[int]:
-    """A server in a process of its own; its port."""
+def _served(home: Path, *options: str) -> Iterator[_Server]:
+    """A server in a process of its own."""
     log = home / "served.txt"
-    command = ["sh", "-c", f'exec "{TASKMGR}" api serve --no-accounts --port 0 > "{log}"']
-    with running([command], {"TASKMGR_HOME": str(home)}):
+    asked = " ".join(("api", "serve", "--port", "0", *options))
+    command = ["sh", "-c", f'exec "{TASKMGR}" {asked} > "{log}"']
+    with running([command], {"TASKMGR_HOME": str(home)}) as (process,):
         deadline = time.monotonic() + 20
         while not (log.exists() and "/v1" in log.read_text()):
             if time.monotonic() > deadline:
                 raise TimeoutError("the server does not answer")
             time.sleep(0.02)
-        yield int(log.read_text().partition("127.0.0.1:")[2].partition("/")[0])
+        port = int(log.read_text().partition("127.0.0.1:")[2].partition("/")[0])
+        yield _Server(port, psutil.Process(process.pid))
         log.unlink()
 
 
-async def _load(port: int, seconds: float, *, reading: bool) -> _Seen:
+async def _load(port: int, seconds: float) -> _Seen:
     seen = _Seen()
     ends = time.monotonic() + seconds
-    if reading:
-        pause = STEADY_CONNECTIONS / STEADY_PER_S
-        clients = [_submit(port, ends, seen, pause) for _ in range(STEADY_CONNECTIONS)]
-        clients += [_read(port, ends, seen) for _ in range(2)]
-    else:
-        clients = [_submit(port, ends, seen) for _ in range(CONNECTIONS)]
+    pause = STEADY_CONNECTIONS / STEADY_PER_S
+    clients = [_submit(port, ends, seen, pause) for _ in range(STEADY_CONNECTIONS)]
+    clients += [_read(port, ends, seen) for _ in range(2)]
     await asyncio.gather(*clients)
     return seen
 
 
-async def _submit(port: int, ends: float, seen: _Seen, pause: float = 0.0) -> None:
+async def _submit(port: int, ends: float, seen: _Seen, pause: float) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = json.dumps({"name": "nothing", "inputs": {"number": 1}}).encode()
     request = (

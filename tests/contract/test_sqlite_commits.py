@@ -22,6 +22,8 @@ from samples import (
     claimed,
     created,
     finished,
+    first_step,
+    graph,
     graph_step,
     pipeline_spec,
     run_id,
@@ -34,7 +36,7 @@ from samples import (
 
 from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import Claim, LogLine
+from taskmgr_core.specs import Claim, LogLine, NewRun, Run
 from taskmgr_core.stores.sqlite import SqliteMetadata, syncing
 
 
@@ -107,11 +109,10 @@ def test_run_is_seen_before_it_is_synced(metadata: SqliteMetadata, done: list[st
     run = created(metadata)
     claimed(metadata)
     done.clear()
-    metadata.create_run(
-        attrs.evolve(run, id=run_id(2)),
-        [attrs.evolve(metadata.steps(run.id)[0], run=run_id(2), status="ready", attempt=0)],
-        [],
-        seen=lambda: found.append(metadata.claim("w1", [], NOW)),
+    step = attrs.evolve(metadata.steps(run.id)[0], run=run_id(2), status="ready", attempt=0)
+    metadata.create_runs(
+        [NewRun(attrs.evolve(run, id=run_id(2)), [step], [])],
+        seen=lambda _: found.append(metadata.claim("w1", [], NOW)),
     )
     assert found[0] is not None
     assert done == ["commit", "commit", "sync"]
@@ -131,6 +132,15 @@ def test_sync_that_fails_is_told(
             metadata.put_pipeline(pipeline_spec())
     done.clear()
     metadata.put_pipeline(pipeline_spec())
+    assert done == DURABLE
+
+
+def test_runs_recorded_together_are_synced_once(metadata: SqliteMetadata, done: list[str]) -> None:
+    """However many they are: what was accepted is on the disk by one commit."""
+    shared = graph(graph_step())
+    runs = [Run(run_id(each), "sample", "pipeline", shared, "running", NOW) for each in range(20)]
+    new = [NewRun(run, [first_step(run, graph_step(), NOW)], [value("text", "a")]) for run in runs]
+    assert metadata.create_runs(new) == [None] * 20
     assert done == DURABLE
 
 

@@ -136,6 +136,7 @@ ELSEWHERE = {
     "publish": "it builds; what it records is looked for by `tasks`",
     "run": "it is `submit` and `wait`",
     "batch": "it is `submit` and `wait`",
+    "submit_together": "it is `submit`, of several",
     "alive": "it compares two moments",
     "unserved": "it is `workers` and a graph that was given",
     "close": "it answers nothing",

@@ -115,6 +115,7 @@ def test_every_public_method_is_asked() -> None:
         *("accounts", "initialize", "server_version", "close", "faults", "damaged"),
         *(
             "create_run",
+            "create_runs",
             "claim",
             "claim_step",
             "extend",

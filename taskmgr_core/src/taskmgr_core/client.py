@@ -5,8 +5,15 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,14 +32,11 @@ from taskmgr_core.errors import (
 )
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
-from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.orchestrator.graph import compile_pipeline
-from taskmgr_core.orchestrator.routing import share_of
-from taskmgr_core.orchestrator.starting import first_steps
-from taskmgr_core.overrides import TaskOverride, overridden
+from taskmgr_core.overrides import TaskOverride
 from taskmgr_core.queue.base import Queue
-from taskmgr_core.reruns import NewRun, rerun
+from taskmgr_core.reruns import rerun
 from taskmgr_core.rollouts import Rollouts
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.serving import RunningWorker
@@ -42,6 +46,7 @@ from taskmgr_core.specs import (
     Graph,
     GraphStep,
     LogLine,
+    NewRun,
     PipelineSpec,
     Run,
     RunDetail,
@@ -54,9 +59,9 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import fit
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
+from taskmgr_core.submitting import Graphs, Wanted, graph_of, submitted
 from taskmgr_core.telling import Teller
 from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
-from taskmgr_core.values import recorded
 
 if TYPE_CHECKING:
     from taskmgr_core.publishing import Published, Publisher
@@ -70,6 +75,10 @@ SHOW_SECONDS = 0.05
 
 class RunTimeoutError(TaskmgrError):
     """A run did not end in the time that was waited for it; it goes on."""
+
+
+def _ignored(changes: int | None) -> None:
+    """Nobody waits for what follows."""
 
 
 @attrs.define
@@ -203,21 +212,7 @@ class Client:
             NotFoundError: with the nearest name.
             InvalidPipelineError: with every problem.
         """
-        versions = partial(
-            self.metadata.version, share=None if run_id is None else share_of(run_id)
-        )
-        if isinstance(what, PipelineSpec):
-            return self._compiled.graph(what, versions, self.metadata.pipeline)
-        with contextlib.suppress(NotFoundError):
-            return self.graph(self.metadata.pipeline(what), run_id=run_id)
-        try:
-            return self._compiled.graph_of_task(versions(what, version))
-        except NotFoundError:
-            pipelines = [each.pipeline for each in self.metadata.pipelines()]
-            tasks = [each.name for each in self.metadata.latest_versions()]
-            if what in tasks:
-                raise
-            raise NotFoundError.named("task or pipeline", what, [*tasks, *pipelines]) from None
+        return graph_of(self._compiled, self.metadata, what, version, run_id)
 
     # runs
 
@@ -244,59 +239,50 @@ class Client:
         Raises:
             NotFoundError, InvalidPipelineError, InvalidInputsError: nothing is recorded.
         """
+        asked = Wanted(what, inputs, version, graph, run_id or new_run_id())
+        return self._submit(asked).id
+
+    def submit_together(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
+        """Submit runs as ``submit`` does, all with one record, which is synced to the disk once.
+
+        Returns:
+            Of each, in their order, the run's id, or what ``submit`` would have raised.
+        """
+        told = self._submitted(wanted)
+        return [each if isinstance(each, Exception) else each.id for each in told]
+
+    def _submit(self, wanted: Wanted, heard: Callable[[int | None], None] = _ignored) -> Run:
+        """Submit a run; ``heard`` gets what ``queue.changes`` was when it was told of."""
+        (told,) = self._submitted([wanted], heard)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    def _submitted(
+        self, wanted: Sequence[Wanted], heard: Callable[[int | None], None] = _ignored
+    ) -> list[Run | Exception]:
+        graphs = Graphs(self.metadata, self._compiled, self.overrides, many=len(wanted) > 1)
         with self.artifacts.files.using():  # they are put before the run is recorded
-            return self._submit(what, inputs, version, graph, run_id or new_run_id())[0].id
-
-    def _submit(
-        self,
-        what: str | PipelineSpec,
-        inputs: Mapping[str, Any],
-        version: str | None,
-        graph: Graph | None,
-        run_id: str,
-    ) -> tuple[Run, int | None]:
-        name = what if isinstance(what, str) else what.pipeline
-        with self.tracer.submitting(name, run_id) as traceparent:
-            graph = overridden(graph or self.graph(what, version, run_id), self.overrides)
-            documents = self.reader.read(graph, inputs)
-            is_task = (
-                isinstance(what, str) and len(graph.steps) == 1 and graph.steps[0].task == what
+            return submitted(
+                wanted, graphs, self.reader, self.tracer, lambda new: heard(self._tell(new))
             )
-            now = time.time()
-            run = Run(
-                id=run_id,
-                name=graph.name,
-                kind="task" if is_task else "pipeline",
-                graph=graph,
-                status="running",
-                created_at=now,
-                traceparent=traceparent,
-            )
-            values = [
-                recorded(name, document, type_name(graph.schemas[name]), "")
-                for name, document in documents.items()
-            ]
-            return self._start(NewRun(run, first_steps(run, now), values))
 
-    def _start(self, new: NewRun) -> tuple[Run, int | None]:
-        run, heard = new.run, list[int | None]()
-        ready = [as_ready(each, run.created_at) for each in new.steps if each.status == "ready"]
-        self.metadata.create_run(
-            run,
-            new.steps,
-            new.values,
-            new.edges,
-            seen=lambda: heard.append(self.queue.announce(run.id, ready)),
-        )
-        self.teller.run_started(run)
-        return run, heard[0]
+    def _start(self, new: NewRun) -> Run:
+        self.metadata.create_run(new.run, new.steps, new.values, new.edges)
+        self._tell(new)
+        return new.run
+
+    def _tell(self, new: NewRun) -> int | None:
+        self.teller.run_started(new.run)
+        ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
+        return self.queue.announce(new.run.id, ready)
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
         new = rerun(self.metadata, run_id, first, new_run_id(), time.time())
         with self.tracer.submitting(new.run.name, new.run.id) as traceparent:
             run = attrs.evolve(new.run, traceparent=traceparent)
-            return self._start(attrs.evolve(new, run=run))[0].id
+            return self._start(attrs.evolve(new, run=run)).id
 
     def run(
         self,
@@ -315,9 +301,9 @@ class Client:
         with self._lock:  # the worker of this process, if there is one, hears of it once
             self._waited_for[run_id] = None
         try:
-            with self.artifacts.files.using():
-                run, seen = self._submit(what, inputs, version, None, run_id)
-            self._ended(run, timeout, seen=seen)
+            heard: list[int | None] = []
+            run = self._submit(Wanted(what, inputs, version, None, run_id), heard.append)
+            self._ended(run, timeout, seen=heard[0])
         finally:
             with self._lock:
                 self._waited_for.pop(run_id, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -11,31 +11,14 @@ from taskmgr_core.orchestrator.engine import rule_of
 from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
-    Edge,
-    FieldValue,
     Graph,
+    NewRun,
     Run,
     Step,
     input_port,
     output_port,
 )
 from taskmgr_core.stores.metadata import MetadataStore
-
-
-@attrs.frozen
-class NewRun:
-    """A run of which nothing is recorded yet.
-
-    Attributes:
-        run: the run.
-        steps: its steps; those that it takes over have ended.
-        values, edges: what it has already.
-    """
-
-    run: Run
-    steps: Sequence[Step]
-    values: Sequence[FieldValue]
-    edges: Sequence[Edge] = ()
 
 
 def rerun(

@@ -79,12 +79,27 @@ def needs(permission: Needed, action: str) -> dict[str, Any]:
     return {PERMISSION: permission, ACTION: action}
 
 
+async def guard(connection: AnyConnection, handler: BaseRouteHandler) -> None:
+    """Let a request through that is admitted and has no parameter that the route has not.
+
+    One guard, and a coroutine: the framework copies the handler for each, and calls any other
+    function in a thread.
+
+    Raises:
+        AuthenticationError, PermissionDeniedError, RequestError: it is not let through.
+    """
+    await admit(connection, handler)
+    know(connection, handler)
+
+
 def know(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     """Refuse a parameter that the route has not: a mistyped filter would find everything.
 
     Raises:
         RequestError: with the nearest name.
     """
+    if not connection.query_params:
+        return
     known = set(handler.parsed_fn_signature.parameters) - {"request", *connection.path_params}
     for name in connection.query_params:
         if name not in known:

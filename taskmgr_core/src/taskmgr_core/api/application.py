@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, S
 
 from taskmgr_core.accounts.interface import Allowance
 from taskmgr_core.accounts.limiting import headers_of
-from taskmgr_core.api.access import PUBLIC, Access, admit, know
+from taskmgr_core.api.access import PUBLIC, Access, guard
 from taskmgr_core.api.changes import Changes
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.limits import Gate, Limits
@@ -35,6 +35,7 @@ from taskmgr_core.api.routes import (
     runs,
     schedules,
 )
+from taskmgr_core.api.together import Together
 from taskmgr_core.client import Client
 from taskmgr_core.health import ServiceHealth
 
@@ -97,7 +98,7 @@ def routes() -> Router:
             *dashboard.ROUTES,
             read_openapi,
         ],
-        guards=[admit, know],
+        guards=[guard],
         exception_handlers=handlers(),
     )
 
@@ -143,6 +144,7 @@ def make_application(
                 "health": health,
                 "limits": limits,
                 "watching": watching,
+                "submitting": Together(),
                 "document": _Document(),
             }
         ),

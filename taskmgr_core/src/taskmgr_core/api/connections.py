@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from taskmgr_core.api.limits import ABORT
+from taskmgr_core.api.limits import ABORT, FULL
 
 HEADER_SECONDS = 15.0
 
@@ -38,8 +38,12 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head of a request is there."""
         self._arrived()
-        self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
+        told = {ABORT: self.transport.abort, FULL: self._is_full}
+        self.scope["extensions"] = told  # type: ignore[typeddict-item]
         super().on_headers_complete()
+
+    def _is_full(self) -> bool:
+        return self.flow.write_paused
 
     def _expect(self) -> None:
         if self._deadline is None:

@@ -17,6 +17,8 @@ MEGABYTE = 1_000_000
 FORM = b"multipart/form-data"
 # Set by the server for each request: ends its connection without waiting for the client.
 ABORT = "taskmgr.abort"
+# The same: says whether the client has to take something before more can be sent.
+FULL = "taskmgr.full"
 
 
 @attrs.frozen
@@ -76,7 +78,8 @@ class Gate:
         body = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
         reading = _Reading(receive, most, self.limits.patience)
         extensions: dict[str, Any] = scope.get("extensions") or {}
-        answering = _Answering(send, self.limits.patience, reading, extensions.get(ABORT))
+        full = extensions.get(FULL, _may_be_full)
+        answering = _Answering(send, self.limits.patience, reading, extensions.get(ABORT), full)
         try:
             await self.application(scope, reading if body else receive, answering)
         except Exception:
@@ -136,12 +139,14 @@ class _Answering:
 
     Attributes:
         abort: ends the connection; closing it politely would wait for who takes nothing.
+        full: whether sending may have to wait; a timer costs as much as sending itself.
     """
 
     send: Send
     seconds: float
     reading: _Reading
     abort: Callable[[], None] | None
+    full: Callable[[], bool]
     begun: bool = False
     stalled: bool = False
 
@@ -154,6 +159,9 @@ class _Answering:
         if self.reading.failed is not None and not self.begun:
             return
         self.begun = True
+        if not self.full():
+            await self.send(message)
+            return
         try:
             async with asyncio.timeout(self.seconds):
                 await self.send(message)
@@ -162,6 +170,11 @@ class _Answering:
             if self.abort is not None:
                 self.abort()
             raise
+
+
+def _may_be_full() -> bool:
+    """Where no server says."""
+    return True
 
 
 def foreign(headers: dict[bytes, bytes]) -> str:

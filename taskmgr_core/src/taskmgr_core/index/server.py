@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import signal
 import socket
@@ -86,6 +87,7 @@ def listening(
         yield Listening(opened, f"http://{name}:{opened.getsockname()[1]}{path}")
 
 
+@functools.lru_cache(64)  # every request is asked for whom it is
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a host."""
     try:

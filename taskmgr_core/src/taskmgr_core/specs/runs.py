@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import attrs
@@ -148,6 +148,22 @@ class Run:
     failure: Failure | None = None
     retry_of: str = ""
     traceparent: str = ""
+
+
+@attrs.frozen
+class NewRun:
+    """A run of which nothing is recorded yet.
+
+    Attributes:
+        run: the run.
+        steps: its steps; those that it takes over have ended.
+        values, edges: what it has already.
+    """
+
+    run: Run
+    steps: Sequence[Step]
+    values: Sequence[FieldValue]
+    edges: Sequence[Edge] = ()
 
 
 @attrs.frozen

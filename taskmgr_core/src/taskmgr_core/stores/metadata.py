@@ -42,6 +42,7 @@ from taskmgr_core.stores.accounts import AccountStore
 from taskmgr_core.stores.cache import CacheStore
 from taskmgr_core.stores.catalog import CatalogStore
 from taskmgr_core.stores.counters import CounterStore
+from taskmgr_core.stores.creating import RunCreator
 from taskmgr_core.stores.limits import LimitStore
 from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.requests import RequestStore
@@ -52,10 +53,6 @@ from taskmgr_core.stores.searching import LOOKED, Found
 UNCLAIMED_SECONDS = 5.0
 # What is counted for a screen is counted up to here.
 COUNTED = 10_000
-
-
-def nothing() -> None:
-    """Nobody is told."""
 
 
 def first_look(now: float, not_before: float = 0.0) -> float:
@@ -127,7 +124,7 @@ def roles_of(value: FieldValue) -> dict[str, Role]:
     return {value.digest: whole, **dict.fromkeys(value.artifacts, inside)}
 
 
-class MetadataStore(CatalogStore, Protocol):
+class MetadataStore(CatalogStore, RunCreator, Protocol):
     """Tasks, pipelines, runs, steps, values, edges, workers and logs."""
 
     @property
@@ -174,17 +171,6 @@ class MetadataStore(CatalogStore, Protocol):
         """Every record that cannot be read; it reads them all, a page in memory at a time."""
 
     # runs
-
-    def create_run(
-        self, run: Run, steps: Sequence[Step], values: Sequence[FieldValue],
-        edges: Sequence[Edge] = (), seen: Callable[[], None] = nothing,
-    ) -> None:  # fmt: skip
-        """Record a run, its steps, and its inputs and all else that it has already. Durable.
-
-        Arguments:
-            run, steps, values, edges: what is recorded.
-            seen: called once others see it, which may be before it is durable.
-        """
 
     def run(self, run_id: str) -> Run:
         """A run, by its id, an unambiguous beginning of it, or its last eight characters.

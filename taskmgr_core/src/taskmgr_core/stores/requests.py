@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import attrs
@@ -29,6 +30,17 @@ class Answered:
 
 class RequestStore(Protocol):
     """The keys of requests, each kept for a while. Every method is one operation."""
+
+    def begin_all(self, requests: Sequence[Answered], keep: float) -> list[Answered]:
+        """Do for some requests, one after the other, what ``begin`` does for one. Durable.
+
+        Arguments:
+            requests: as they came, at least one.
+            keep: seconds for which a key is kept.
+
+        Returns:
+            Those that are recorded now, in the same order.
+        """
 
     def begin(self, request: Answered, keep: float) -> Answered:
         """Record a request, unless there is one of that key. Durable.

@@ -15,7 +15,7 @@ from litestar.router import Router
 from litestar.types import ExceptionHandlersMap
 
 from taskmgr_core.accounts.policy import Permission
-from taskmgr_core.api.access import PUBLIC, Access, admit, client_of, know, needs, principal_of
+from taskmgr_core.api.access import PUBLIC, Access, client_of, guard, needs, principal_of
 from taskmgr_core.api.problems import KINDS, kind_of, problem_of
 from taskmgr_core.errors import AuthenticationError
 from taskmgr_core.monitoring import take
@@ -201,7 +201,7 @@ ROUTES: tuple[HTTPRouteHandler, ...] = (
 def page_routes() -> Router:
     """Every address of the web page."""
     return Router(
-        "/", route_handlers=ROUTES, guards=[admit, know], exception_handlers=_handlers(),
+        "/", route_handlers=ROUTES, guards=[guard], exception_handlers=_handlers(),
         include_in_schema=False,
     )  # fmt: skip
 

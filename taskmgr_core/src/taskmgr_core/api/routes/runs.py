@@ -5,14 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 
 from taskmgr_core.accounts.policy import Permission
 from taskmgr_core.api.access import client_of, principal_of, record
-from taskmgr_core.api.bodies import Upload, closed, json_body, on_disk, request_body, with_files
+from taskmgr_core.api.bodies import (
+    JSON,
+    Upload,
+    closed,
+    content_type,
+    json_body,
+    on_disk,
+    request_body,
+    with_files,
+)
 from taskmgr_core.api.describing import route
 from taskmgr_core.api.idempotency import Key, once
 from taskmgr_core.api.models.runs import (
@@ -23,14 +31,15 @@ from taskmgr_core.api.models.runs import (
     Submission,
     Submitted,
 )
+from taskmgr_core.api.together import Submit, Together, is_light
 from taskmgr_core.attending import runs as attending
 from taskmgr_core.client import Client
 from taskmgr_core.errors import ConflictError, InvalidValueError
 from taskmgr_core.specs import RunStatus
 from taskmgr_core.stores.metadata import RunFilter
+from taskmgr_core.submitting import Wanted
 
 AnyRequest = Request[Any, Any, Any]
-SUBMITTING = 4
 RUN_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 Wait = Annotated[
     float, QueryParameter(ge=0, le=60, description="Seconds to wait for the run to end, at most.")
@@ -64,23 +73,37 @@ async def submit_run(
     its input. Files that are stored already are named by their digest.
     """
     asked, uploads = await request_body(request, Submission)
+    if not uploads and content_type(request) == JSON and is_light(await request.body()):
+        return _answer(*await _together(request, asked, idempotency_key))
     try:
         run_id, again = await run_sync(
-            _submitted, request, asked, uploads, idempotency_key, limiter=_submitting(request)
-        )
+            _submitted, request, asked, uploads, idempotency_key,
+            limiter=_submitting(request).threads,
+        )  # fmt: skip
     finally:
         await closed(uploads)
+    return _answer(run_id, again)
+
+
+def _answer(run_id: str, again: bool) -> Response[Submitted]:
     headers = {"Location": f"/v1/runs/{run_id}", **({"Idempotent-Replay": "true"} if again else {})}
     return Response(Submitted(run_id, "running"), status_code=201, headers=headers)
 
 
-def _submitting(request: AnyRequest) -> CapacityLimiter:
-    """Some threads: together they sync the disk once, and more would wait for one another."""
-    state = request.app.state
-    if "submitting" not in state:
-        state["submitting"] = CapacityLimiter(SUBMITTING)
-    limiter: CapacityLimiter = state["submitting"]
-    return limiter
+def _submitting(request: AnyRequest) -> Together:
+    found: Together = request.app.state["submitting"]
+    return found
+
+
+async def _together(request: AnyRequest, asked: Submission, key: str | None) -> tuple[str, bool]:
+    principal = principal_of(request)
+    submit = Submit(
+        Wanted(asked.name, asked.inputs, asked.version),
+        None if key is None else Key.of(principal, key, asked, {}),
+        partial(record, request),
+    )
+    reach = partial(client_of, request)
+    return await _submitting(request).submit(principal.workspace, reach, submit)
 
 
 def _submitted(

@@ -15,6 +15,7 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    NewRun,
     Orders,
     Outcome,
     Overview,
@@ -31,8 +32,9 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Fed, Role, RunFilter, nothing
-from taskmgr_core.stores.mongodb import records, searching
+from taskmgr_core.stores.creating import Seen, nobody
+from taskmgr_core.stores.metadata import Fed, Role, RunFilter
+from taskmgr_core.stores.mongodb import creating, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -46,6 +48,7 @@ from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.mongodb.schedules import MongoSchedules
 from taskmgr_core.stores.mongodb.streams import Streams
 from taskmgr_core.stores.mongodb.workers import Log, Workers
+from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.searching import LOOKED, Found
 
@@ -64,6 +67,7 @@ class MongoMetadata:
 
     def __init__(self, url: str, history_seconds: float = 0.0) -> None:
         self._database = Database(url)
+        self._plans = Plans()
         self.schedules = MongoSchedules(self._database)
         self.counters = MongoCounters(self._database)
         self.requests = MongoRequests(self._database)
@@ -189,12 +193,18 @@ class MongoMetadata:
         steps: Sequence[Step],
         values: Sequence[FieldValue],
         edges: Sequence[Edge] = (),
-        seen: Callable[[], None] = nothing,
     ) -> None:
         """Record a run."""
         with self._database.translated():
-            self._database.durable.runs.insert_one(records.new_run(run, steps, values, edges))
-        seen()
+            creating.create(self._database, self._plans, NewRun(run, steps, values, edges))
+
+    def create_runs(self, runs: Sequence[NewRun], seen: Seen = nobody) -> list[Exception | None]:
+        """Record runs with one command."""
+        faults = creating.create_all(self._database, self._plans, runs)
+        for new, fault in zip(runs, faults, strict=True):
+            if fault is None:
+                seen(new)
+        return faults
 
     def run(self, run_id: str) -> Run:
         """A run."""

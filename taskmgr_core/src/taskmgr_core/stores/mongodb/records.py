@@ -33,7 +33,7 @@ damaged one must not keep the rest from being read.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -49,6 +49,7 @@ from taskmgr_core.specs import (
     FieldValue,
     Graph,
     GraphStep,
+    NewRun,
     ReadyStep,
     Run,
     RunSummary,
@@ -58,13 +59,13 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import as_text, from_text
 from taskmgr_core.stores.metadata import Role, deadline_of, first_look, roles_of
 from taskmgr_core.stores.mongodb.database import Document
+from taskmgr_core.stores.plans import Plan
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
     expiry,
     needs_from,
     remembered,
     rule_from,
-    rule_text,
     stored,
     stored_json,
 )
@@ -104,10 +105,9 @@ _STEP_FIELDS = tuple(field.name for field in attrs.fields(Step) if field.name no
 _TEXTS = ("seconds", "failure", "failures", "resources")
 
 
-def new_run(
-    run: Run, steps: Sequence[Step], values: Sequence[FieldValue], edges: Sequence[Edge] = ()
-) -> Document:
-    """The document of a new run."""
+def new_run(new: NewRun, plan: Plan) -> Document:
+    """The document of a new run, and of the plan that its graph has."""
+    run, steps, values, edges = new.run, new.steps, new.values, new.edges
     graph_steps = {each.id: each for each in run.graph.steps}
     document: Document = {
         "_id": run.id,
@@ -119,17 +119,17 @@ def new_run(
         "finished_at": None,
         "cancel_requested": False,
         "failure": None,
-        "graph": documents.dumps(run.graph),
+        "graph": plan.text,
         "order": [each.id for each in steps],
         "after": {field_of(each.id): list(graph_steps[each.id].after) for each in steps},
-        "plan": {field_of(each.id): documents.dumps(graph_steps[each.id]) for each in steps},
+        "plan": {field_of(each.id): plan.steps[each.id].text for each in steps},
         "state": {field_of(each.id): _new_state(each) for each in steps},
         "values": {field_of(each.port): value_record(each) for each in values},
         "edges": [[edge.source, edge.target] for edge in edges],
         "digests": sorted(digests_of(values)),
         "uses": uses_of((each.task, each.version) for each in steps),
         "revision": 0,
-        "rules": {field_of(each.id): text for each in run.graph.steps if (text := rule_text(each))},
+        "rules": {field_of(step): each.rule for step, each in plan.steps.items() if each.rule},
         "retry_of": run.retry_of,
     }
     if run.traceparent:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
-from taskmgr_core.errors import DamagedRecordError
+from taskmgr_core.errors import DamagedRecordError, StoreError
 from taskmgr_core.orchestrator.engine import Decide
 from taskmgr_core.specs import (
     Claim,
@@ -16,6 +16,7 @@ from taskmgr_core.specs import (
     FieldValue,
     Hold,
     LogLine,
+    NewRun,
     Orders,
     Outcome,
     Overview,
@@ -32,13 +33,16 @@ from taskmgr_core.specs import (
     Worker,
 )
 from taskmgr_core.specs.resources import NO_RESOURCES
-from taskmgr_core.stores.metadata import Fed, Role, RunFilter, nothing
+from taskmgr_core.stores.creating import Seen, nobody
+from taskmgr_core.stores.metadata import Fed, Role, RunFilter
+from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.progress import Covers, Progress, Taking, every
 from taskmgr_core.stores.searching import LOOKED, Found
 from taskmgr_core.stores.sqlite import (
     catalog,
     checking,
     claims,
+    creating,
     elements,
     lineage,
     load,
@@ -70,6 +74,7 @@ class SqliteMetadata:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        self._plans = Plans()
         self.schedules = SqliteSchedules(self._database)
         self.counters = SqliteCounters(self._database)
         self.requests = SqliteRequests(self._database)
@@ -171,14 +176,29 @@ class SqliteMetadata:
         steps: Sequence[Step],
         values: Sequence[FieldValue],
         edges: Sequence[Edge] = (),
-        seen: Callable[[], None] = nothing,
     ) -> None:
-        """Record a run; its steps may be taken while it is synced."""
-        self._database.quick(lambda connection: runs.create(connection, run, steps, values, edges))
+        """Record a run."""
+        new = NewRun(run, steps, values, edges)
+        self._database.durable(lambda connection: creating.create(connection, self._plans, [new]))
+
+    def create_runs(self, runs: Sequence[NewRun], seen: Seen = nobody) -> list[Exception | None]:
+        """Record runs in one transaction; where that fails, each in one of its own.
+
+        Their steps may be taken while they are synced.
+        """
         try:
-            seen()
-        finally:
+            self._database.quick(lambda connection: creating.create(connection, self._plans, runs))
+        except Exception as error:  # noqa: BLE001 - whoever asked for the run is told
+            if len(runs) == 1:
+                return [error]
+            return [self.create_runs([each], seen)[0] for each in runs]
+        for each in runs:
+            seen(each)
+        try:
             self._database.sync()
+        except StoreError as error:
+            return [error] * len(runs)
+        return [None] * len(runs)
 
     def run(self, run_id: str) -> Run:
         """A run."""

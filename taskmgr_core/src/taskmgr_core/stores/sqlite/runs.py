@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +19,7 @@ from taskmgr_core.orchestrator.engine import (
 )
 from taskmgr_core.specs import (
     SPLIT_STATUSES,
-    Edge,
     Failure,
-    FieldValue,
     Graph,
     ReadyStep,
     Run,
@@ -30,8 +27,7 @@ from taskmgr_core.specs import (
     RunSummary,
     Step,
 )
-from taskmgr_core.specs.resources import as_text
-from taskmgr_core.stores.metadata import RunFilter, deadline_of, first_look
+from taskmgr_core.stores.metadata import RunFilter, first_look
 from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
@@ -39,87 +35,15 @@ from taskmgr_core.stores.records import (
     needs_from,
     remembered,
     rule_from,
-    rule_text,
     stored,
 )
-from taskmgr_core.stores.sqlite import elements, lineage
+from taskmgr_core.stores.sqlite import elements
 
 SHORT = 8
 _COUNTED_AT_ONCE = 100
 
 _SUMMARY = "id, name, kind, status, created_at, finished_at, cancel_requested, failure"
 _LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
-
-
-def create(
-    connection: sqlite3.Connection,
-    run: Run,
-    steps: Sequence[Step],
-    values: Sequence[FieldValue],
-    edges: Sequence[Edge] = (),
-) -> None:
-    """See ``MetadataStore.create_run``."""
-    connection.execute(
-        "INSERT INTO runs (id, short, name, kind, status, created_at, graph, deadline, retry_of,"
-        " traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            run.id,
-            run.id[-SHORT:],
-            run.name,
-            run.kind,
-            run.status,
-            run.created_at,
-            documents.dumps(run.graph),
-            deadline_of(run),
-            run.retry_of,
-            run.traceparent,
-        ),
-    )
-    graph_steps = {each.id: each for each in run.graph.steps}
-    taking = _takers(run.graph)
-    connection.executemany(
-        "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
-        " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
-        " finished_at, seconds, takers, cached_from)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                step.run,
-                step.id,
-                position,
-                json.dumps(graph_steps[step.id].after),
-                documents.dumps(graph_steps[step.id]),
-                step.task,
-                step.version,
-                step.queue,
-                step.priority,
-                step.status,
-                step.ready_at,
-                first_look(step.ready_at or run.created_at) if step.status == "ready" else None,
-                as_text(step.resources),
-                rule_text(graph_steps[step.id]),
-                step.origin,
-                step.attempt,
-                step.worker,
-                step.started_at,
-                step.finished_at,
-                documents.dumps(step.seconds),
-                taking[step.id],
-                step.cached_from,
-            )
-            for position, step in enumerate(steps)
-        ],
-    )
-    lineage.record(connection, run.id, values, edges)
-
-
-def _takers(graph: Graph) -> Mapping[str, str]:
-    """Step id -> the steps that take its outputs, as a row of ``steps`` has them."""
-    found: dict[str, list[str]] = {step.id: [] for step in graph.steps}
-    for step in graph.steps:
-        for earlier in step.after:
-            found[earlier].append(step.id)
-    return {step: json.dumps(ids) for step, ids in found.items()}
 
 
 def get(connection: sqlite3.Connection, run_id: str) -> Run:
