@@ -19,9 +19,13 @@ def open_dashboard(watcher: Watcher, run_id: str | None = None) -> None:
         watcher: what it asks.
         run_id: the full id of a run to begin with; None for the overview.
     """
+    from taskmgr_tui.garbage import Garbage
+
+    garbage = Garbage()
+    garbage.begin()
     from taskmgr_tui.app import Dashboard
 
-    dashboard = Dashboard(watcher, run_id, window=is_window())
+    dashboard = Dashboard(watcher, run_id, window=is_window(), garbage=garbage)
     try:
         dashboard.run()
     finally:

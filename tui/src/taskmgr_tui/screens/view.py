@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -40,6 +41,9 @@ class View(Screen[None]):
         Binding("escape", "back", "Back", show=False),
         Binding("r", "hurry", "Refresh", show=False),
     ]
+
+    # Another widget has the keys: both draw themselves, not the whole screen.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     title_of = ""
     every = EVERY_SECONDS
