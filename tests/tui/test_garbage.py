@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskmgr_tui.garbage import QUIET_SECONDS, WORTHWHILE, YOUNG_SEARCHES, Garbage
+from taskmgr_tui.core.garbage import QUIET_SECONDS, WORTHWHILE, YOUNG_SEARCHES, Garbage
 
 
 class Ring:

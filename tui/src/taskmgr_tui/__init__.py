@@ -19,7 +19,7 @@ def open_dashboard(watcher: Watcher, run_id: str | None = None) -> None:
         watcher: what it asks.
         run_id: the full id of a run to begin with; None for the overview.
     """
-    from taskmgr_tui.garbage import Garbage
+    from taskmgr_tui.core.garbage import Garbage
 
     garbage = Garbage()
     garbage.begin()

@@ -12,8 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from taskmgr_core.watching import Watcher
+from taskmgr_tui.core.garbage import QUIET_SECONDS, Garbage
 from taskmgr_tui.core.searching import Search
-from taskmgr_tui.garbage import QUIET_SECONDS, Garbage
 from taskmgr_tui.screens.asking import Help
 from taskmgr_tui.screens.field import FieldScreen
 from taskmgr_tui.screens.lineage import LineageScreen
