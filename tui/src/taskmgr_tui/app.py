@@ -22,6 +22,7 @@ from taskmgr_tui.screens.run import RunScreen
 from taskmgr_tui.screens.runs import RunsScreen
 from taskmgr_tui.screens.tasks import TaskScreen, TasksScreen, Trial
 from taskmgr_tui.screens.trying import TryScreen
+from taskmgr_tui.screens.view import View
 from taskmgr_tui.screens.workers import LogScreen, WorkersScreen
 
 LOOK_SECONDS = 1.0
@@ -81,9 +82,12 @@ class Dashboard(App[None]):
             self.set_interval(LOOK_SECONDS, lambda: self.exit() if os.getppid() != server else None)
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle it; what searches for garbage is told of a key before."""
-        if isinstance(event, events.Key) and self.garbage is not None:
-            self.garbage.pressed()
+        """Handle it; of a key those are told before who then leave it the processor."""
+        if isinstance(event, events.Key):
+            if self.garbage is not None:
+                self.garbage.pressed()
+            if isinstance(self.screen, View) and self.screen.feed is not None:
+                self.screen.feed.pressed()
         await super().on_event(event)
 
     def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
