@@ -28,6 +28,8 @@ ESCAPE = "\x1b[27u"  # as terminals send it that tell it from the beginning of a
 BELLS = "bells"
 SETTLE_SECONDS = 0.15  # between keys
 ROW_NAME = 24  # columns that tell a row from the others
+_PROCESS_CLOCK = 2  # of the kernel's kinds of clocks that a process has: what its threads ran
+SLOWEST = 4
 
 Shown = Callable[[Screen], object]
 
@@ -67,7 +69,7 @@ def measure() -> list[Figure]:
 def _watched(home: Path) -> list[Figure]:
     """Use the dashboard as a user does, then only look at it."""
     times: dict[bool, list[float]] = {True: [], False: []}
-    spent: list[float] = []
+    spent: list[tuple[str, float]] = []
     begun = time.perf_counter()
     with Program([str(TASKMGR), "top"], {"TASKMGR_HOME": str(home)}) as program:
         program.until(lambda screen: "Queues" in screen, "the first screen")
@@ -75,12 +77,13 @@ def _watched(home: Path) -> list[Figure]:
         program.until(_overview, "the overview")
         told = time.perf_counter() - begun
         for _ in range(ROUNDS):
-            for key in _session(program):
+            for number, key in enumerate(_session(program)):
                 program.idle(SETTLE_SECONDS)
                 before = _worked(program.process.pid)
                 program.press(key.text)
                 times[key.opens].append(program.until(key.shown, repr(key.text)) * 1000)
-                spent.append(_worked(program.process.pid) - before)
+                name = f"{key.text!r} ({number})"
+                spent.append((name, _worked(program.process.pid) - before))
         process = psutil.Process(program.process.pid)
         shares = {name: _share(program, process, keys) for name, keys in _PLACES.items()}
         megabytes = process.memory_info().rss / 1e6
@@ -134,22 +137,33 @@ def _share(program: Program, process: psutil.Process, keys: str) -> float:
 
 
 def _worked(process: int) -> float:
-    """Milliseconds of a core that a process has had, its threads together (Linux)."""
-    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(each.read_text().split()[0]) for each in threads) / 1e6
+    """Milliseconds of a core that a process has had, with threads that have ended (Linux)."""
+    return time.clock_gettime((~process << 3) | _PROCESS_CLOCK) * 1000
 
 
-def _key_figures(times: dict[bool, list[float]], spent: Sequence[float]) -> list[Figure]:
+def _key_figures(
+    times: dict[bool, list[float]], spent: Sequence[tuple[str, float]]
+) -> list[Figure]:
     pressed = [*times[True], *times[False]]
     worst = f"median {median(pressed):.0f}, worst {max(pressed):.0f}"
     note = f"{len(pressed)} keys, {worst}; {psutil.getloadavg()[0]:.0f} processes wanted a core"
-    cores = f"of a core, looks meanwhile included; median {median(spent):.0f}"
+    works = [milliseconds for _, milliseconds in spent]
+    cores = f"of a core, looks meanwhile included; median {median(works):.0f}; {_dearest(spent)}"
     return [
         Figure("tui_key_p95_ms", _p95(pressed), "ms", 50, note=note),
         Figure("tui_move_p95_ms", _p95(times[False]), "ms", note="that open no screen"),
         Figure("tui_open_p95_ms", _p95(times[True]), "ms", note="that open one"),
-        Figure("tui_key_work_p95_ms", _p95(spent), "ms", note=cores),
+        Figure("tui_key_work_p95_ms", _p95(works), "ms", note=cores),
     ]
+
+
+def _dearest(spent: Sequence[tuple[str, float]]) -> str:
+    """The keys that took most, by the median of each, with their places in the session."""
+    taken: dict[str, list[float]] = {}
+    for name, milliseconds in spent:
+        taken.setdefault(name, []).append(milliseconds)
+    medians = sorted(((median(each), name) for name, each in taken.items()), reverse=True)
+    return "most " + ", ".join(f"{name} {each:.0f}" for each, name in medians[:SLOWEST])
 
 
 def _cost_figures(

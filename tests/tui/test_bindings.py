@@ -16,7 +16,7 @@ from recorded_home import filled, run_id
 from test_half_blocks import photographed
 from textual.binding import Binding
 from textual.css.query import NoMatches
-from textual.widgets import Input, TabbedContent, Tree
+from textual.widgets import Input, Tree
 
 import taskmgr_tui
 from taskmgr_tui.app import Dashboard
@@ -27,6 +27,7 @@ from taskmgr_tui.screens.run import RunScreen
 from taskmgr_tui.screens.tasks import TaskScreen
 from taskmgr_tui.screens.trying import TryScreen
 from taskmgr_tui.widgets.tables import Table
+from taskmgr_tui.widgets.tabs import Tabs
 
 NEXT = "right_square_bracket"
 LOW = (80, 12)  # so few lines that texts have to be scrolled
@@ -67,7 +68,7 @@ def screen(app: Any) -> str:
 
 def tab(app: Any) -> str:
     """The tab that is shown."""
-    return app.screen.query_one(TabbedContent).active if app.screen.query(TabbedContent) else ""
+    return app.screen.query_one(Tabs).active if app.screen.query(Tabs) else ""
 
 
 def row(app: Any) -> int:

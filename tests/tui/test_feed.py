@@ -10,7 +10,12 @@ import pytest
 from driving import Driven, driven, press, text_of, until
 from recorded_home import NOW, Home, run_id
 
+from taskmgr_core.watching import Watcher
+from taskmgr_tui.core import feed as feeds
+from taskmgr_tui.core import listing
 from taskmgr_tui.core.feed import Failed, Feed, Told
+from taskmgr_tui.core.searching import Search
+from taskmgr_tui.screens import view
 
 
 def waited(true: Callable[[], object]) -> None:
@@ -46,6 +51,47 @@ def test_change_of_a_run_is_told_at_once(own: Home) -> None:
     own.client.queue.announce(run_id(8), ())
     waited(lambda: len(told) > 1)
     feed.stop()
+
+
+def test_keys_go_before_what_has_changed(recorded: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon after a key it asks by itself no sooner than it must; another question at once."""
+    monkeypatch.setattr(feeds, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(feeds, "MOST_QUIET_SECONDS", 0.4)
+    times = list[float]()
+    feed = Feed(recorded.watcher(), list, lambda _: times.append(time.monotonic()), 0.001)
+    feed.pressed()
+    feed.start()
+    waited(lambda: len(times) == 2)
+    monkeypatch.setattr(feeds, "MOST_QUIET_SECONDS", 60.0)
+    assert times[1] - times[0] >= 0.4
+    feed.hurry()
+    waited(lambda: len(times) == 3)
+    feed.stop()
+
+
+def test_screen_is_drawn_though_its_answer_takes_long(
+    recorded: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held back for an answer is drawn after a moment without it, or when covered."""
+    gate, look = threading.Event(), listing.look
+
+    def slow(watcher: Watcher, search: Search, before: str | None) -> listing.Listing:
+        gate.wait(30)
+        return look(watcher, search, before)
+
+    monkeypatch.setattr(listing, "look", slow)
+
+    async def play(pilot: Driven) -> None:
+        await pilot.press("2")
+        await until(pilot, lambda: pilot.app._batch_count == 0, "the empty screen")
+        monkeypatch.setattr(view, "HELD_SECONDS", 60.0)
+        await pilot.press("s")
+        assert pilot.app._batch_count == 1
+        await pilot.press("question_mark")
+        await until(pilot, lambda: pilot.app._batch_count == 0, "the keys above it")
+        gate.set()
+
+    driven(recorded.watcher(), play)
 
 
 def test_run_that_is_not_there_is_asked_for_once(recorded: Home) -> None:

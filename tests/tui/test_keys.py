@@ -17,6 +17,7 @@ from taskmgr_tui.screens.overview import OverviewScreen
 from taskmgr_tui.screens.run import RunScreen
 from taskmgr_tui.screens.runs import RunsScreen
 from taskmgr_tui.widgets.tables import Table
+from taskmgr_tui.widgets.tabs import Tabs
 
 Play = Callable[[Driven], Awaitable[Any]]
 FAILED = ("2", "s", "s", "s")
@@ -142,13 +143,11 @@ def test_brackets_go_round_the_tabs(recorded: Home) -> None:
     """] leads through all tabs and back to the first, [ the other way."""
 
     async def play(pilot: Driven) -> list[str]:
-        from textual.widgets import TabbedContent
-
         seen = []
         await press(pilot, *FAILED, "enter")
         for key in (*(NEXT,) * 6, "left_square_bracket"):
             await press(pilot, key)
-            seen.append(pilot.app.screen.query_one(TabbedContent).active)
+            seen.append(pilot.app.screen.query_one(Tabs).active)
         return seen
 
     found = driven(recorded.watcher(), play)

@@ -2,9 +2,13 @@
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from taskmgr_core.watching import Watcher
+
+# So long a thread that reads keeps Python from the one that draws; usually it is ten times that.
+SWITCH_SECONDS = 0.0005
 
 
 def is_window(environment: Mapping[str, str] = os.environ) -> bool:
@@ -19,9 +23,14 @@ def open_dashboard(watcher: Watcher, run_id: str | None = None) -> None:
         watcher: what it asks.
         run_id: the full id of a run to begin with; None for the overview.
     """
+    from taskmgr_tui.core.garbage import Garbage
+
+    garbage = Garbage()
+    garbage.begin()
+    sys.setswitchinterval(SWITCH_SECONDS)
     from taskmgr_tui.app import Dashboard
 
-    dashboard = Dashboard(watcher, run_id, window=is_window())
+    dashboard = Dashboard(watcher, run_id, window=is_window(), garbage=garbage)
     try:
         dashboard.run()
     finally:

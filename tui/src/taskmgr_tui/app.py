@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterable
 from typing import ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from taskmgr_core.watching import Watcher
+from taskmgr_tui.core.garbage import QUIET_SECONDS, Garbage
 from taskmgr_tui.core.searching import Search
 from taskmgr_tui.screens.asking import Help
 from taskmgr_tui.screens.field import FieldScreen
@@ -20,6 +22,7 @@ from taskmgr_tui.screens.run import RunScreen
 from taskmgr_tui.screens.runs import RunsScreen
 from taskmgr_tui.screens.tasks import TaskScreen, TasksScreen, Trial
 from taskmgr_tui.screens.trying import TryScreen
+from taskmgr_tui.screens.view import View
 from taskmgr_tui.screens.workers import LogScreen, WorkersScreen
 
 LOOK_SECONDS = 1.0
@@ -32,6 +35,7 @@ class Dashboard(App[None]):
         watcher: what it asks.
         run_id: a run to begin with.
         window: whether it is a window of a served dashboard, which ends with its server.
+        garbage: told of keys and of quiet moments; None where the process is not its own.
     """
 
     CSS_PATH = "dashboard.tcss"
@@ -48,10 +52,15 @@ class Dashboard(App[None]):
     ]
 
     def __init__(
-        self, watcher: Watcher, run_id: str | None = None, *, window: bool = False
+        self,
+        watcher: Watcher,
+        run_id: str | None = None,
+        *,
+        window: bool = False,
+        garbage: Garbage | None = None,
     ) -> None:
         super().__init__()
-        self.window = window
+        self.window, self.garbage = window, garbage
         self.animation_level = "none"  # what moves by itself costs a slow connection, and eyes
         self.watcher = watcher
         self.begin_with = run_id
@@ -66,9 +75,20 @@ class Dashboard(App[None]):
         self.push_screen(OverviewScreen(self.watcher))
         if self.begin_with is not None:
             self.push_screen(self._run)
+        if self.garbage is not None:
+            self.set_interval(QUIET_SECONDS, self.garbage.look)
         if self.window:
             server = os.getppid()
             self.set_interval(LOOK_SECONDS, lambda: self.exit() if os.getppid() != server else None)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle it; of a key those are told before who then leave it the processor."""
+        if isinstance(event, events.Key):
+            if self.garbage is not None:
+                self.garbage.pressed()
+            if isinstance(self.screen, View) and self.screen.feed is not None:
+                self.screen.feed.pressed()
+        await super().on_event(event)
 
     def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette lists: our commands, then those of Textual that are of use here."""

@@ -19,6 +19,10 @@ from taskmgr_core.watching import Watcher
 # However much changes, a screen is read no more often.
 SETTLE_SECONDS = 0.2
 AGAIN_SECONDS = 1.0
+# So long after a key it does not ask, for what the key does is to be seen first; but while keys
+# go on being pressed it asks all the same, so often.
+QUIET_SECONDS = 0.1
+MOST_QUIET_SECONDS = 1.0
 
 
 @attrs.frozen
@@ -65,6 +69,7 @@ class Feed:
     every: float
     run_id: str | None = None
     _asked_at: float | None = attrs.field(default=None, init=False)
+    _pressed_at: float = attrs.field(default=0.0, init=False)
     _stopping: threading.Event = attrs.field(factory=threading.Event, init=False)
     _at_once: threading.Event = attrs.field(factory=threading.Event, init=False)
 
@@ -83,6 +88,10 @@ class Feed:
         self._at_once.set()
         self.watcher.wake()
 
+    def pressed(self) -> None:
+        """A key was pressed: it goes before what has changed meanwhile."""
+        self._pressed_at = time.monotonic()
+
     @property
     def waiting_for(self) -> float:
         """Seconds since it asked what was not answered yet; 0 where everything is answered."""
@@ -100,6 +109,7 @@ class Feed:
                 self._stopping.wait(None if answer.lasting else AGAIN_SECONDS)
             else:
                 self._rest(seen)
+                self._give_way()
 
     def _once(self) -> tuple[Told | Failed, int]:
         self._asked_at = time.monotonic()
@@ -134,3 +144,12 @@ class Feed:
                 return
             if now > seen:
                 return
+
+    def _give_way(self) -> None:
+        """While keys are pressed, unless what is asked is another question now."""
+        latest = time.monotonic() + MOST_QUIET_SECONDS
+        while not self._at_once.is_set():
+            left = min(self._pressed_at + QUIET_SECONDS, latest) - time.monotonic()
+            if left <= 0:
+                return
+            self._at_once.wait(left)

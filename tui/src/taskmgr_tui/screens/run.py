@@ -10,7 +10,7 @@ from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import DataTable, TabbedContent, TabPane, Tree
+from textual.widgets import DataTable, Tree
 
 from taskmgr_core.specs import FieldValue
 from taskmgr_core.watching import Watcher
@@ -21,9 +21,9 @@ from taskmgr_tui.widgets.graphs import Graph
 from taskmgr_tui.widgets.halfblocks import HalfBlocks
 from taskmgr_tui.widgets.lines import Line
 from taskmgr_tui.widgets.tables import Table
+from taskmgr_tui.widgets.tabs import Tab, Tabs
 from taskmgr_tui.widgets.texts import Texts
 
-TABS = ("graph", "timeline", "fields", "picture", "log", "failure")
 # A run that has ended does not change any more; its log may still grow for a moment.
 ENDED_SECONDS = 30.0
 
@@ -79,19 +79,18 @@ class RunScreen(Steering):
     def body(self) -> Iterable[Widget]:
         """A line, and a tab for each way to look at it."""
         yield Line(id="headline")
-        with TabbedContent(id="tabs"):
-            with TabPane("Graph", id="graph"):
-                yield Graph(id="cards")
-            with TabPane("Timeline", id="timeline"):
-                yield Texts(id="bars")
-            with TabPane("Fields", id="fields"):
-                yield Table(rundown.FIELD_COLUMNS, rundown.FIELD_NUMBERS, id="values")
-            with TabPane("Picture", id="picture"):
-                yield HalfBlocks(id="pictures")
-            with TabPane("Log", id="log"):
-                yield Texts(id="lines")
-            with TabPane("Failure", id="failure"):
-                yield Texts(id="tracebacks")
+        values = Table(rundown.FIELD_COLUMNS, rundown.FIELD_NUMBERS, id="values")
+        yield Tabs(
+            [
+                Tab("graph", "Graph", Graph(id="cards")),
+                Tab("timeline", "Timeline", Texts(id="bars")),
+                Tab("fields", "Fields", values),
+                Tab("picture", "Picture", HalfBlocks(id="pictures")),
+                Tab("log", "Log", Texts(id="lines")),
+                Tab("failure", "Failure", Texts(id="tracebacks")),
+            ],
+            id="tabs",
+        )
 
     def ask(self) -> rundown.RunView:
         """Read the run."""
@@ -114,22 +113,17 @@ class RunScreen(Steering):
         if self.feed is not None:
             self.feed.every = ENDED_SECONDS if view.ended else self.every
         if first:
-            self.open_tab("failure" if view.detail.run.status == "failed" else "graph")
+            failed = view.detail.run.status == "failed"
+            self.query_one(Tabs).open("failure" if failed else "graph")
 
     @property
     def chosen(self) -> str:
         """This run."""
         return self._run
 
-    def open_tab(self, name: str) -> None:
-        """Show a tab, and give its content the keys; pictures are drawn when they are wanted."""
-        self.set_focus(None)  # what is hidden while it has the keys would take them from the next
-        self.query_one(TabbedContent).active = name
-        self.query_one(f"#{name}", TabPane).query("Table, Graph, Texts, HalfBlocks").first().focus()
-
-    def on_tabbed_content_tab_activated(self, _: TabbedContent.TabActivated) -> None:
+    def on_tabs_activated(self, message: Tabs.Activated) -> None:
         """Draw the pictures, once they are wanted: it takes a while, and a thread."""
-        if self.query_one(TabbedContent).active == "picture":
+        if message.name == "picture":
             self._draw_pictures()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -146,8 +140,7 @@ class RunScreen(Steering):
 
     def action_tab(self, by: int) -> None:
         """The tab beside this one."""
-        active = TABS.index(self.query_one(TabbedContent).active)
-        self.open_tab(TABS[(active + by) % len(TABS)])
+        self.query_one(Tabs).open_beside(by)
 
     def action_lineage(self) -> None:
         """Where the field under the cursor came from, or on Failure what was given."""
@@ -193,7 +186,7 @@ class RunScreen(Steering):
 
     def _port(self) -> str | None:
         """The port with a value that the cursor is on."""
-        active = self.query_one(TabbedContent).active
+        active = self.query_one(Tabs).active
         if active == "failure" and self._view is not None:
             port = rundown.suspect(self._view)
         elif active == "graph":

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import DataTable, TabbedContent, TabPane
+from textual.widgets import DataTable
 
 from taskmgr_core.watching import Watcher
 from taskmgr_tui.core import listing, tasklist
@@ -17,9 +17,8 @@ from taskmgr_tui.screens.runs import RunsScreen
 from taskmgr_tui.screens.view import View
 from taskmgr_tui.widgets.lines import Line
 from taskmgr_tui.widgets.tables import Table
+from taskmgr_tui.widgets.tabs import Tab, Tabs
 from taskmgr_tui.widgets.texts import Texts
-
-TABS = ("versions", "fields", "environments", "latest")
 
 
 class Trial(Message):
@@ -101,15 +100,17 @@ class TaskScreen(View):
     def body(self) -> Iterable[Widget]:
         """A line, and a tab for each way to look at it."""
         yield Line(id="headline")
-        with TabbedContent(id="tabs"):
-            with TabPane("Versions", id="versions"):
-                yield Table(tasklist.VERSION_COLUMNS, id="version")
-            with TabPane("Fields", id="fields"):
-                yield Texts(id="schemas")
-            with TabPane("Virtualenvs", id="environments"):
-                yield Table(tasklist.ENVIRONMENT_COLUMNS, id="environment")
-            with TabPane("Runs", id="latest"):
-                yield Table(listing.COLUMNS, listing.NUMBERS, id="runs")
+        runs = Table(listing.COLUMNS, listing.NUMBERS, id="runs")
+        environments = Table(tasklist.ENVIRONMENT_COLUMNS, id="environment")
+        yield Tabs(
+            [
+                Tab("versions", "Versions", Table(tasklist.VERSION_COLUMNS, id="version")),
+                Tab("fields", "Fields", Texts(id="schemas")),
+                Tab("environments", "Virtualenvs", environments),
+                Tab("latest", "Runs", runs),
+            ],
+            id="tabs",
+        )
 
     def on_mount(self) -> None:
         """The versions have the keys."""
@@ -141,17 +142,11 @@ class TaskScreen(View):
         if message.data_table.id == "runs":
             self.post_message(RunsScreen.Opened(message.row_key.value or ""))
         elif message.data_table.id == "version":
-            self.open_tab("fields")
-
-    def open_tab(self, name: str) -> None:
-        """Show a tab, and give its content the keys."""
-        self.query_one(TabbedContent).active = name
-        self.query_one(f"#{name}", TabPane).query("Table, Texts").first().focus()
+            self.query_one(Tabs).open("fields")
 
     def action_tab(self, by: int) -> None:
         """The tab beside this one."""
-        active = TABS.index(self.query_one(TabbedContent).active)
-        self.open_tab(TABS[(active + by) % len(TABS)])
+        self.query_one(Tabs).open_beside(by)
 
     def action_try(self) -> None:
         """A form for the inputs of the version under the cursor."""

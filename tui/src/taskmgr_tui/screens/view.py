@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -24,6 +26,8 @@ from taskmgr_tui.widgets.lines import Line
 EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 2.0
 LOOK_SECONDS = 0.5
+# An answer that comes so soon is drawn with the screen: to draw it empty before takes as long.
+HELD_SECONDS = 0.03
 PLACES = (("1", "Overview"), ("2", "Runs"), ("3", "Tasks"), ("4", "Workers"))
 
 
@@ -40,6 +44,9 @@ class View(Screen[None]):
         Binding("escape", "back", "Back", show=False),
         Binding("r", "hurry", "Refresh", show=False),
     ]
+
+    # Another widget has the keys: both draw themselves, not the whole screen.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
     title_of = ""
     every = EVERY_SECONDS
@@ -65,6 +72,7 @@ class View(Screen[None]):
         self.feed: Feed | None = None
         self.told: Told | None = None
         self._trouble = ""
+        self._held, self._holds = contextlib.ExitStack(), False
 
     # what a screen is
 
@@ -96,6 +104,8 @@ class View(Screen[None]):
     def on_screen_resume(self) -> None:
         """It is seen: ask."""
         self._stop()
+        if self.told is None:
+            self._hold()
         self._draw_head()
         feed = Feed(
             self.watcher,
@@ -110,10 +120,12 @@ class View(Screen[None]):
     def on_screen_suspend(self) -> None:
         """It is covered: ask no more."""
         self._stop()
+        self._draw_held()
 
     def on_unmount(self) -> None:
         """It is closed."""
         self._stop()
+        self._held.close()
 
     def on_view_answer(self, message: Answer) -> None:
         """Show what was told; keep it under a banner when nothing could be read."""
@@ -125,6 +137,7 @@ class View(Screen[None]):
             self._trouble, self.told = "", message.answer
             self.show(message.answer.found)
         self._draw_head()
+        self._draw_held()
 
     def on_view_done(self, message: Done) -> None:
         """Go on, where widgets may be touched."""
@@ -166,8 +179,23 @@ class View(Screen[None]):
     def ask_anew(self) -> None:
         """The question is another one: what was told before is no answer to it."""
         self.told = None
+        self._hold()
         self._draw_head()
         self.action_hurry()
+
+    def _hold(self) -> None:
+        """Draw nothing until the answer is there, for a moment at most."""
+        self._draw_held()
+        self._held.enter_context(self.app.batch_update())
+        self._holds = True
+        self.set_timer(HELD_SECONDS, self._draw_held)
+
+    def _draw_held(self) -> None:
+        """Draw what was held back, all of it: what was to be drawn meanwhile is not known."""
+        if self._holds:
+            self._holds = False
+            self._held.close()
+            self.refresh()
 
     def _stop(self) -> None:
         if self.feed is not None:
