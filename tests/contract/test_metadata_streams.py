@@ -156,6 +156,19 @@ def test_nobody_wants_items_of_a_run_that_is_cancelled(metadata: MetadataStore) 
     assert finished(metadata, claim, Outcome("cancelled")).run_status == "cancelled"
 
 
+def test_cancelled_run_takes_no_item_while_an_element_runs(metadata: MetadataStore) -> None:
+    """The step goes on mapping until that has ended, and nothing of it begins any more."""
+    run, claim = stream(metadata)
+    extended(metadata, claim, 0, 1)
+    element = claimed(metadata)
+    metadata.request_cancel(run.id, decide, NOW)
+    assert status_of(metadata, run)["002"] == "mapping"
+    fed = extended(metadata, claim, 1, 1)
+    assert (fed.recorded, fed.wanted, fed.ready) == (True, False, ())
+    assert finished(metadata, element, Outcome("cancelled")).ready == ()
+    assert finished(metadata, claim, Outcome("cancelled")).run_status == "cancelled"
+
+
 def test_failed_element_ends_the_step_and_its_producer(metadata: MetadataStore) -> None:
     """The step is ready to say which failed it while its producer runs; that is not wanted."""
     _, claim = stream(metadata)

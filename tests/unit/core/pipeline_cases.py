@@ -286,7 +286,7 @@ class Interpreter:
 
     def broken(self, step: StepSpec, flat: str, items: Items) -> StepStatus:
         """What a step comes to that was run for each item until there came no more."""
-        if step.on_error == "fail" and not items.there:
+        if step.on_error == "fail":
             return "failed"
         return self.outcome(step, self.case.fates[flat], items.came)
 

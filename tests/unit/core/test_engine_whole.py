@@ -56,6 +56,7 @@ class World:
     undelivered: list[Command] = attrs.field(factory=list)
     cancelled: bool = False
     yielded: Counter[str] = attrs.field(factory=Counter)
+    fed: set[str] = attrs.field(factory=set)
     lost: Counter[tuple[str, int | None]] = attrs.field(factory=Counter)
     ended: Counter[tuple[str, int | None]] = attrs.field(factory=Counter)
 
@@ -222,8 +223,7 @@ class World:
         """What the instances come to."""
         found = [each.status for each in self.split[step.id]]
         if step.map:
-            source = next(each for each in step.inputs.values() if each.port == step.map)
-            broken = not self.has_list(step) and not source.fallback
+            broken = step.id in self.fed and not self.has_list(step)
             fails = step.on_error == "fail" and ("failed" in found or broken)
             return "failed" if fails else "succeeded"
         assert step.repeat is not None
@@ -265,6 +265,7 @@ class World:
         for feed in step.feeds:
             if self.steps[feed.step] == "pending" and not self.cancelled:
                 self.steps[feed.step], self.split[feed.step] = "mapping", []
+                self.fed.add(feed.step)
             if self.steps[feed.step] == "mapping":
                 wanted = True
                 if index == len(self.split[feed.step]):

@@ -122,6 +122,12 @@ def gathered(
             has no word on that.
     """
     step = claim.graph_step
+    broken = _broke_off(claim, metadata)
+    if broken:  # what stands for the list where there is none is not what the elements are of
+        prefix = input_port(step.id, "")
+        inputs = tuple(
+            each for each in inputs if not _is_mapped(step, each.port.removeprefix(prefix))
+        )
     lists: dict[str, list[Any]] = {name: [] for name in step.outputs}
     edges: list[Edge] = []
     for element in _elements(claim, metadata):
@@ -135,9 +141,7 @@ def gathered(
                 edges.append(Edge(value.port, port))
             elif step.on_error == "default":
                 found.append(step.default[name])
-    if step.on_error == "fail" and not any(
-        _is_mapped(step, field) for field, _ in _fields(step, inputs)
-    ):
+    if step.on_error == "fail" and broken:
         raise RunnerError(
             f"{step.map} broke off after {claim.step.elements} items: the step that yields it "
             "has failed",
@@ -154,6 +158,16 @@ def gathered(
         for name, found in lists.items()
     ]
     return Outcome("succeeded", (*inputs, *outputs), (*whole_edges(step, inputs), *edges))
+
+
+def _broke_off(claim: Claim, metadata: MetadataStore) -> bool:
+    """Whether the elements were yielded by a step that has given no list in the end."""
+    mapped = claim.graph_step.map
+    if mapped in claim.values:
+        return False
+    # The elements of a list that stands for one that was never given have no producer.
+    first = metadata.values(claim.step.run, [element_port(mapped, 0)])
+    return any(each.producer for each in first)
 
 
 def _elements(claim: Claim, metadata: MetadataStore) -> Iterator[Element]:

@@ -49,8 +49,11 @@ def _takes(connection: sqlite3.Connection, run_id: str, feed: Feed, come: bool, 
     """Whether a step takes items; with the first it is run for each."""
     if come:
         connection.execute(_OPEN, (now, run_id, feed.step, run_id))
+    # Of a run that begins nothing more nobody takes anything, whatever still runs.
     row = connection.execute(
-        "SELECT status FROM steps WHERE run = ? AND id = ?", (run_id, feed.step)
+        "SELECT status FROM steps WHERE run = ? AND id = ? AND EXISTS (SELECT 1 FROM runs"
+        " WHERE id = ? AND NOT cancel_requested AND expired_at IS NULL)",
+        (run_id, feed.step, run_id),
     ).fetchone()
     return row is not None and row["status"] in ("mapping", *(() if come else ("pending",)))
 
