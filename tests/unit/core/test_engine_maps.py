@@ -127,7 +127,8 @@ class Store:
     def pass_on(self, _: int) -> None:
         """The producer yields its next element; it is ended where nobody takes it."""
         left = self.yielded < len(self.outcomes) and self.steps[PRODUCER] == "running"
-        if not self.grows or not left:
+        gathers = not self.cancelled and self.steps[STEP] in ("ready", "running")
+        if not self.grows or not left or gathers:  # it is held up until it is said what failed
             return
         if self.cancelled or self.steps[STEP] not in ("pending", "mapping"):
             self.steps[PRODUCER] = "cancelled"
@@ -142,7 +143,8 @@ class Store:
     def _finish_producer(self) -> None:
         for _ in self.outcomes:
             self.pass_on(0)
-        if self.steps[PRODUCER] == "running":
+        left = self.grows and self.yielded < len(self.outcomes)
+        if self.steps[PRODUCER] == "running" and not left:
             self.steps[PRODUCER] = "succeeded"
 
     def _finish_step(self) -> None:
@@ -212,6 +214,7 @@ def test_elements_come_to_what_a_loop_comes_to(store: Store, events: list[tuple[
         {STEP: "failed", "002": "skipped"} if fatal else {STEP: "succeeded", "002": "succeeded"}
     )
     assert {step: store.steps[step] for step in expected} == expected
+    assert store.status == ("failed" if fatal else "succeeded")
     assert store.steps[PRODUCER] == "succeeded" or (fatal and store.grows)
     if fatal:
         # What yields is ended when an element has failed the run.

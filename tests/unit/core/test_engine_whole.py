@@ -203,6 +203,8 @@ class World:
         if step.id not in self.split and not asked(step):
             return "skipped"
         while step.feeds and self.yielded[step.id] < self.to_yield(step):
+            if self.gathers(step):
+                return "running"
             if not self.extend(step):
                 return "cancelled"
         if step.map or step.repeat:
@@ -256,7 +258,12 @@ class World:
         """Whether a step runs that has items left."""
         step = self.case.graph.step(step_id)
         runs = bool(step.feeds) and self.steps[step_id] == "running" and asked(step)
-        return runs and self.yielded[step_id] < self.to_yield(step)
+        return runs and not self.gathers(step) and self.yielded[step_id] < self.to_yield(step)
+
+    def gathers(self, step: GraphStep) -> bool:
+        """Whether what yields is held up until another step has said what failed it."""
+        taking = (self.steps[each.step] for each in step.feeds)
+        return not self.cancelled and any(each in ("ready", "running") for each in taking)
 
     def extend(self, step: GraphStep) -> bool:
         """A store takes the next item that a step yields; whether anybody wants more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import fetched, put_aside, recorded
 
 PAGE = 500
+MOST_SHOWN = 40
 
 
 def begun(
@@ -51,7 +53,8 @@ def begun(
     found = fetched(whole.document, artifacts)
     if not isinstance(found, list):
         raise RunnerError(
-            f"{step.map} holds no list, and step {step.id} is run for each element of one",
+            f"{step.map} holds {_short(found)}, which is no list, and step {step.id} is run for "
+            "each element of one; give it a list",
             "invalid-input",
             retryable=False,
         )
@@ -213,6 +216,11 @@ def _fields(step: GraphStep, inputs: tuple[FieldValue, ...]) -> Iterator[tuple[s
 
 def _is_mapped(step: GraphStep, field: str) -> bool:
     return field in step.inputs and step.inputs[field].port == step.map
+
+
+def _short(document: Any) -> str:
+    text = json.dumps(document, ensure_ascii=False)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _kind(document: Any) -> str:

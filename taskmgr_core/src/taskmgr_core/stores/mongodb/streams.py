@@ -8,7 +8,7 @@ import attrs
 from pymongo import ReturnDocument
 
 from taskmgr_core.specs import Claim, FieldValue
-from taskmgr_core.stores.metadata import Fed, first_look
+from taskmgr_core.stores.metadata import GATHERING, Fed, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.elements import GROWING, Elements
@@ -49,6 +49,10 @@ class Streams:
             for each in claim.graph_step.feeds
             if records.state_of(document, each.step)["status"] in wanted
         ]
+        gathers = not stopped and any(
+            records.state_of(document, each.step)["status"] in GATHERING
+            for each in claim.graph_step.feeds
+        )
         if items and feeds:
             steps = [each.step for each in feeds]
             differs = self.elements.extend(document, steps, first, items)
@@ -65,8 +69,9 @@ class Streams:
         ]  # fmt: skip
         return Fed(
             recorded=True,
-            wanted=bool(feeds),
-            full=any(
+            wanted=bool(feeds) or gathers,
+            full=gathers
+            or any(
                 self.elements.waiting(document, each.step, each.most) >= each.most
                 for each in growing
             ),
