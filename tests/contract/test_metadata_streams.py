@@ -170,10 +170,8 @@ def test_cancelled_run_takes_no_item_while_an_element_runs(metadata: MetadataSto
 
 
 def test_failed_element_ends_the_step_and_its_producer(metadata: MetadataStore) -> None:
-    """The step says which failed it while its producer is held up, which then is not wanted.
-
-    Were that ended before, the run would be cancelled, and nobody told why.
-    """
+    """The step says which failed it while its producer is held up, which then is not wanted."""
+    # Were the producer ended before, the run would be cancelled, and nobody told why.
     _, claim = stream(metadata)
     extended(metadata, claim, 0, 2)
     first, second = claimed(metadata), claimed(metadata)
