@@ -89,6 +89,19 @@ def test_no_cache_computes_and_replaces(taskmgr: CommandLine) -> None:
     assert taskmgr.json(*words)["result"] == anew["result"]
 
 
+def test_batch_without_cache_computes_and_replaces(taskmgr: CommandLine) -> None:
+    """A batch takes what is cached, with --no-cache nothing; the next run gets what that made."""
+    (taskmgr.folder / "stamps.jsonl").write_text('{"number": 8}')
+    first = taskmgr.json("run", "stamp", "number=8")["result"]
+    words = ("batch", "stamp", "--inputs", "stamps.jsonl")
+    found = []
+    for out, more in (("a.jsonl", ()), ("b.jsonl", ("--no-cache",))):
+        taskmgr(*words, "--out", out, *more)
+        found.append(json.loads((taskmgr.folder / out).read_text())["result"])
+    assert found[0] == first["result"] != found[1]
+    assert taskmgr.json("run", "stamp", "number=8")["result"]["result"] == found[1]
+
+
 def test_stats_and_clear(alone: CommandLine) -> None:
     """Stats count results and hits by task; what is cleared is computed anew."""
     for text in ("number=1", "number=1", "number=2"):

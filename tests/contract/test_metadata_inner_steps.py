@@ -6,7 +6,7 @@ from test_metadata_flow import begun
 from test_metadata_maps import FAILED
 
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.specs import Edge, Outcome, element_port
+from taskmgr_core.specs import Demand, Edge, Feed, Outcome, element_port
 from taskmgr_core.stores.metadata import MetadataStore
 
 
@@ -65,3 +65,32 @@ def test_inner_step_may_be_run_for_each_element(metadata: MetadataStore) -> None
         progress = finished(metadata, claim, Outcome("succeeded"))
     assert [each.id for each in progress.ready] == ["2.1"]
     assert claimed(metadata).step.elements == 2
+
+
+def test_inner_step_may_be_run_for_what_another_yields(metadata: MetadataStore) -> None:
+    """Its elements come while the other one runs, as those of any step."""
+    first = attrs.evolve(graph_step("2.1"), feeds=(Feed("2.2", "echo", 2),))
+    second = attrs.evolve(graph_step("2.2", ("2.1",)), map="output_2.1_said", parallel=2)
+    run = begun(metadata, first, second)
+    claim = claimed(metadata)
+    items = [value(element_port("output_2.1_said", 0), "e", "2.1")]
+    fed = metadata.extend(claim, 0, items, NOW)
+    assert (fed.recorded, fed.wanted, [each.id for each in fed.ready]) == (True, True, ["2.2[0]"])
+    assert status_of(metadata, run) == {"2.1": "running", "2.2": "mapping", "run": "running"}
+
+
+def test_inner_step_may_be_held_back_by_a_limit(metadata: MetadataStore) -> None:
+    """It is ready again without having lost its attempt, and woken when there is a place."""
+    demands = (Demand("task:echo", 1),)
+    runs = [begun(metadata, graph_step("2.1"), number=number) for number in (7, 8)]
+    first = metadata.limits.admit(claimed(metadata), demands, NOW).claim
+    assert first is not None
+    held = claimed(metadata)
+    assert metadata.limits.admit(held, demands, NOW).claim is None
+    (step,) = metadata.steps(held.step.run)
+    assert (step.status, step.attempt) == ("ready", 0)
+    assert [each.id for each in finished(metadata, first).ready] == ["2.1"]
+    assert {each.id for each in runs} == {first.step.run, held.step.run}
+    again = metadata.limits.admit(claimed(metadata), demands, NOW).claim
+    assert again is not None
+    assert finished(metadata, again).run_status == "succeeded"

@@ -157,17 +157,34 @@ def test_nobody_wants_items_of_a_run_that_is_cancelled(metadata: MetadataStore) 
     assert finished(metadata, claim, Outcome("cancelled")).run_status == "cancelled"
 
 
+def test_cancelled_run_takes_no_item_while_an_element_runs(metadata: MetadataStore) -> None:
+    """The step goes on mapping until that has ended, and nothing of it begins any more."""
+    run, claim = stream(metadata)
+    extended(metadata, claim, 0, 1)
+    element = claimed(metadata)
+    metadata.request_cancel(run.id, decide, NOW)
+    assert status_of(metadata, run)["002"] == "mapping"
+    fed = extended(metadata, claim, 1, 1)
+    assert (fed.recorded, fed.wanted, fed.ready) == (True, False, ())
+    assert finished(metadata, element, Outcome("cancelled")).ready == ()
+    assert finished(metadata, claim, Outcome("cancelled")).run_status == "cancelled"
+
+
 def test_failed_element_ends_the_step_and_its_producer(metadata: MetadataStore) -> None:
-    """The step is ready to say which failed it while its producer runs; that is not wanted."""
+    """The step says which failed it while its producer is held up, which then is not wanted."""
+    # Were the producer ended before, the run would be cancelled, and nobody told why.
     _, claim = stream(metadata)
     extended(metadata, claim, 0, 2)
     first, second = claimed(metadata), claimed(metadata)
     finished(metadata, first, FAILED)
     assert [each.id for each in finished(metadata, second, said(second)).ready] == ["002"]
-    assert not extended(metadata, claim, 2, 1).wanted
+    fed = extended(metadata, claim, 2, 1)
+    assert (fed.wanted, fed.full, fed.ready) == (True, True, ())
     gather = claimed(metadata)
     assert PORT not in gather.values
+    assert metadata.extend(claim, 3, [], NOW).full
     finished(metadata, gather, FAILED)
+    assert not metadata.extend(claim, 3, [], NOW).wanted
     assert finished(metadata, claim, Outcome("cancelled")).run_status == "failed"
 
 

@@ -11,6 +11,7 @@ import attrs
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.specs import (
     FAILURE_PORT,
+    LimitSpec,
     PipelineSpec,
     RepeatSpec,
     ResultSpec,
@@ -98,6 +99,22 @@ class StepReference:
             for field, output in (feed or {}).items()
         }
         return self._said(repeat=RepeatSpec(until, max, fed, on_max))
+
+    def concurrency(
+        self,
+        key: str | PortReference = "",
+        max: int = 0,  # noqa: A002 - as in a file
+        rate: str = "",
+        name: str = "",
+    ) -> Self:
+        """Bound how many of its steps run at once or begin in a time, over all runs.
+
+        Arguments:
+            key: a port, or an expression in CEL over ports: what is counted apart.
+            max, rate, name: see ``LimitSpec``.
+        """
+        counted = key if isinstance(key, str) else self.builder.port(key, "concurrency")
+        return self._said(concurrency=LimitSpec(counted, max, rate, name))
 
     def retry(
         self,

@@ -316,9 +316,10 @@ class Client:
         *,
         window: int = WINDOW,
         version: str | None = None,
+        no_cache: bool = False,
     ) -> Generator[BatchResult, None, None]:
         """Run any number of inputs, a window of them at a time; see ``run_items``."""
-        return run_items(self, what, items_of(inputs), window, version)
+        return run_items(self, what, items_of(inputs), window, version, no_cache=no_cache)
 
     def wait(
         self,
@@ -463,9 +464,8 @@ class Client:
 
         No worker that is alive takes them, and none that this process could start.
         """
-        return [
-            each for each in self._unserved(graph) if not fit(each.resources, self.own_resources)
-        ]
+        left = self._unserved(graph)
+        return [each for each in left if not fit(each.resources, self.own_resources)]
 
     def _ensure_worker(self, graph: Graph) -> None:
         """Start a worker here when it would serve a step that none alive serves."""

@@ -16,8 +16,13 @@ from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.specs import Graph, PipelineSpec, StepSpec, StepStatus
 
 ANYTHING = (defaulted("a", Any, 0), defaulted("b", Any, 0))
-TASKS = {"t": version_of("t", ANYTHING, (field("r", Any),))}
+_LIST = version_of("s", ANYTHING, (field("r", list[Any]),))
+TASKS = {
+    "t": version_of("t", ANYTHING, (field("r", Any),)),
+    "s": attrs.evolve(_LIST, task=attrs.evolve(_LIST.task, streams=True)),
+}
 HANDLER = {"id": "h", "task": "t", "inputs": {"input_h_a": "failure"}}
+COUNTS = st.sampled_from([0, 0, 1, 2])
 ON_ERROR = st.sampled_from(["fail", "fail", "continue", "default"])
 
 
@@ -28,10 +33,12 @@ class Fate:
     Attributes:
         ends: whether the last attempt succeeds: at the step, at each element or iteration.
         retries: how many attempts fail before, each time.
+        breaks: after how many items an attempt fails that yields.
     """
 
     ends: tuple[bool, ...]
     retries: int
+    breaks: int
 
 
 @attrs.frozen
@@ -50,12 +57,15 @@ class Case:
     graph: Graph
 
 
-def written_step(draw: st.DrawFn, number: int, earlier: list[str], inner: list[str]) -> Any:
+def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[str]) -> Any:
     """Any step behind some others."""
     name = str(number)
-    sources = ["n", {"value": 1}, *(f"output_{each}_r" for each in earlier)]
+    sources = ["n", {"value": 1}, *(f"output_{each['id']}_r" for each in earlier)]
+    streams = [f"output_{each['id']}_r" for each in earlier if each.get("task") == "s"]
     step: dict[str, Any] = {"id": name, "on_error": draw(ON_ERROR)}
-    condition = draw(st.sampled_from(["", "", "true", "false"]))
+    # A step that takes what another one yields takes nothing else, now and then.
+    takes = bool(streams) and draw(st.booleans())
+    condition = "" if takes else draw(st.sampled_from(["", "", "true", "false"]))
     if condition and draw(st.booleans()):
         read = draw(st.sampled_from([each for each in sources if isinstance(each, str)]))
         condition = f"{condition} || {read} in [dyn(1)] && false"
@@ -64,15 +74,21 @@ def written_step(draw: st.DrawFn, number: int, earlier: list[str], inner: list[s
     if step["on_error"] == "default" or draw(st.booleans()):
         step["default"] = {"r": [7]}  # of a pipeline it may be a list
     if draw(st.booleans()) and inner:
-        step |= {"pipeline": draw(st.sampled_from(inner)), "inputs": {f"input_{name}_xs": "xs"}}
+        listed = draw(st.sampled_from(streams if takes else ["xs", *streams]))
+        step |= {"pipeline": draw(st.sampled_from(inner)), "inputs": {f"input_{name}_xs": listed}}
         if draw(st.booleans()):
-            step["inputs"][f"input_{name}_n"] = draw(st.sampled_from(sources))
+            others = [each for each in sources if each != listed]
+            step["inputs"][f"input_{name}_n"] = draw(st.sampled_from(others))
         return step
-    step |= {"task": "t", "inputs": {f"input_{name}_a": draw(st.sampled_from(sources))}}
-    kind = draw(st.sampled_from(["once", "map", "loop"]))
-    if kind == "map":
-        step |= {"map": "xs", "parallel": draw(st.integers(1, 2))}
-        step["inputs"][f"input_{name}_b"] = "xs"
+    source = draw(st.sampled_from(["n", *streams] if takes else sources))
+    step |= {"task": "t", "inputs": {f"input_{name}_a": source}}
+    kind = "map" if takes else draw(st.sampled_from(["once", "map", "loop", "stream", "stream"]))
+    if kind == "stream":
+        step["task"] = "s"
+    elif kind == "map":
+        step["map"] = draw(st.sampled_from(streams if takes else ["xs", *streams]))
+        step["parallel"] = draw(st.integers(1, 2))
+        step["inputs"][f"input_{name}_b"] = step["map"]
     elif kind == "loop":
         step["repeat"] = {
             "until": f"iteration == {draw(st.integers(0, 3))}",
@@ -83,6 +99,24 @@ def written_step(draw: st.DrawFn, number: int, earlier: list[str], inner: list[s
     return step
 
 
+def written_switch(draw: st.DrawFn, steps: list[Any]) -> Any:
+    """Any choice between steps that stand behind what it reads."""
+    text = draw(st.sampled_from(["a", "b", "c"]))
+    read = draw(st.integers(-1, len(steps) - 1))
+    behind = [each["id"] for each in steps[read + 1 :]]
+    on = f"'{text}'"
+    if read >= 0 or draw(st.booleans()):
+        port = "n" if read < 0 else f"output_{read}_r"
+        on = f"{port} in [dyn(1)] ? 'z' : '{text}'"
+    cases_of: dict[str, list[str]] = {"a": [], "b": []}
+    switch: dict[str, Any] = {"on": on, "cases": cases_of, "otherwise": []}
+    for each in behind:
+        branch = draw(st.sampled_from(["", "", "a", "b", "otherwise"]))
+        if branch:
+            (switch["otherwise"] if branch == "otherwise" else cases_of[branch]).append(each)
+    return switch
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Two or three pipelines of up to three steps each, later ones with earlier ones in them."""
@@ -91,23 +125,42 @@ def cases(draw: st.DrawFn) -> Case:
         steps: list[Any] = []
         inner = [each.pipeline for each in specs]
         for number in range(draw(st.integers(1, 3))):
-            steps.append(written_step(draw, number, [each["id"] for each in steps], inner))
+            steps.append(written_step(draw, number, steps, inner))
         given_result = f"output_{draw(st.sampled_from(steps))['id']}_r"
         document = {
             "pipeline": f"p{index}", "inputs": {"n": "any", "xs": "any"},
             "steps": draw(st.permutations(steps)), "result": {"r": given_result},
+            "switch": [written_switch(draw, steps) for _ in range(draw(COUNTS))],
         }  # fmt: skip
         specs.append(structure(document, PipelineSpec))
     if draw(st.booleans()):
         specs[-1] = attrs.evolve(specs[-1], on_failure=structure(HANDLER, StepSpec))
     graph = compile_pipeline(specs[-1], TASKS, {each.pipeline: each for each in specs})
     ends = st.tuples(*(st.sampled_from([True, True, False]) for _ in range(3)))
+    elements = draw(st.integers(0, 3))
     fates = {
-        each.id: Fate(draw(ends), draw(st.integers(0, 1)))
+        each.id: Fate(draw(ends), draw(st.integers(0, 1)), draw(st.integers(0, elements)))
         for each in graph.steps
         if not each.handles_failure
     }
-    return Case(tuple(specs), fates, draw(st.integers(0, 3)), graph)
+    return Case(tuple(specs), fates, elements, graph)
+
+
+@attrs.frozen
+class Items:
+    """A list that steps may be run for.
+
+    Attributes:
+        there: whether there is one in the end.
+        count: how many elements it has.
+        producer: the flat id of the step that yields it; empty for one that is given.
+        came: how many of them were there when that broke off; 0 where it did not.
+    """
+
+    there: bool
+    count: int
+    producer: str = ""
+    came: int = 0
 
 
 @attrs.frozen
@@ -119,6 +172,68 @@ class Given:
 
 
 @attrs.define
+class Scope:
+    """A pipeline that is gone through.
+
+    Attributes:
+        case: that it is in.
+        spec: the pipeline.
+        has: its inputs -> whether there is a value, or none was wanted.
+        xs: the list among them.
+        prefix: what stands before the ids of its steps.
+        around: the ``on_error`` of the steps that it stands in, innermost first.
+        found: what its steps have come to so far.
+    """
+
+    case: Case
+    spec: PipelineSpec
+    has: Mapping[str, bool]
+    xs: Items
+    prefix: str = ""
+    around: tuple[str, ...] = ()
+    found: dict[str, Given] = attrs.field(factory=dict)
+
+    def there(self, source: Any) -> bool:
+        """Whether an input gets a value."""
+        if not isinstance(source, str):
+            return True
+        if source in self.has:
+            return self.has[source]
+        producer = source.split("_")[1]
+        given = self.found[producer]
+        if given.status == "succeeded":
+            return True
+        replaced = given.status == "skipped" or given.borne == "default"
+        return replaced and any(each.default for each in self.spec.steps if each.id == producer)
+
+    def items(self, port: str) -> Items:
+        """The list on a port that steps may be run for."""
+        if port == "xs":
+            return self.xs
+        step = port.split("_")[1]
+        flat, status = f"{self.prefix}{step}", self.found[step].status
+        came = self.case.fates[flat].breaks if status == "failed" else 0
+        count = self.case.elements if status == "succeeded" else 1  # that of the default
+        return Items(self.there(port), count, flat, came)
+
+
+def asked_of(step: StepSpec, spec: PipelineSpec) -> tuple[list[str], bool]:
+    """The ports that the conditions of a step read, and whether they hold: values are null."""
+    words = step.when.split(" ")
+    reads, asked = ([words[2]] if len(words) > 2 else []), words[0] != "false"
+    for switch in spec.switch:
+        branches = {each: text for text, found in switch.cases.items() for each in found}
+        if step.id not in branches and step.id not in switch.otherwise:
+            continue
+        text = switch.on.split("'")[-2]
+        chosen = branches.get(step.id, text if text not in switch.cases else "")
+        asked = asked and chosen == text
+        if "?" in switch.on:
+            reads.append(switch.on.split(" ")[0])
+    return reads, asked
+
+
+@attrs.define
 class Interpreter:
     """Goes through pipelines as they are written."""
 
@@ -126,57 +241,54 @@ class Interpreter:
     statuses: dict[str, StepStatus] = attrs.field(factory=dict)
     fatal: set[str] = attrs.field(factory=set)
 
-    def pipeline(
-        self, spec: PipelineSpec, has: Mapping[str, bool], prefix: str, around: tuple[str, ...]
-    ) -> Given:
-        """What the result of a pipeline comes to.
+    def run(self) -> None:
+        """Go through the whole case."""
+        items = Items(there=True, count=self.case.elements)
+        self.pipeline(Scope(self.case, self.case.pipelines[-1], {"n": True, "xs": True}, items))
 
-        Arguments:
-            spec: the pipeline.
-            has: its inputs -> whether there is a value, or none was wanted.
-            prefix: what stands before the ids of its steps.
-            around: the ``on_error`` of the steps that it stands in, innermost first.
-        """
-        found: dict[str, Given] = {}
-        for step in sorted(spec.steps, key=lambda each: each.id):
-            found[step.id] = self.step(step, spec, found, has, prefix, around)
-        result = spec.result["r"]
+    def pipeline(self, scope: Scope) -> Given:
+        """What the result of a pipeline comes to."""
+        for step in sorted(scope.spec.steps, key=lambda each: each.id):
+            scope.found[step.id] = self.step(step, scope)
+        result = scope.spec.result["r"]
         assert isinstance(result, str)
-        return found[result.split("_")[1]]
+        return scope.found[result.split("_")[1]]
 
-    def step(self, step: StepSpec, spec: PipelineSpec, found: Mapping[str, Given],
-             has: Mapping[str, bool], prefix: str, around: tuple[str, ...]) -> Given:  # fmt: skip
+    def step(self, step: StepSpec, scope: Scope) -> Given:
         """What a step comes to."""
-        defaults = {each.id: bool(each.default) for each in spec.steps}
-
-        def there(source: Any) -> bool:
-            if not isinstance(source, str):
-                return True
-            if source in has:
-                return has[source]
-            producer = source.split("_")[1]
-            given = found[producer]
-            if given.status == "succeeded":
-                return True
-            return defaults[producer] and (given.status == "skipped" or given.borne == "default")
-
-        words = step.when.split(" ")
-        holds = there(words[2]) if len(words) > 2 else True
-        asked = words[0] != "false"
+        reads, asked = asked_of(step, scope.spec)
+        holds = all(scope.there(each) for each in reads)
         inner = next((each for each in self.case.pipelines if each.pipeline == step.pipeline), None)
+        flat = f"{scope.prefix}{step.id}"
         if inner is not None:
             if not (asked and holds):
-                return self.left_out(inner, f"{prefix}{step.id}.")
-            own = {"xs": there("xs"), "n": there(step.inputs.get(f"input_{step.id}_n"))}
-            return self.pipeline(inner, own, f"{prefix}{step.id}.", (step.on_error, *around))
-        flat = f"{prefix}{step.id}"
-        can = holds and all(there(each) for each in step.inputs.values())
-        status = self.outcome(step, self.case.fates[flat]) if can and asked else "skipped"
+                return self.left_out(inner, f"{flat}.")
+            xs = scope.items(str(step.inputs[f"input_{step.id}_xs"]))
+            has = {"xs": xs.there, "n": scope.there(step.inputs.get(f"input_{step.id}_n"))}
+            around = (step.on_error, *scope.around)
+            return self.pipeline(Scope(self.case, inner, has, xs, f"{flat}.", around))
+        can = holds and all(scope.there(each) for each in step.inputs.values())
+        items = scope.items(step.map) if step.map else scope.xs
+        if step.map and items.came and self.is_fed(flat, items.producer):
+            status = self.broken(step, flat, items)
+        else:
+            fate = self.case.fates[flat]
+            status = self.outcome(step, fate, items.count) if can and asked else "skipped"
         self.statuses[flat] = status
-        borne = next((each for each in (step.on_error, *around) if each != "fail"), "fail")
+        borne = next((each for each in (step.on_error, *scope.around) if each != "fail"), "fail")
         if status == "failed" and borne == "fail":
             self.fatal.add(flat)
         return Given(status, borne)
+
+    def is_fed(self, flat: str, producer: str) -> bool:
+        """Whether a step began with what had come; which can, has tests of its own."""
+        return any(each.step == flat for each in self.case.graph.step(producer).feeds)
+
+    def broken(self, step: StepSpec, flat: str, items: Items) -> StepStatus:
+        """What a step comes to that was run for each item until there came no more."""
+        if step.on_error == "fail":
+            return "failed"
+        return self.outcome(step, self.case.fates[flat], items.came)
 
     def left_out(self, spec: PipelineSpec, prefix: str) -> Given:
         """No step of a pipeline is run."""
@@ -188,10 +300,10 @@ class Interpreter:
                 self.statuses[f"{prefix}{step.id}"] = "skipped"
         return Given("skipped", "fail")
 
-    def outcome(self, step: StepSpec, fate: Fate) -> StepStatus:
+    def outcome(self, step: StepSpec, fate: Fate, count: int) -> StepStatus:
         """What the attempts come to, were they made one after the other."""
         if step.map:
-            fails = step.on_error == "fail" and not all(fate.ends[: self.case.elements])
+            fails = step.on_error == "fail" and not all(fate.ends[:count])
             return "failed" if fails else "succeeded"
         if step.repeat is None:
             return "succeeded" if fate.ends[0] else "failed"

@@ -43,18 +43,27 @@ class Platform:
     under_way: dict[str, int] = attrs.field(factory=dict)
     most: int = 0
     cancelled: set[str] = attrs.field(factory=set)
+    graphs: list[Graph | None] = attrs.field(factory=list)
     lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def graph(
+        self, what: str | PipelineSpec, version: str | None = None, run_id: str | None = None
+    ) -> Graph:
+        """What every run runs: a step with a cache, and one without."""
+        cached, plain = GRAPH.steps[0], attrs.evolve(GRAPH.steps[0], id="002")
+        return attrs.evolve(GRAPH, steps=(attrs.evolve(cached, cache="by-inputs"), plain))
 
     def submit(
         self,
         what: str | PipelineSpec,
         inputs: Mapping[str, Any],
         version: str | None = None,
-        *,
+        graph: Graph | None = None,
         run_id: str | None = None,
     ) -> str:
         """Record a run."""
         assert run_id is not None
+        self.graphs.append(graph)
         if inputs["n"] == "away":
             raise StoreError("the store is away")
         if inputs["n"] < 0:
@@ -126,6 +135,20 @@ def test_what_fails_does_not_stop_the_others() -> None:
         "too large",
         "no JSON",
     ]
+
+
+def test_batch_without_cache_refreshes_every_run() -> None:
+    """With no_cache each run is submitted to compute anew what has a cache; else as it is."""
+    platform = Platform()
+    platform.gate.set()
+    given_ = list(items_of([{"n": 1}, {"n": 2}]))
+    list(run_items(platform, "count", given_, 2, no_cache=True))
+    assert [[step.cache for step in each.steps] for each in platform.graphs if each] == [
+        ["refresh", ""],
+        ["refresh", ""],
+    ]
+    list(run_items(platform, "count", given_, 2))
+    assert platform.graphs[2:] == [None, None]
 
 
 @pytest.mark.parametrize("how", ["closed", "away"])

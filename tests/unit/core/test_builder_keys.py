@@ -14,7 +14,15 @@ from taskmgr_core.builder import BuilderError, PipelineBuilder, PortReference, S
 from taskmgr_core.documents import structure, unstructure
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.simple_pipelines import SequentialPipeline, SimplePipeline
-from taskmgr_core.specs import PipelineSpec, ResultSpec, StepSpec
+from taskmgr_core.specs import (
+    LimitSpec,
+    PipelineSpec,
+    RepeatSpec,
+    ResultSpec,
+    RetrySpec,
+    StepSpec,
+    SwitchSpec,
+)
 
 NAMES = st.sampled_from(["a", "b", "timeout", "map", "when"])
 IDS = ["1", "2", "3", "x"]
@@ -39,9 +47,12 @@ def step_documents(step: str, *, handler: bool = False) -> st.SearchStrategy[dic
     repeat = st.fixed_dictionaries(
         {"until": TEXTS, "max": st.integers(1, 9)}, optional={"feed": feed, "on_max": TEXTS}
     )
+    limit = st.fixed_dictionaries(
+        {}, optional={"key": TEXTS | PORTS, "max": st.integers(1, 9), "rate": TEXTS, "name": TEXTS}
+    )
     optional = {
         "retry": retry, "timeout": SECONDS, "on_error": TEXTS, "when": TEXTS, "repeat": repeat,
-        "default": st.dictionaries(NAMES, st.integers()),
+        "default": st.dictionaries(NAMES, st.integers()), "concurrency": limit,
     }  # fmt: skip
     if not handler:
         optional |= {"map": PORTS, "parallel": st.integers(1, 9)}
@@ -135,6 +146,11 @@ def say(found: StepReference, step: StepSpec, pipeline: PipelineBuilder) -> Step
             for target, source in step.repeat.feed.items()
         }
         found = found.repeat(step.repeat.until, step.repeat.max, feed, step.repeat.on_max)
+    if step.concurrency is not None:
+        limit = attrs.asdict(step.concurrency)
+        if limit["key"].startswith("output_"):  # a port may stand there as it is given
+            limit["key"] = PortReference(limit["key"], pipeline)
+        found = found.concurrency(**limit)
     return found.when(step.when).on_error(step.on_error).default(step.default)
 
 
@@ -145,6 +161,56 @@ def test_python_says_what_a_file_says(document: dict[str, Any]) -> None:
     # How many at a time has a meaning only where there are elements.
     steps = tuple(each if each.map else attrs.evolve(each, parallel=100) for each in spec.steps)
     assert built(spec) == attrs.evolve(spec, steps=steps)
+
+
+# Says at least once whatever a file can say; what is new in a model has to be added.
+WHOLE: dict[str, Any] = {
+    "pipeline": "whole",
+    "description": "everything",
+    "timeout": 60.0,
+    "inputs": {"n": "any"},
+    "steps": [
+        {
+            "id": "1", "task": "t", "version": "1.0.0", "timeout": 3.0, "on_error": "default",
+            "inputs": {"input_1_a": "n"}, "default": {"a": 1}, "when": "n != 0",
+            "map": "n", "parallel": 7,
+            "retry": {"count": 2, "delay": 0.5, "factor": 3.0, "max_delay": 9.0, "jitter": 0.1,
+                      "on": ["task-error"]},
+            "concurrency": {"key": "n", "max": 2, "rate": "3/s", "name": "shared"},
+        },
+        {
+            "id": "2", "pipeline": "p", "inputs": {"input_2_a": {"value": 1}},
+            "repeat": {"until": "iteration == 1", "max": 3, "on_max": "continue",
+                       "feed": {"input_2_a": "output_2_b"}},
+        },
+    ],
+    "on_failure": {"id": "x", "task": "t", "inputs": {"input_x_a": "failure"}},
+    "switch": [{"on": "n", "cases": {"a": ["1"]}, "otherwise": ["2"]}],
+    "result": {"r": {"ports": {"x": "output_1_a"}, "join": "id", "label": "{x.id}"}},
+}  # fmt: skip
+
+
+def said(model: Any) -> set[tuple[str, str]]:
+    """The fields of a model, and of those in it, that have another value than by default."""
+    if isinstance(model, Mapping):
+        return {each for value in model.values() for each in said(value)}
+    if isinstance(model, tuple):
+        return {each for value in model for each in said(value)}
+    if not attrs.has(type(model)):
+        return set()
+    fields = attrs.fields(type(model))
+    own = {(type(model).__name__, each.name) for each in fields
+           if getattr(model, each.name) != each.default}  # fmt: skip
+    return own | {each for field in fields for each in said(getattr(model, field.name))}
+
+
+def test_every_key_can_be_said_in_python() -> None:
+    """No key of pipelines, steps and what stands in them is missing in the builder."""
+    spec = structure(WHOLE, PipelineSpec)
+    models = (PipelineSpec, StepSpec, RetrySpec, RepeatSpec, LimitSpec, SwitchSpec, ResultSpec)
+    assert said(spec) >= {(each.__name__, field.name) for each in models
+                          for field in attrs.fields(each)}  # fmt: skip
+    assert built(spec) == spec
 
 
 @given(cases())

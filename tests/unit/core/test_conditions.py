@@ -32,10 +32,24 @@ def refused(second: Mapping[str, Any] | None = None, **more: Any) -> str:
 
 
 WRONG = {
-    "syntax": ("output_001_faces_array.size() >", "steps[1].when: column 32: Syntax error"),
+    "syntax": (
+        "output_001_faces_array.size() >",
+        "steps[1].when: column 32: Syntax error: it ends where a value is missing",
+    ),
     "unknown port": ("output_001_faces_arry.size() > 0", "did you mean 'output_001_faces_array'?"),
     "no boolean": ("output_001_faces_array.size()", "it gives int, and must give true or false"),
-    "types": ("output_001_faces_array > 3", "found no matching overload for '_>_'"),
+    "types": (
+        "output_001_faces_array > 3",
+        "'>' does not take (list(map(string, dyn)), int)",
+    ),
+    "number as a text": (
+        '"a" > 3',
+        "'>' does not take string and int; convert one of them, as by int(...)",
+    ),
+    "another sign": (
+        "size(output_001_faces_array >",
+        "column 30: Syntax error: it ends where a value",
+    ),
     "own output": ("output_002_attributes_array.size() > 0", "is made by the step itself"),
     "too long": ("true || " * 300 + "true", "characters; allowed are 2000"),
 }

@@ -17,14 +17,18 @@ from taskmgr_core.orchestrator.engine import (
 )
 from taskmgr_core.specs import FINAL_RUN_STATUSES, StepStatus
 
-STEP = "001"
+PRODUCER, STEP = "000", "001"
+
+
+OPEN = {"pending", "ready", "running"}
 
 
 @attrs.define
 class Store:
-    """A store with one step that is run for each of some elements, and one step behind it.
+    """A store with a list's producer, a step that is run for each element, and one behind it.
 
     Attributes:
+        grows: whether each element is there as soon as the producer yields it.
         outcomes: what the last attempt at each element comes to.
         retries: how many attempts at each fail before.
         parallel: how many elements at the same time.
@@ -35,11 +39,15 @@ class Store:
     retries: tuple[int, ...]
     parallel: int
     on_error: str
+    grows: bool
+    yielded: int = 0
     elements: list[StepStatus] = attrs.field(factory=list)
     tried: list[int] = attrs.field(factory=list)
     begun: bool = False
     steps: dict[str, StepStatus] = attrs.field(
-        factory=lambda: dict[str, StepStatus]({STEP: "pending", "002": "pending"})
+        factory=lambda: dict[str, StepStatus](
+            {PRODUCER: "pending", STEP: "pending", "002": "pending"}
+        )
     )
     status: str = "running"
     cancelled: bool = False
@@ -53,7 +61,7 @@ class Store:
             failed="failed" in self.elements,
         )
         return RunState(
-            {STEP: (), "002": (STEP,)},
+            {PRODUCER: (), STEP: (PRODUCER,), "002": (STEP,)},
             self.steps,
             status=self.status,  # type: ignore[arg-type]
             cancel_requested=self.cancelled,
@@ -86,8 +94,9 @@ class Store:
         for step, status in self.steps.items():
             if status == "ready":
                 # Nothing of it waits or runs when it gathers.
-                assert not {"pending", "ready", "running"} & set(self.elements)
+                assert step == PRODUCER or not OPEN & set(self.elements)
                 self.steps[step] = "running"
+                self.yielded = 0  # by the attempt that begins, if it is one of the producer
                 return
         ready = [index for index, each in enumerate(self.elements) if each == "ready"]
         if ready:
@@ -98,6 +107,9 @@ class Store:
 
     def finish(self, choice: int) -> None:
         """Something that runs comes to its end."""
+        if self.steps[PRODUCER] == "running" and choice % 2:
+            self._finish_producer()
+            return
         running = [index for index, each in enumerate(self.elements) if each == "running"]
         if running:
             index = running[choice % len(running)]
@@ -109,6 +121,31 @@ class Store:
             self._finish_step()
         elif self.steps["002"] == "running":
             self.steps["002"] = "succeeded"
+        elif self.steps[PRODUCER] == "running":
+            self._finish_producer()
+
+    def pass_on(self, _: int) -> None:
+        """The producer yields its next element; it is ended where nobody takes it."""
+        left = self.yielded < len(self.outcomes) and self.steps[PRODUCER] == "running"
+        gathers = not self.cancelled and self.steps[STEP] in ("ready", "running")
+        if not self.grows or not left or gathers:  # it is held up until it is said what failed
+            return
+        if self.cancelled or self.steps[STEP] not in ("pending", "mapping"):
+            self.steps[PRODUCER] = "cancelled"
+            return
+        self.steps[STEP], self.begun = "mapping", True
+        if self.yielded == len(self.elements):
+            self.elements.append("pending")
+            self.tried.append(0)
+        self.yielded += 1
+        self.fill()
+
+    def _finish_producer(self) -> None:
+        for _ in self.outcomes:
+            self.pass_on(0)
+        left = self.grows and self.yielded < len(self.outcomes)
+        if self.steps[PRODUCER] == "running" and not left:
+            self.steps[PRODUCER] = "succeeded"
 
     def _finish_step(self) -> None:
         if not self.begun:
@@ -135,11 +172,11 @@ class Store:
 
     def run_to_the_end(self) -> None:
         """From here on everything works: the run must end."""
-        for _ in range(8 * len(self.outcomes) + 12):
-            for action in (self.settle, self.claim, self.finish):
+        for _ in range(8 * len(self.outcomes) + 15):
+            for action in (self.settle, self.pass_on, self.claim, self.finish):
                 action(0)
         assert self.status in FINAL_RUN_STATUSES
-        assert not {"pending", "ready", "running"} & set(self.elements)
+        assert not OPEN & set(self.elements)
 
 
 @st.composite
@@ -153,6 +190,7 @@ def stores(draw: st.DrawFn) -> Store:
         tuple(retries),
         draw(st.integers(1, 3)),
         draw(st.sampled_from(["fail", "continue", "default"])),
+        draw(st.booleans()),
     )
 
 
@@ -162,7 +200,7 @@ def happening(*actions: str) -> st.SearchStrategy[list[tuple[str, int]]]:
     return st.lists(events, min_size=20, max_size=60)
 
 
-ACTIONS = ("settle", "claim", "claim", "finish", "finish", "crash")
+ACTIONS = ("settle", "claim", "claim", "finish", "finish", "crash", "pass_on")
 
 
 @given(stores(), happening(*ACTIONS))
@@ -175,9 +213,12 @@ def test_elements_come_to_what_a_loop_comes_to(store: Store, events: list[tuple[
     expected: Mapping[str, StepStatus] = (
         {STEP: "failed", "002": "skipped"} if fatal else {STEP: "succeeded", "002": "succeeded"}
     )
-    assert store.steps == expected
+    assert {step: store.steps[step] for step in expected} == expected
+    assert store.status == ("failed" if fatal else "succeeded")
+    assert store.steps[PRODUCER] == "succeeded" or (fatal and store.grows)
     if fatal:
-        pairs = zip(store.elements, store.outcomes, strict=True)
+        # What yields is ended when an element has failed the run.
+        pairs = zip(store.elements, store.outcomes, strict=not store.grows)
         assert all(found in (wanted, "skipped") for found, wanted in pairs)
         assert "failed" in store.elements
     else:

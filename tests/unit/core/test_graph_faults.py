@@ -316,7 +316,10 @@ def test_cycle_names_its_steps_in_the_direction_of_the_data() -> None:
         for step, source in {**sources, "004": "output_003_sum"}.items()
     ]
     found = problems_of(PipelineSpec("circle", {}, tuple(steps)), {"add": task})
-    assert found == {"steps": "they wait for one another: 001 -> 002 -> 003 -> 001"}
+    assert found == {
+        "steps": "they wait for one another: 001 -> 002 -> 003 -> 001; "
+        "take an input of one of them from elsewhere"
+    }
 
 
 def test_elements_with_a_source_of_their_own_cannot_be_joined() -> None:

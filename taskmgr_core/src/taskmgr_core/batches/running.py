@@ -14,7 +14,15 @@ from taskmgr_core.batches.items import Item
 from taskmgr_core.errors import InvalidValueError, TaskmgrError
 from taskmgr_core.results import present
 from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.specs import SUMMARY_ENTRY, PipelineSpec, Run, RunDetail, RunSummary
+from taskmgr_core.specs import (
+    SUMMARY_ENTRY,
+    Graph,
+    PipelineSpec,
+    Run,
+    RunDetail,
+    RunSummary,
+    refreshed,
+)
 from taskmgr_plugins.errors import InvalidInputError
 
 WINDOW = 16
@@ -30,10 +38,15 @@ class Runs(Protocol):
         what: str | PipelineSpec,
         inputs: Mapping[str, Any],
         version: str | None = None,
-        *,
+        graph: Graph | None = None,
         run_id: str | None = None,
     ) -> str:
         """Record a run."""
+
+    def graph(
+        self, what: str | PipelineSpec, version: str | None = None, run_id: str | None = None
+    ) -> Graph:
+        """What such a run runs."""
 
     def wait(self, run_id: str) -> Run:
         """Wait for its end."""
@@ -72,6 +85,8 @@ def run_items(
     items: Iterable[Item],
     window: int,
     version: str | None = None,
+    *,
+    no_cache: bool = False,
 ) -> Generator[BatchResult, None, None]:
     """Run each item, a window of them at a time; give what came of each as it ends.
 
@@ -84,13 +99,17 @@ def run_items(
         items: the items.
         window: how many runs are under way at once.
         version: of a task; the one that new runs get when None.
+        no_cache: compute every step, and replace what is cached of them.
 
     Raises:
         TaskmgrError: nothing can be run any more: no such pipeline, a store is away.
     """
-    batch = _Batch(
-        client, lambda item, run_id: client.submit(what, item.inputs, version, run_id=run_id)
-    )
+
+    def submit(item: Item, run_id: str) -> str:
+        graph = refreshed(client.graph(what, version, run_id)) if no_cache else None
+        return client.submit(what, item.inputs, version, graph, run_id)
+
+    batch = _Batch(client, submit)
     with ThreadPoolExecutor(window, "taskmgr-batch") as pool:
         under_way: set[Future[BatchResult | None]] = set()
         try:

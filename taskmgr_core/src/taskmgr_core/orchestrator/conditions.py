@@ -28,6 +28,9 @@ _STRINGS = re.compile(
 _NAMES = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _TOKENS = re.compile(f"{_STRINGS.pattern}|{_NAMES.pattern}", re.DOTALL)
 _ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+_MISSING = re.compile(r"missing ('[^']+')")
+_UNEXPECTED = re.compile(r"input '([^']*)'")
+_NO_OVERLOAD = re.compile(r"no matching overload for '([^']+)' applied to '\((.*)\)'")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 
 
@@ -160,9 +163,41 @@ def _told(message: str) -> Iterator[str]:
     for line, column, text in found:
         place = f"column {column}" if line == "1" else f"line {line}, column {column}"
         said = text.removesuffix(" [INVALID_ARGUMENT]").removesuffix(" (in container '')")
-        yield f"{place}: {said}"
+        if said.startswith("Syntax error"):
+            # What else the parser stumbles over follows from the first.
+            yield f"{place}: Syntax error: {_syntax(said)}"
+            return
+        yield f"{place}: {_overload(said)}"
     if not found:
         yield message.split("\n", 1)[0]
+
+
+def _syntax(said: str) -> str:
+    """A fault of the parser, without all that it would have taken there."""
+    missing = _MISSING.search(said)
+    if missing:
+        return f"{missing[1]} is missing" + (" at the end" if "<EOF>" in said else "")
+    found = _UNEXPECTED.search(said)
+    if found is None:
+        return said
+    if found[1] == "<EOF>":
+        return "it ends where a value is missing"
+    return f"{found[1]!r} is not expected there; a value, a name or a bracket is"
+
+
+def _overload(said: str) -> str:
+    """An operator or a function that does not take what it is given, with what to do."""
+    found = _NO_OVERLOAD.search(said)
+    if found is None:
+        return said
+    name = found[1].strip("_").removeprefix("@")
+    if "(" in found[2]:  # lists and objects are not converted
+        return f"{name!r} does not take ({found[2]})"
+    given = found[2].replace(", ", " and ")
+    return (
+        f"{name!r} does not take {given}; convert one of them, as by int(...), double(...) or "
+        "string(...)"
+    )
 
 
 def _type_of(schema: Schema | None) -> str:

@@ -300,7 +300,11 @@ class _Compilation:
         self._problems += problems_of_handler(self._spec, steps, sources, after)
         order = handler_last(ordered(after), steps)
         for circle in circles(after, order):
-            self._report("steps", f"they wait for one another: {' -> '.join(circle)}")
+            self._report(
+                "steps",
+                f"they wait for one another: {' -> '.join(circle)}; "
+                "take an input of one of them from elsewhere",
+            )
         self._problems += problems_of_result(self._checked_result(steps), ports.find_output)
         return _Connected(inputs, steps, ports, sources, after, order, conditions)
 

@@ -53,6 +53,8 @@ from taskmgr_core.stores.searching import LOOKED, Found
 UNCLAIMED_SECONDS = 5.0
 # What is counted for a screen is counted up to here.
 COUNTED = 10_000
+# Of a step that is run for what another one yields while that still does: it says what failed it.
+GATHERING = ("ready", "running")
 
 
 def first_look(now: float, not_before: float = 0.0) -> float:
@@ -76,8 +78,8 @@ class Fed:
 
     Attributes:
         recorded: False when the claim was no longer held and nothing was recorded.
-        wanted: whether any of them still takes items.
-        full: whether as many items wait for one of them as may.
+        wanted: whether any of them still takes items, or is about to say why not.
+        full: whether to wait: for that, or since as many items wait for one of them as may.
         ready: the elements that have become ready.
         differs: the index of an item that was recorded before with another value.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.values import fetched, put_aside, recorded
 
 PAGE = 500
+MOST_SHOWN = 40
 
 
 def begun(
@@ -51,7 +53,8 @@ def begun(
     found = fetched(whole.document, artifacts)
     if not isinstance(found, list):
         raise RunnerError(
-            f"{step.map} holds no list, and step {step.id} is run for each element of one",
+            f"{step.map} holds {_short(found)}, which is no list, and step {step.id} is run for "
+            "each element of one; give it a list",
             "invalid-input",
             retryable=False,
         )
@@ -122,6 +125,12 @@ def gathered(
             has no word on that.
     """
     step = claim.graph_step
+    broken = _broke_off(claim, metadata)
+    if broken:  # what stands for the list where there is none is not what the elements are of
+        prefix = input_port(step.id, "")
+        inputs = tuple(
+            each for each in inputs if not _is_mapped(step, each.port.removeprefix(prefix))
+        )
     lists: dict[str, list[Any]] = {name: [] for name in step.outputs}
     edges: list[Edge] = []
     for element in _elements(claim, metadata):
@@ -135,9 +144,7 @@ def gathered(
                 edges.append(Edge(value.port, port))
             elif step.on_error == "default":
                 found.append(step.default[name])
-    if step.on_error == "fail" and not any(
-        _is_mapped(step, field) for field, _ in _fields(step, inputs)
-    ):
+    if step.on_error == "fail" and broken:
         raise RunnerError(
             f"{step.map} broke off after {claim.step.elements} items: the step that yields it "
             "has failed",
@@ -154,6 +161,16 @@ def gathered(
         for name, found in lists.items()
     ]
     return Outcome("succeeded", (*inputs, *outputs), (*whole_edges(step, inputs), *edges))
+
+
+def _broke_off(claim: Claim, metadata: MetadataStore) -> bool:
+    """Whether the elements were yielded by a step that has given no list in the end."""
+    mapped = claim.graph_step.map
+    if mapped in claim.values:
+        return False
+    # The elements of a list that stands for one that was never given have no producer.
+    first = metadata.values(claim.step.run, [element_port(mapped, 0)])
+    return any(each.producer for each in first)
 
 
 def _elements(claim: Claim, metadata: MetadataStore) -> Iterator[Element]:
@@ -199,6 +216,11 @@ def _fields(step: GraphStep, inputs: tuple[FieldValue, ...]) -> Iterator[tuple[s
 
 def _is_mapped(step: GraphStep, field: str) -> bool:
     return field in step.inputs and step.inputs[field].port == step.map
+
+
+def _short(document: Any) -> str:
+    text = json.dumps(document, ensure_ascii=False)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _kind(document: Any) -> str:

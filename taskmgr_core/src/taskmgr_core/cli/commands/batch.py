@@ -33,12 +33,14 @@ _FILES = ("Image", "File", "Array")
 
 @attrs.frozen
 class _Batch:
-    """What is to be run: the pipeline, the items, and how many there are."""
+    """What is to be run: the pipeline and how, the items, and how many there are."""
 
     what: str | PipelineSpec
     items: Iterator[Item]
     count: int
     columns: Columns
+    version: str | None
+    no_cache: bool = False
 
 
 @click.command(
@@ -100,6 +102,9 @@ class _Batch:
 @click.option(
     "--version", "version", metavar="V", help="The version of a task; else what new runs get."
 )
+@click.option(
+    "--no-cache", is_flag=True, help="Compute every step, and replace what is cached of them."
+)
 @json_option
 @click.pass_obj
 def batch_command(
@@ -112,6 +117,7 @@ def batch_command(
     out: Path,
     window: int,
     version: str | None,
+    no_cache: bool,
     as_json: bool,
 ) -> int:
     """Run a pipeline over many inputs; keep every result.
@@ -126,13 +132,14 @@ def batch_command(
         raise click.UsageError("--id goes with --inputs")
     with session.client() as client:
         batch = _prepared(client, name, patterns, lines, id_field, constants, version)
+        batch = attrs.evolve(batch, no_cache=no_cache)
         results = _results(out, batch.columns)
         failures_file = out.with_suffix(".failures.jsonl")
         with contextlib.ExitStack() as stack:
             stack.callback(results.close)
             failures = Failures(failures_file)
             progress = BatchProgress(session.screen, batch.count)
-            interrupted = _run(client, batch, results, failures, window, version, progress)
+            interrupted = _run(client, batch, results, failures, window, progress)
             left = failures.close(results.done, whole=not interrupted)
     say_end(session.screen, progress, left, out, failures_file, interrupted, as_json)
     return INTERRUPTED if interrupted else FAILED if left else OK
@@ -153,11 +160,11 @@ def _prepared(
     columns = Columns.of(graph, same, version)
     if lines is not None:
         items = of_lines(lines, lambda given: {**same, **given}, id_field)
-        return _Batch(what, items, count_lines(lines), columns)
+        return _Batch(what, items, count_lines(lines), columns, version)
     field, wanted = _field_and_patterns(graph, patterns, same)
     paths = paths_of(wanted)
     items = of_files(paths, _reading(client, graph, field, same))
-    return _Batch(what, items, len(paths), columns)
+    return _Batch(what, items, len(paths), columns, version)
 
 
 def _reading(
@@ -223,12 +230,13 @@ def _run(
     results: Results,
     failures: Failures,
     window: int,
-    version: str | None,
     progress: BatchProgress,
 ) -> bool:
     """Run what is not done; whether it was interrupted."""
     todo = (item for item in batch.items if not progress.skips(item, results.done))
-    found = client.batch(batch.what, todo, window=window, version=version)
+    found = client.batch(
+        batch.what, todo, window=window, version=batch.version, no_cache=batch.no_cache
+    )
     try:
         with terminable(), progress, contextlib.closing(found):
             for result in found:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +11,7 @@ from pymongo import ReturnDocument
 
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
-from taskmgr_core.orchestrator.engine import Decide
+from taskmgr_core.orchestrator.engine import Decide, is_fatal, rule_of
 from taskmgr_core.specs import (
     SPLIT_STATUSES,
     Claim,
@@ -30,28 +28,9 @@ from taskmgr_core.stores.loss import loss_of
 from taskmgr_core.stores.metadata import COUNTED, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
+from taskmgr_core.stores.mongodb.following import Following, Seen, Update, is_large
 from taskmgr_core.stores.mongodb.runs import Runs
 from taskmgr_core.stores.progress import Covers, Progress
-
-REMEMBERED = 1000
-
-
-@attrs.define
-class _Seen:
-    """Run documents as they were when a step of them was claimed, the newest at the end."""
-
-    documents: OrderedDict[tuple[str, str], Document] = attrs.field(factory=OrderedDict)
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
-
-    def put(self, step_id: str, document: Document) -> None:
-        with self.lock:
-            self.documents[document["_id"], step_id] = document
-            while len(self.documents) > REMEMBERED:
-                self.documents.popitem(last=False)
-
-    def pop(self, run_id: str, step_id: str) -> Document | None:
-        with self.lock:
-            return self.documents.pop((run_id, step_id), None)
 
 
 @attrs.frozen
@@ -65,7 +44,12 @@ class Claims:
 
     database: Database
     runs: Runs
-    _seen: _Seen = attrs.field(factory=_Seen, init=False, repr=False)
+    _seen: Seen = attrs.field(factory=Seen, init=False, repr=False)
+    _following: Following = attrs.field(
+        default=attrs.Factory(lambda self: Following(self.database, self.runs), takes_self=True),
+        init=False,
+        repr=False,
+    )
 
     def claim_step(
         self,
@@ -97,11 +81,12 @@ class Claims:
                 "$inc": {f"{state}.attempt": 1, "revision": 1},
                 "$push": {"running": {"worker": worker, "step": step_id}},
             },
-            projection=records.WORKING,
+            projection=self._following.selection(run_id, step_id),
             return_document=ReturnDocument.AFTER,
         )
         if document is None:
             return None
+        document = self._following.read(document)
         try:
             claim = _claim_from(document, step_id)
         except DamagedRecordError as error:
@@ -196,6 +181,8 @@ class Claims:
         own = _finished_state(step, outcome, now)
         fields = {records.in_state(step.id, name): value for name, value in own.items()}
         fields |= records.value_changes(outcome.values)
+        if outcome.status == "cancelled" or is_fatal(rule_of(claim.graph_step), outcome.status):
+            fields["whole"] = True
         update: Document = {
             "$set": fields,
             "$inc": {"revision": 1},
@@ -208,7 +195,11 @@ class Claims:
         }
         update["$addToSet"] = {name: each for name, each in additions.items() if each["$each"]}
         seen = self._seen.pop(step.run, step.id)
-        if seen is not None and outcome.status not in SPLIT_STATUSES:
+        if seen is not None and is_large(seen):
+            if outcome.status == "succeeded":
+                changes = Update(fence, update)
+                return self._following.finish(seen, step.id, own, changes, decide, now)
+        elif seen is not None and outcome.status not in SPLIT_STATUSES:
             foreseen = self._finish_at_once(seen, step.id, own, fence, update, decide, now)
             if foreseen is not None:
                 return foreseen
@@ -377,7 +368,8 @@ class Claims:
                 state["status"] in SPLIT_STATUSES and (state["look_at"] or 0.0) <= now
                 for state in document["state"].values()
             )
-            if overdue or not states & {"ready", "running"}:
+            # In a large run nobody else looks beyond what is beside a step.
+            if overdue or is_large(document) or not states & {"ready", "running"}:
                 self.runs.advance(document, decide, now)
 
     def _release_of(
@@ -413,7 +405,8 @@ class Claims:
                 records.in_state(step.id, "attempt"): step.attempt,
             },
             {
-                "$set": {records.in_state(step.id, name): value for name, value in own.items()},
+                "$set": {records.in_state(step.id, name): value for name, value in own.items()}
+                | ({} if loss.failure is None else {"whole": True}),
                 "$inc": {"revision": 1},
                 "$pull": {"running": {"step": step.id}},
                 "$min": {"look_at": first_look(now)},
@@ -436,7 +429,8 @@ class Claims:
         self.database.durable.runs.update_one(
             {"_id": document["_id"]},
             {
-                "$set": {records.in_state(step_id, name): value for name, value in own.items()},
+                "$set": {records.in_state(step_id, name): value for name, value in own.items()}
+                | {"whole": True},
                 "$inc": {"revision": 1},
                 "$pull": {"running": {"step": step_id}},
                 "$min": {"look_at": first_look(now)},

@@ -23,6 +23,7 @@ so that no transaction over several documents is needed::
     retry_of        the run that it does again in part
     traceparent     the span that its steps belong to; absent where nobody traces it
     held_back       the steps that a limit holds back; see ``waiting``
+    whole           that what follows on a failure is decided on all of it; see ``following``
     revision        grows with each change
     expires_at      when the server forgets it
 

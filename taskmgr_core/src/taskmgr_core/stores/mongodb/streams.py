@@ -8,7 +8,7 @@ import attrs
 from pymongo import ReturnDocument
 
 from taskmgr_core.specs import Claim, FieldValue
-from taskmgr_core.stores.metadata import Fed, first_look
+from taskmgr_core.stores.metadata import GATHERING, Fed, first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.elements import GROWING, Elements
@@ -34,21 +34,25 @@ class Streams:
         step = claim.step
         fence: Document = {
             "_id": step.run,
-            f"state.{step.id}.status": "running",
-            f"state.{step.id}.attempt": step.attempt,
-            f"state.{step.id}.worker": step.worker,
+            records.in_state(step.id, "status"): "running",
+            records.in_state(step.id, "attempt"): step.attempt,
+            records.in_state(step.id, "worker"): step.worker,
         }
         document = self.database.runs.find_one(fence, records.WORKING)
         if document is None:
             return Fed(recorded=False)
-        wanted: tuple[str, ...] = ("pending", "mapping")
-        if document["cancel_requested"] or "expired_at" in document:
-            wanted = ("mapping",)
+        # Of a run that begins nothing more nobody takes anything, whatever still runs.
+        stopped = document["cancel_requested"] or "expired_at" in document
+        wanted = () if stopped else ("pending", "mapping")
         feeds = [
             each
             for each in claim.graph_step.feeds
-            if document["state"][each.step]["status"] in wanted
+            if records.state_of(document, each.step)["status"] in wanted
         ]
+        gathers = not stopped and any(
+            records.state_of(document, each.step)["status"] in GATHERING
+            for each in claim.graph_step.feeds
+        )
         if items and feeds:
             steps = [each.step for each in feeds]
             differs = self.elements.extend(document, steps, first, items)
@@ -58,12 +62,16 @@ class Streams:
                 document = self._grown(fence, document, each.step, first + len(items), now)
                 if document is None:
                     return Fed(recorded=False)
-        ready = tuple(self.elements.fill(document, now)) if items else ()
-        growing = [each for each in feeds if document["state"][each.step]["status"] == "mapping"]
+        ready = tuple(self.elements.fill(document, now)) if items and feeds else ()
+        growing = [
+            each for each in feeds
+            if records.state_of(document, each.step)["status"] == "mapping"
+        ]  # fmt: skip
         return Fed(
             recorded=True,
-            wanted=bool(feeds),
-            full=any(
+            wanted=bool(feeds) or gathers,
+            full=gathers
+            or any(
                 self.elements.waiting(document, each.step, each.most) >= each.most
                 for each in growing
             ),
@@ -74,20 +82,19 @@ class Streams:
         self, fence: Document, document: Document, step_id: str, count: int, now: float
     ) -> Document | None:
         """The run with so many elements of a step, if it still takes any."""
-        state = f"state.{step_id}"
-        begins = document["state"][step_id]["status"] == "pending"
-        fields: Document = {f"{state}.look_at": first_look(now)}
+        begins = records.state_of(document, step_id)["status"] == "pending"
+        fields: Document = {records.in_state(step_id, "look_at"): first_look(now)}
         if begins:
             fields |= {
-                f"{state}.status": "mapping",
-                f"{state}.generation": GROWING,
-                f"{state}.started_at": now,
+                records.in_state(step_id, "status"): "mapping",
+                records.in_state(step_id, "generation"): GROWING,
+                records.in_state(step_id, "started_at"): now,
             }
         return self.database.runs.find_one_and_update(
-            {**fence, f"{state}.status": "pending" if begins else "mapping"},
+            {**fence, records.in_state(step_id, "status"): "pending" if begins else "mapping"},
             {
                 "$set": fields,
-                "$max": {f"{state}.elements": count},
+                "$max": {records.in_state(step_id, "elements"): count},
                 "$inc": {"revision": 1},
                 "$min": {"look_at": first_look(now)},
             },

@@ -55,7 +55,7 @@ class WaitingSteps:
                 return None
             return self._hold_element_back(step, state, label, since)
         update: Document = {
-            "$set": {f"state.{step.id}.{name}": each for name, each in state.items()},
+            "$set": {records.in_state(step.id, name): each for name, each in state.items()},
             "$inc": {"revision": 1},
             "$pull": {"running": {"step": step.id}},
             "$min": {"look_at": state["look_at"]},
@@ -96,7 +96,7 @@ class WaitingSteps:
                 _element_fence(step), {"$set": state, "$unset": {"held_back": ""}}
             )
             return bool(done.matched_count)
-        fields = {f"state.{step.id}.{name}": each for name, each in state.items()}
+        fields = {records.in_state(step.id, name): each for name, each in state.items()}
         done = self.database.runs.update_one(
             _fence(step), {"$set": fields, "$inc": {"revision": 1}}
         )
@@ -130,7 +130,7 @@ class WaitingSteps:
         for document in self.database.runs.find(held, {"held_back": 1, "state": 1}).limit(limit):
             for entry in document["held_back"]:
                 label, _, step = entry.split(_BREAK)
-                if document["state"][step]["status"] == "ready":
+                if records.state_of(document, step)["status"] == "ready":
                     yield label
         held_ready = {**held, "status": "ready"}
         for document in self.database.elements.find(held_ready, {"held_back": 1}).limit(limit):
@@ -169,9 +169,9 @@ class WaitingSteps:
                 )
             return None if found is None else _ready_element(found)
         document = self.database.runs.find_one_and_update(
-            {"_id": run_id, "held_back": entry, f"state.{step}.status": "ready"},
+            {"_id": run_id, "held_back": entry, records.in_state(step, "status"): "ready"},
             {
-                "$set": {f"state.{step}.{name}": each for name, each in state.items()},
+                "$set": {records.in_state(step, name): each for name, each in state.items()},
                 "$pull": {"held_back": entry},
                 "$inc": {"revision": 1},
                 "$min": {"look_at": state["look_at"]},
@@ -191,9 +191,9 @@ def _entry(label: str, step: Step, since: float) -> str:
 def _fence(step: Step) -> Document:
     return {
         "_id": step.run,
-        f"state.{step.id}.status": "running",
-        f"state.{step.id}.attempt": step.attempt,
-        f"state.{step.id}.worker": step.worker,
+        records.in_state(step.id, "status"): "running",
+        records.in_state(step.id, "attempt"): step.attempt,
+        records.in_state(step.id, "worker"): step.worker,
     }
 
 

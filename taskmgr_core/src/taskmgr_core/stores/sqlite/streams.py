@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from taskmgr_core.specs import Claim, Feed, FieldValue, ReadyStep, element_port
-from taskmgr_core.stores.metadata import Fed
+from taskmgr_core.stores.metadata import GATHERING, Fed
 from taskmgr_core.stores.sqlite import elements, lineage
 
 _HELD = (
@@ -37,10 +37,11 @@ def extend(
     for feed in open_feeds:
         _add(connection, step.run, feed, first, len(items))
         ready += elements.fill(connection, step.run, feed.step, now)
+    gathers = any(_status(connection, step.run, each) in GATHERING for each in feeds)
     return Fed(
         recorded=True,
-        wanted=bool(open_feeds),
-        full=any(_is_full(connection, step.run, each) for each in open_feeds),
+        wanted=bool(open_feeds) or gathers,
+        full=gathers or any(_is_full(connection, step.run, each) for each in open_feeds),
         ready=tuple(ready),
     )
 
@@ -49,10 +50,17 @@ def _takes(connection: sqlite3.Connection, run_id: str, feed: Feed, come: bool, 
     """Whether a step takes items; with the first it is run for each."""
     if come:
         connection.execute(_OPEN, (now, run_id, feed.step, run_id))
+    return _status(connection, run_id, feed) in ("mapping", *(() if come else ("pending",)))
+
+
+def _status(connection: sqlite3.Connection, run_id: str, feed: Feed) -> str:
+    """The status of a step; empty where its run begins nothing more, whatever still runs."""
     row = connection.execute(
-        "SELECT status FROM steps WHERE run = ? AND id = ?", (run_id, feed.step)
+        "SELECT status FROM steps WHERE run = ? AND id = ? AND EXISTS (SELECT 1 FROM runs"
+        " WHERE id = ? AND NOT cancel_requested AND expired_at IS NULL)",
+        (run_id, feed.step, run_id),
     ).fetchone()
-    return row is not None and row["status"] in ("mapping", *(() if come else ("pending",)))
+    return "" if row is None else str(row["status"])
 
 
 def _add(connection: sqlite3.Connection, run_id: str, feed: Feed, first: int, count: int) -> None:
