@@ -11,7 +11,7 @@ from samples import NOW, created, graph_step, success
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue import embedded
-from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
+from taskmgr_core.queue.base import Announcement, Wanted, none_wanted, run_nothing
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.scaling import Scaling
@@ -124,7 +124,7 @@ def test_feed_that_is_tended_early_opens_no_slot_twice(
 
     def begin() -> None:
         ready.wait(10)
-        feed.start("w1", lambda _: None)
+        feed.start("w1", run_nothing)
 
     def tend() -> None:
         ready.wait(10)

@@ -22,10 +22,11 @@ from pymongo import ReturnDocument
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide, MoveStep, RunState
 from taskmgr_core.specs import FINAL_STEP_STATUSES, SPLIT_STATUSES
-from taskmgr_core.stores.metadata import Progress, first_look
+from taskmgr_core.stores.metadata import first_look
 from taskmgr_core.stores.mongodb import records
 from taskmgr_core.stores.mongodb.database import Database, Document
 from taskmgr_core.stores.mongodb.runs import Runs, unknown
+from taskmgr_core.stores.progress import Progress
 
 REMEMBERED = 1000
 KNOWN_RUNS = 16
