@@ -12,6 +12,7 @@ from team import recorded_run
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.queue.base import Wanted, none_wanted
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.scaling import Scaling
@@ -40,7 +41,7 @@ class Work:
         """Begin to take."""
         self.feed.start(self.name, self.run)
 
-    def run(self, claim: Claim) -> None:
+    def run(self, claim: Claim, taking: Wanted = none_wanted) -> None:
         """One step."""
         with self._lock:
             self.begun.append(claim.step.run)
