@@ -128,7 +128,12 @@ def test_newer_schema_is_refused(path: Path, metadata: SqliteMetadata) -> None:
 
 
 # What takes a file of today back to earlier schemas, each by way of the later ones.
-TO_SCHEMA_6 = """
+TO_SCHEMA_7 = """
+    DROP INDEX runs_to_cancel; DROP INDEX runs_expired;
+    PRAGMA user_version = 7;
+"""
+TO_SCHEMA_6 = f"""
+    {TO_SCHEMA_7}
     DROP INDEX steps_held_back; DROP TABLE cache; DROP TABLE limits; DROP TABLE buckets;
     ALTER TABLE steps DROP COLUMN cached_from; ALTER TABLE steps DROP COLUMN limits;
     ALTER TABLE steps DROP COLUMN waits_for; ALTER TABLE steps DROP COLUMN waits_since;
@@ -265,7 +270,7 @@ def test_processes_create_the_file_together(tmp_path: Path) -> None:
             assert said == ["[]\n"] * len(openers)
 
 
-@pytest.mark.parametrize("script", [TO_SCHEMA_1, TO_SCHEMA_2, TO_SCHEMA_6], ids="126")
+@pytest.mark.parametrize("script", [TO_SCHEMA_1, TO_SCHEMA_2, TO_SCHEMA_6, TO_SCHEMA_7], ids="1267")
 def test_file_of_an_earlier_schema_is_brought_up(tmp_path: Path, script: str) -> None:
     """A store that was made before a column was added goes on with all that it holds."""
     path = tmp_path / "metadata.sqlite3"

@@ -237,7 +237,7 @@ def test_runs_survive_killed_workers_and_a_restarted_broker(
         team.start_worker(2)
     steps = (
         StepSpec("001", "add", {"input_001_left": "left"}),
-        StepSpec("002", "pause", {"input_002_seconds": {"value": 0.3}}),
+        StepSpec("002", "pause", {"input_002_seconds": {"value": 1.0}}),
         StepSpec("003", "add", {"input_003_left": "output_001_result"}),
     )
     chain = PipelineSpec("chain", {"left": "integer"}, steps)

@@ -56,8 +56,9 @@ def test_times_are_read_once_of_runs_that_have_ended(own: Home) -> None:
     watcher.latest_times()
     own.end(own.claim(run_id(9), "001", NOW), NOW, [1.0])
     own.whole(11, NOW)
-    with own.client.metadata._database.glancing() as connection:  # type: ignore[attr-defined]
-        connection.set_trace_callback(statements.append)
+    database = own.client.metadata._database  # type: ignore[attr-defined]
+    connection = database.look(lambda connection: connection)
+    connection.set_trace_callback(statements.append)
     found = watcher.latest_times()
     (asked,) = statements
     connection.set_trace_callback(None)
