@@ -54,6 +54,7 @@ from taskmgr_core.specs import (
     Step,
     TaskVersion,
     Worker,
+    as_ended,
     as_ready,
 )
 from taskmgr_core.specs.resources import fit
@@ -356,8 +357,8 @@ class Client:
             if seen is None:  # else it was submitted just now, and nothing was heard since
                 seen = self.queue.changes(run.id)
                 ended = self.metadata.status(run.id) in FINAL_RUN_STATUSES
-            if ended:
-                run = self.metadata.run(run.id)
+            if ended:  # its graph, which may be large, is the same
+                run = as_ended(run, self.metadata.summary(run.id))
             if on_change is not None and (ended or time.monotonic() >= next_look):
                 on_change(run, self.metadata.steps(run.id))
                 next_look = time.monotonic() + SHOW_SECONDS

@@ -46,6 +46,7 @@ from taskmgr_core.specs.runs import (
     Step,
     StepStatus,
     StepTimes,
+    as_ended,
 )
 from taskmgr_core.specs.schedules import CATCH_UP, CatchUp, Firing, Schedule
 from taskmgr_core.specs.tasks import (
@@ -138,6 +139,7 @@ __all__ = [
     "Waiting",
     "Worker",
     "WorkerLoad",
+    "as_ended",
     "as_ready",
     "condition_port",
     "element_port",

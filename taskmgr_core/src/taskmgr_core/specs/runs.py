@@ -186,6 +186,17 @@ class RunSummary:
     steps: Mapping[str, int]
 
 
+def as_ended(run: Run, now: RunSummary) -> Run:
+    """A run as it is now."""
+    return attrs.evolve(
+        run,
+        status=now.status,
+        finished_at=now.finished_at,
+        cancel_requested=now.cancel_requested,
+        failure=now.failure,
+    )
+
+
 @attrs.frozen
 class StepTimes:
     """When a step became ready, began and ended: what rates and percentiles are made from.

@@ -263,7 +263,7 @@ class Executor:
             elif source is not None and source.fallback:
                 values.append(recorded(port, source.fallback[0], kind, ""))
             elif not field.required:
-                values.append(recorded(port, field.default, kind, ""))
+                values.append(attrs.evolve(self._versions.default(version, field), port=port))
         return tuple(values)
 
     def _attempt(

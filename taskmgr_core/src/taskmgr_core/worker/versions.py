@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import attrs
 
+from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.signing.verifying import Verifier
-from taskmgr_core.specs import TaskVersion
+from taskmgr_core.specs import FieldSpec, FieldValue, TaskVersion
 from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.values import recorded
 
 KEEP_SECONDS = 30.0
 
@@ -43,6 +45,9 @@ class KnownVersions:
     clock: Callable[[], float] = time.monotonic
     verifier: Verifier | None = None
     _kept: dict[tuple[str, str], _Kept] = attrs.field(factory=dict, init=False, repr=False)
+    _defaults: dict[tuple[str, str, str], FieldValue] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
 
     def get(self, task: str, version: str) -> TaskVersion:
         """A version, as it is or was a moment ago.
@@ -63,6 +68,15 @@ class KnownVersions:
         """
         found = self._look_up(stale.name, stale.version)
         return found if found != stale else None
+
+    def default(self, version: TaskVersion, field: FieldSpec) -> FieldValue:
+        """The value of an input that nobody gives, on no port yet; made once for all steps."""
+        key = version.name, version.version, field.name
+        found = self._defaults.get(key)
+        if found is None:
+            found = recorded(field.name, field.default, type_name(field.schema), "")
+            self._defaults[key] = found
+        return found
 
     def _look_up(self, task: str, version: str) -> TaskVersion:
         found = self.metadata.version(task, version)

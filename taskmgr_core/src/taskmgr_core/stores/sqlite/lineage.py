@@ -53,7 +53,7 @@ def record(
                 value.producer,
                 value.source,
                 None if value.source else _json(value.document),
-                json.dumps(value.artifacts),
+                json.dumps(value.artifacts) if value.artifacts else "[]",
             )
             for value in values
         ],
