@@ -52,16 +52,17 @@ class Plan:
         for step in graph.steps:
             for earlier in step.after:
                 takers[earlier].append(step.id)
+        # A step is written once, for its own record and for that of the graph.
+        whole = documents.unstructure(graph)
+        texts = [documents.dumps(each) for each in whole.pop("steps")]
         steps = {
             step.id: StepPlan(
-                json.dumps(step.after),
-                documents.dumps(step),
-                rule_text(step),
-                json.dumps(takers[step.id]),
+                json.dumps(step.after), text, rule_text(step), json.dumps(takers[step.id])
             )
-            for step in graph.steps
+            for step, text in zip(graph.steps, texts, strict=True)
         }
-        return cls(documents.dumps(graph), steps)
+        around = documents.dumps(whole).removesuffix("}")
+        return cls(f'{around},"steps":[{",".join(texts)}]}}', steps)
 
 
 @attrs.define
