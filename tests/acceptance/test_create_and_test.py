@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import CommandLine
 
+pytestmark = pytest.mark.long
+
 RESULTS: dict[str, dict[str, object]] = {
     "simple": {"words": 4, "longest": "not"},
     "ml": {"label": "question"},

@@ -14,7 +14,10 @@ from test_pipeline_failures import step, written
 
 from lineage_schemas import assert_whole, read_events
 
-pytestmark = pytest.mark.embedded("on servers it is the workers that tell, each where it runs")
+pytestmark = [
+    pytest.mark.embedded("on servers it is the workers that tell, each where it runs"),
+    pytest.mark.long,
+]
 
 UNTIL = {"until": "output_1_result > 5", "max": 9, "feed": {"input_1_left": "output_1_result"}}
 

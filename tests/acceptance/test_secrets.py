@@ -17,6 +17,8 @@ from command_line import FAST, wait_until
 from forked_program import INSTALLED
 from servers import Share
 
+pytestmark = pytest.mark.long
+
 TELLTALE = '''"""A task that tells all that its process was given."""
 
 import os

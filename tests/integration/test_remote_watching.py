@@ -23,6 +23,8 @@ from taskmgr_core.remote.watching import RemoteWatcher
 from taskmgr_core.specs import Worker
 from taskmgr_core.watching import LocalWatcher, Watcher
 
+pytestmark = pytest.mark.long
+
 Runs = tuple[Path, dict[str, str]]
 Look = Callable[[Watcher, dict[str, str]], Any]
 LOOKS: dict[str, Look] = {
