@@ -146,7 +146,7 @@ def test_killed_worker_loses_no_item(
 def test_another_item_in_another_attempt_is_an_error(client: Client, tmp_path: Path) -> None:
     """A producer that yields something else the second time fails with the index."""
     (tmp_path / "go").touch()
-    detail = client.run(film(tmp_path), {"count": 4, "fate": "change"}, timeout=60)
+    detail = client.run(film(tmp_path), {"count": 500, "fate": "change"}, timeout=60)
     failure = detail.steps[0].failure
     assert failure is not None
     assert failure.code == "broken-stream"

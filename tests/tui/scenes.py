@@ -30,12 +30,13 @@ TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("task-virtualenvs", (NEXT,)),
     ("workers", ("4",)),
 )
+FORM = "small-form"
 SMALL_TOUR: Sequence[tuple[str, tuple[str, ...]]] = (
     ("small-overview", ()),
     ("small-run", ("2", "s", "s", "s", "enter")),
     ("small-light", ("d",)),
     ("small-tasks", ("d", "3")),
-    ("small-form", ("j", "t", "tab", "tab", "4", "tab")),
+    (FORM, ("j", "t", "tab", "tab", "4", "tab")),
     ("small-workers", ("4",)),
     ("small-log", ("l",)),
 )
@@ -56,8 +57,18 @@ def _toured(
         drawn = {}
         for name, keys in tour:
             await press(pilot, *keys)
+            if name == FORM:
+                await _from_its_beginning(pilot)
             drawn[name] = svg_of(pilot.app)
         return drawn
 
     found: dict[str, str] = driven(watcher, play, size)
     return found
+
+
+async def _from_its_beginning(pilot: Driven) -> None:
+    """A form moves by a line when its focus moves before its fault is laid out."""
+    for each in pilot.app.screen.query("*"):
+        if each.scroll_y > 0:
+            each.scroll_home(animate=False)
+    await pilot.pause(0.05)

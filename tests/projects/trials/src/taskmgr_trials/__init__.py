@@ -258,8 +258,10 @@ def frames(count: int, fate: str = "", folder: str = "") -> Iterator[File]:
                 time.sleep(0.01)
         marked = fate == "change" and len(attempts.read_text().split()) > 1
         yield File(f"frame {number}{'!' if marked else ''}".encode(), name=f"{number}.txt")
-        if fate == "change" and number == 1 and not marked:
-            os._exit(3)
+        if fate == "change" and not marked:
+            time.sleep(0.02)
+            if Path(folder, "taken frame 0").exists():  # what has been passed on stays
+                os._exit(3)
 
 
 @task
