@@ -37,6 +37,7 @@ from samples import (
 from taskmgr_core.errors import StoreError, StoreGoneError
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import Claim, LogLine, NewRun, Run
+from taskmgr_core.stores.progress import Taking
 from taskmgr_core.stores.sqlite import SqliteMetadata, syncing
 
 
@@ -142,6 +143,24 @@ def test_runs_recorded_together_are_synced_once(metadata: SqliteMetadata, done: 
     new = [NewRun(run, [first_step(run, graph_step(), NOW)], [value("text", "a")]) for run in runs]
     assert metadata.create_runs(new) == [None] * 20
     assert done == DURABLE
+
+
+def test_outcome_outlives_a_sync_that_fails(
+    metadata: SqliteMetadata, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is recorded is not refused for the disk: who recorded it has the step that follows."""
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    created(metadata, graph_step(), graph_step("002", after=("001",)))
+    claim = claimed(metadata)
+    long = attrs.evolve(success(claim), seconds={"total": 10.0})
+    monkeypatch.setattr(syncing, "_sync", broken)
+    progress = metadata.finish(claim, long, decide, NOW, Taking("w1"))
+    assert progress.claim is not None
+    assert progress.claim.step.id == "002"
+    assert finished(metadata, progress.claim).ended
 
 
 def test_step_in_the_middle_of_a_run_waits_for_no_disk(

@@ -254,7 +254,7 @@ class WorkerProcess:
                 progress = self._record(claim, outcome, taking)
         finally:
             self._leave(key, running)
-            span.end(outcome, recorded=progress.recorded)
+            self._try("tracing", partial(span.end, outcome, recorded=progress.recorded))
         seconds = outcome.seconds.get("total", 0.0)
         _LOGGER.info("run %s step %s attempt %d: %s, %.3f s", *key, outcome.status, seconds)
         if not progress.recorded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,7 @@ from taskmgr_core.stores.sqlite.requests import SqliteRequests
 from taskmgr_core.stores.sqlite.schedules import SqliteSchedules
 
 WORTH_A_SYNC_SECONDS = 0.5
+_LOGGER = logging.getLogger(__name__)
 
 
 class SqliteMetadata:
@@ -321,7 +323,11 @@ class SqliteMetadata:
         progress = self._database.quick(finished)
         long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
         if long or progress.run_status != "running":
-            self._database.sync()
+            try:
+                self._database.sync()
+            except StoreError as error:
+                # It is recorded, and others see it: to refuse it now would lose what follows.
+                _LOGGER.error("an outcome is not on the disk yet: %s", error)  # noqa: TRY400
         return progress
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:
