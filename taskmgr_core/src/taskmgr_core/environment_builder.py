@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import sysconfig
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -120,8 +121,11 @@ class EnvironmentBuilder:
         for site in site_packages(target):
             if damaged:
                 self.bytecode.forget(site, interpreter)
-            else:
-                self.bytecode.share(site, interpreter)
+                continue
+            # Without it the runner compiles what it imports, and housekeeping tells of the fault.
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                self.bytecode.prepare(site, interpreter, SDK)
+            self.bytecode.share(site, interpreter)
 
     def _requirements(self, release: Release) -> str:
         """The lock, and the two wheels that come from our own store."""
