@@ -212,12 +212,21 @@ class Uv:
         """Run a command that installs what a lock names.
 
         Every file's hash is known, so it does not matter which index has it, nor
-        what the user prefers among versions.
+        what the user prefers among versions. For the same reason no index is asked for
+        what lies in uv's cache: uv itself would ask whether a page is still as it was.
 
         Raises:
             UvFailed: with its last lines.
             RunnerError: cancelled.
         """
+        if not {"--no-index", "--no-cache"}.intersection(arguments):
+            try:
+                further = [*arguments, "--offline"]
+                return self.run(further, without=RESOLVER_VARIABLES, cancelled=cancelled)
+            except UvTooSlow:
+                raise
+            except UvFailed:
+                pass  # something is not there; the way past the cache says what is wrong
         if not any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES):
             return self.run(arguments, without=RESOLVER_VARIABLES, cancelled=cancelled)
         return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES, cancelled)
