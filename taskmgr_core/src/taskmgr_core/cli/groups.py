@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from taskmgr_core.cli.importing import importing
+
 OVER_HTTP = "taskmgr.over_http"
 
 
@@ -29,7 +31,8 @@ class Entry(NamedTuple):
 
     def load(self) -> click.Command:
         """The command itself."""
-        module = importlib.import_module(f"taskmgr_core.cli.commands.{self.module}")
+        with importing():
+            module = importlib.import_module(f"taskmgr_core.cli.commands.{self.module}")
         found: click.Command = getattr(module, f"{self.name}_command")
         return found
 
