@@ -50,6 +50,9 @@ def index(tmp_path: Path) -> Iterator[Index]:
     folder = tmp_path / "index" / "tiny"
     folder.mkdir(parents=True)
     digest = write_wheel(folder / WHEEL)
+    other = folder.parent / "other" / "tiny"
+    other.mkdir(parents=True)
+    write_wheel(other / WHEEL.replace("1.0", "0.9"))
     asked: list[str] = []
     handler = partial(Handler, asked=asked, directory=str(folder.parent))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -78,10 +81,11 @@ def write_wheel(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def install(index: Index, folder: Path, lock: str) -> list[str]:
+def install(index: Index, folder: Path, lock: str, **variables: str) -> list[str]:
     """Install a lock into a new virtualenv; what the index was asked for meanwhile."""
     uv = Uv.find({"PATH": os.environ["PATH"], "HOME": str(folder.parent)})
-    more = {"UV_CACHE_DIR": str(folder.parent / "cache"), "UV_DEFAULT_INDEX": index.address}
+    cache = str(folder.parent / "cache")
+    more = {"UV_CACHE_DIR": cache, "UV_DEFAULT_INDEX": index.address, **variables}
     uv = attrs.evolve(uv, environment={**uv.environment, **more})
     uv.run(["venv", "--no-project", "--quiet", "--python", str(uv.interpreter().path), str(folder)])
     requirements = folder / "requirements.txt"
@@ -102,6 +106,13 @@ def test_cached_wheel_is_installed_without_an_index(index: Index, tmp_path: Path
     assert any(path.endswith(WHEEL) for path in install(index, tmp_path / "first", index.lock))
     assert install(index, tmp_path / "second", index.lock) == []
     assert list((tmp_path / "second").rglob("tiny.py"))
+
+
+def test_cached_wheel_of_the_second_index_asks_none(index: Index, tmp_path: Path) -> None:
+    """Where the first of two indexes has another version alone, nobody is asked either."""
+    both = {"UV_INDEX": f"{index.address}/other"}
+    assert any(path.endswith(WHEEL) for path in install(index, tmp_path / "a", index.lock, **both))
+    assert install(index, tmp_path / "b", index.lock, **both) == []
 
 
 def test_what_the_cache_has_not_is_still_refused_by_its_hash(index: Index, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from taskmgr_core.uv_settings import (
 LAST_LINES = 20
 LIMIT_SECONDS = 3600.0
 POLL_SECONDS = 0.1
+_ALL_INDEXES = ("--index-strategy", "unsafe-best-match")
 
 
 class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of what they do
@@ -206,7 +207,7 @@ class Uv:
         """
         if not self.as_pip:
             return self.run(arguments)
-        return self._over_all_indexes(arguments, "unsafe-first-match")
+        return self._over_all_indexes(arguments, ("--index-strategy", "unsafe-first-match"))
 
     def install(self, arguments: Sequence[str], *, cancelled: Callable[[], bool] = never) -> str:
         """Run a command that installs what a lock names.
@@ -219,22 +220,25 @@ class Uv:
             UvFailed: with its last lines.
             RunnerError: cancelled.
         """
+        several = any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES)
         if not {"--no-index", "--no-cache"}.intersection(arguments):
+            further = ["--offline", *(_ALL_INDEXES if several else ())]
             try:
-                further = [*arguments, "--offline"]
-                return self.run(further, without=RESOLVER_VARIABLES, cancelled=cancelled)
+                return self.run(
+                    [*arguments, *further], without=RESOLVER_VARIABLES, cancelled=cancelled
+                )
             except UvTooSlow:
                 raise
             except UvFailed:
                 pass  # something is not there; the way past the cache says what is wrong
-        if not any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES):
+        if not several:
             return self.run(arguments, without=RESOLVER_VARIABLES, cancelled=cancelled)
-        return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES, cancelled)
+        return self._over_all_indexes(arguments, _ALL_INDEXES, RESOLVER_VARIABLES, cancelled)
 
     def _over_all_indexes(
         self,
         arguments: Sequence[str],
-        strategy: str,
+        strategy: Sequence[str],
         without: Collection[str] = (),
         cancelled: Callable[[], bool] = never,
     ) -> str:
@@ -244,7 +248,7 @@ class Uv:
         except UvTooSlow:
             raise
         except UvFailed:
-            further = [*arguments, "--index-strategy", strategy]
+            further = [*arguments, *strategy]
             return self.run(further, without=without, cancelled=cancelled)
 
     def interpreter(self, wanted: str = "") -> Interpreter:
