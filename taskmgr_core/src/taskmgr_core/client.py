@@ -24,12 +24,7 @@ from taskmgr_core.batches.items import Item, items_of
 from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.details import recorded_detail
-from taskmgr_core.errors import (
-    ConflictError,
-    NotFoundError,
-    StoreError,
-    TaskmgrError,
-)
+from taskmgr_core.errors import ConflictError, NotFoundError, StoreError, TaskmgrError
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.engine import decide
