@@ -44,7 +44,7 @@ _LEAST_PRIORITY = 19
 _TEMPORARY = ".compiling-"
 # Modules that are in no package lie together whoever has brought them. With links in here a runner
 # could keep no bytecode of any of them, its plugin's among them; so it gets copies.
-_OF_ALL = Path("__pycache__")
+_OF_ALL = "__pycache__/"
 
 # Runs by the Python of the virtualenv, without it: nothing of a package is imported. A source
 # that is not what the wheel's list says is left out, or a wheel that lies in its list could
@@ -285,9 +285,9 @@ def _rows(listed: Path) -> list[list[str]]:
 
 
 def _is_source(row: list[str]) -> bool:
-    path = Path(row[0])
-    inside = not path.is_absolute() and ".." not in path.parts
-    return inside and path.suffix == ".py" and bool(row[1])
+    path, expected = row[0], row[1]  # as text: a large package has thousands
+    inside = not path.startswith("/") and ".." not in path.split("/")
+    return inside and path.endswith(".py") and bool(expected)
 
 
 def _share(kept: Path, site: Path) -> list[list[str]]:
@@ -295,15 +295,15 @@ def _share(kept: Path, site: Path) -> list[list[str]]:
     rows = _rows(kept / RECORD)
     (site / SHARED).mkdir(exist_ok=True)
     os.link(kept / RECORD, site / SHARED / kept.name)  # says that it is used
-    for folder in {(site / name).parent for name, *_ in rows}:
-        folder.mkdir(exist_ok=True)
+    for folder in {name.rpartition("/")[0] for name, *_ in rows}:
+        (site / folder).mkdir(exist_ok=True)
     linked = []
     for row in rows:
         with contextlib.suppress(FileExistsError):
-            if Path(row[0]).parent == _OF_ALL:
+            if row[0].startswith(_OF_ALL):
                 _copy(kept / row[0], site / row[0])
             else:
-                os.link(kept / row[0], site / row[0])
+                os.link(f"{kept}/{row[0]}", f"{site}/{row[0]}")
                 linked.append(row)
     return linked
 
