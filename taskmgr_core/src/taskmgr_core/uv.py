@@ -96,6 +96,7 @@ class Uv:
         without_index: whether no index may be asked.
         as_pip: whether the indexes are those of pip, which takes them all as one.
         seconds: how long one run of it may take.
+        inherited: descriptors that it holds until it ends.
     """
 
     executable: Path
@@ -104,6 +105,7 @@ class Uv:
     without_index: bool = False
     as_pip: bool = False
     seconds: float = LIMIT_SECONDS
+    inherited: tuple[int, ...] = ()
     _found: dict[str, Interpreter] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -130,6 +132,12 @@ class Uv:
             no_index(environ, pip_settings),
             indexes_of_pip(environ, pip_settings),
         )
+
+    def holding(self, descriptor: int) -> Uv:
+        """The same; what it starts holds a descriptor as long as it goes on, whatever ends us."""
+        other = attrs.evolve(self, inherited=(*self.inherited, descriptor))
+        other._found = self._found
+        return other
 
     @property
     def index_arguments(self) -> tuple[str, ...]:
@@ -171,6 +179,7 @@ class Uv:
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=self.inherited,
             )
         except OSError as error:
             raise UvFailed(f"{self.executable} cannot be started: {error}") from error
