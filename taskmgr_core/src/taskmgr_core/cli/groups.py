@@ -31,8 +31,7 @@ class Entry(NamedTuple):
 
     def load(self) -> click.Command:
         """The command itself."""
-        with importing():
-            module = importlib.import_module(f"taskmgr_core.cli.commands.{self.module}")
+        module = importlib.import_module(f"taskmgr_core.cli.commands.{self.module}")
         found: click.Command = getattr(module, f"{self.name}_command")
         return found
 
@@ -110,7 +109,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
             raise click.exceptions.NoSuchCommand(name, possibilities=list(self.entries), ctx=ctx)
-        return super().resolve_command(ctx, args)
+        with importing():
+            return super().resolve_command(ctx, args)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under their headings."""
