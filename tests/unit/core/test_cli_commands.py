@@ -85,6 +85,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+def test_submission_imports_only_what_it_needs() -> None:
+    """Until a run is submitted no virtualenv, no screen and no YAML parser is loaded for it."""
+    program = (
+        "import sys, taskmgr_core.cli.commands.run, taskmgr_core.wiring; "
+        "late = {'rich', 'yaml', 'psutil', 'filelock', 'taskmgr_core.uv', 'taskmgr_core.tracing'}; "
+        "print('LOADED', sorted(late & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
 def test_imports_are_made_without_a_search_for_garbage(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
