@@ -72,7 +72,12 @@ def unstructure(value: Any) -> Any:
 
 def dumps(value: Any) -> str:
     """A model as JSON text; NaN is refused."""
-    return json.dumps(unstructure(value), allow_nan=False, separators=(",", ":"))
+    return text_of(unstructure(value))
+
+
+def text_of(document: Any) -> str:
+    """What is JSON already as its text; NaN is refused."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":"))
 
 
 def loads(text: str, model: type[T], what: str = "the document") -> T:

@@ -54,14 +54,14 @@ class Plan:
                 takers[earlier].append(step.id)
         # A step is written once, for its own record and for that of the graph.
         whole = documents.unstructure(graph)
-        texts = [documents.dumps(each) for each in whole.pop("steps")]
+        texts = [documents.text_of(each) for each in whole.pop("steps")]
         steps = {
             step.id: StepPlan(
                 json.dumps(step.after), text, rule_text(step), json.dumps(takers[step.id])
             )
             for step, text in zip(graph.steps, texts, strict=True)
         }
-        around = documents.dumps(whole).removesuffix("}")
+        around = documents.text_of(whole).removesuffix("}")
         return cls(f'{around},"steps":[{",".join(texts)}]}}', steps)
 
 

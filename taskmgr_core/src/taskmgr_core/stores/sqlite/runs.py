@@ -115,15 +115,16 @@ def is_expired(run: str) -> str:
     )
 
 
-def goes_on(connection: sqlite3.Connection, run_id: str) -> bool:
-    """Whether a run has neither ended nor is to be cancelled, and its time is not over."""
-    row = connection.execute(
-        f"SELECT status = 'running' AND NOT {is_to_cancel('?1')}"  # noqa: S608 - our own
-        f" AND NOT {is_expired('?1')}"
-        f" FROM ({_STATUS.replace('?', '?1')})",
-        (run_id,),
-    ).fetchone()
-    return row is not None and bool(row[0])
+def goes_on(run: str) -> str:
+    """The condition, in SQL, that a run has not ended, is not to be cancelled, and has time left.
+
+    See ``is_to_cancel``.
+    """
+    return (
+        "EXISTS (SELECT 1 FROM runs AS found INDEXED BY runs_by_status"  # noqa: S608 - our own
+        f" WHERE found.status = 'running' AND found.id = {run})"
+        f" AND NOT {is_to_cancel(run)} AND NOT {is_expired(run)}"
+    )
 
 
 def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
@@ -256,7 +257,7 @@ def step_from(row: sqlite3.Row) -> Step:
         ready_at=row["ready_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        seconds=stored(row["seconds"], dict[str, float], what, SUBMIT_AGAIN),
+        seconds=_seconds_from(row["seconds"], what),
         failure=_failure(row["failure"], what),
         failures=remembered(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(row["resources"], what),
@@ -266,6 +267,12 @@ def step_from(row: sqlite3.Row) -> Step:
         waits_for=row["waits_for"],
         waits_since=row["waits_since"],
     )
+
+
+def _seconds_from(text: str, what: str) -> dict[str, float]:
+    if text == "{}":  # as in every step that is claimed
+        return {}
+    return stored(text, dict[str, float], what, SUBMIT_AGAIN)
 
 
 def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
