@@ -205,7 +205,7 @@ class SqliteMetadata:
     def run(self, run_id: str) -> Run:
         """A run."""
         with self._database.reading() as connection:
-            return runs.get(connection, run_id)
+            return runs.get(connection, run_id, self._plans)
 
     def summary(self, run_id: str) -> RunSummary:
         """A run without its graph."""

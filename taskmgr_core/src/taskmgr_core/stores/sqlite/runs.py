@@ -28,6 +28,7 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.stores.metadata import RunFilter, first_look
+from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
@@ -46,17 +47,19 @@ _SUMMARY = "id, name, kind, status, created_at, finished_at, cancel_requested, f
 _LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
 
 
-def get(connection: sqlite3.Connection, run_id: str) -> Run:
+def get(connection: sqlite3.Connection, run_id: str, plans: Plans) -> Run:
     """See ``MetadataStore.run``."""
-    return _run_from(_find(connection, run_id, "*"))
+    row = _find(connection, run_id, "*")
+    return _run_from(row, plans.graph(row["graph"]))
 
 
-def _run_from(row: sqlite3.Row) -> Run:
+def _run_from(row: sqlite3.Row, graph: Graph | None = None) -> Run:
+    what = f"the stored graph of run {row['id']}"
     return Run(
         id=row["id"],
         name=row["name"],
         kind=row["kind"],
-        graph=remembered(row["graph"], Graph, f"the stored graph of run {row['id']}", SUBMIT_AGAIN),
+        graph=graph or remembered(row["graph"], Graph, what, SUBMIT_AGAIN),
         status=row["status"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
