@@ -24,12 +24,7 @@ from taskmgr_core.batches.items import Item, items_of
 from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.details import recorded_detail
-from taskmgr_core.errors import (
-    ConflictError,
-    NotFoundError,
-    StoreError,
-    TaskmgrError,
-)
+from taskmgr_core.errors import ConflictError, NotFoundError, StoreError, TaskmgrError
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.engine import decide
@@ -38,7 +33,7 @@ from taskmgr_core.overrides import TaskOverride
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.reruns import rerun
 from taskmgr_core.rollouts import Rollouts
-from taskmgr_core.run_ids import new_run_id
+from taskmgr_core.run_ids import is_run_id, new_run_id
 from taskmgr_core.serving import RunningWorker
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import (
@@ -339,7 +334,14 @@ class Client:
         Raises:
             RunTimeoutError: it did not end in time.
         """
-        run = self.metadata.run(run_id)
+        if is_run_id(run_id):  # a worker here begins while the run, which may be large, is read
+            self._serve(run_id)
+        try:
+            run = self.metadata.run(run_id)
+        except NotFoundError:
+            with self._lock:
+                self._waited_for.pop(run_id, None)
+            raise
         self._serve(run.id)
         return self._ended(run, timeout, on_change)
 
