@@ -28,7 +28,6 @@ from taskmgr_core.specs import (
     Step,
 )
 from taskmgr_core.stores.metadata import RunFilter, first_look
-from taskmgr_core.stores.plans import Plans
 from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.records import (
     SUBMIT_AGAIN,
@@ -47,13 +46,21 @@ _SUMMARY = "id, name, kind, status, created_at, finished_at, cancel_requested, f
 _LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
 
 
-def get(connection: sqlite3.Connection, run_id: str, plans: Plans) -> Run:
-    """See ``MetadataStore.run``."""
-    row = _find(connection, run_id, "*")
-    return _run_from(row, plans.graph(row["graph"]))
+def found(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
+    """The row of the run that ``MetadataStore.run`` gives."""
+    return _find(connection, run_id, "*")
 
 
-def _run_from(row: sqlite3.Row, graph: Graph | None = None) -> Run:
+def run_from(row: sqlite3.Row, graph: Graph | None = None) -> Run:
+    """A run as it is recorded.
+
+    Arguments:
+        row: of ``runs``.
+        graph: what its graph is, where that is known.
+
+    Raises:
+        DamagedRecordError: the graph cannot be read.
+    """
     what = f"the stored graph of run {row['id']}"
     return Run(
         id=row["id"],
@@ -233,7 +240,7 @@ def check(row: sqlite3.Row) -> None:
     Raises:
         DamagedRecordError: it cannot be read.
     """
-    _run_from(row)
+    run_from(row)
     _failure(row["failure"], f"the stored run {row['id']}")
 
 
