@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -152,8 +152,12 @@ def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
     monkeypatch.setattr(embedded, "TELL_SECONDS", 60.0)
     after = {"001": (), "002": ("001",), "003": ("002",), "004": ("003",), "005": ("003",)}
     created(metadata, *(graph_step(step, after=earlier) for step, earlier in after.items()))
-    told: list[list[str]] = []
-    monkeypatch.setattr(queue, "announce", lambda _, steps: told.append([s.id for s in steps]))
+    told: list[tuple[list[str], bool]] = []
+
+    def announce(_: str, steps: Sequence[ReadyStep], *, watched: bool = True) -> None:
+        told.append(([each.id for each in steps], watched))
+
+    monkeypatch.setattr(queue, "announce", announce)
     ran: list[str] = []
     ended = threading.Event()
 
@@ -176,8 +180,8 @@ def test_chain_is_carried_on_by_the_thread_that_ran_its_step(
     feed.stop()
     assert feed.join(10)
     assert ran == list(after)
-    # The first is told at once, for those who watch; then what is left, and the end.
-    assert told == [[], ["005"], []]
+    # The first is told at once, to those who watch; then what is left, to takers alone; the end.
+    assert told == [([], True), (["005"], False), ([], True)]
 
 
 def test_backlog_is_not_told_again(claims: tuple[Claim, ReadyStep, ReadyStep]) -> None:

@@ -317,12 +317,25 @@ def test_bug_in_an_attempt_fails_the_step_and_keeps_the_slot(
     worker.stop()
 
 
-def test_worker_of_a_client_leaves_other_runs_alone(client: Client) -> None:
-    """A client that works itself runs what is waited for here, and nothing else."""
-    other = client.submit("add", {"left": 1})
-    assert client.run("add", {"left": 2}, timeout=30).run.status == "succeeded"
-    assert client.metadata.steps(other)[0].status == "ready"
-    client.cancel(other)
+def test_worker_of_a_client_leaves_runs_of_others_alone(platform: Platform, client: Client) -> None:
+    """A client that works itself runs what was submitted or is waited for here, nothing else."""
+    with Platform(platform.settings).client() as neighbour:
+        other = neighbour.submit("add", {"left": 1})
+        assert client.run("add", {"left": 2}, timeout=30).run.status == "succeeded"
+        assert neighbour.metadata.steps(other)[0].status == "ready"
+        assert client.wait(other, 30).status == "succeeded"
+
+
+def test_runs_that_were_submitted_are_carried_out_beside_the_one_waited_for(
+    client: Client, tmp_path: Path
+) -> None:
+    """Two runs that wait for each other both end, though one is waited for, then the other."""
+    names = [("a", "b"), ("b", "a")]
+    runs = [
+        client.submit("meet", {"folder": str(tmp_path), "me": me, "other": other})
+        for me, other in names
+    ]
+    assert [client.wait(each, 30).status for each in runs] == ["succeeded"] * 2
 
 
 def test_client_shared_by_threads_has_one_worker(client: Client) -> None:

@@ -5,15 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import (
-    Callable,
-    Collection,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +16,7 @@ import attrs
 from taskmgr_core.batches.items import Item, items_of
 from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
-from taskmgr_core.details import recorded_detail
+from taskmgr_core.details import has_ended, recorded_detail
 from taskmgr_core.errors import ConflictError, NotFoundError, StoreError, TaskmgrError
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
@@ -33,8 +26,8 @@ from taskmgr_core.overrides import TaskOverride
 from taskmgr_core.queue.base import Queue
 from taskmgr_core.reruns import rerun
 from taskmgr_core.rollouts import Rollouts
-from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.serving import RunningWorker
+from taskmgr_core.run_ids import is_run_id, new_run_id
+from taskmgr_core.serving import OwnRuns, RunningWorker
 from taskmgr_core.spans import NoTracer, Tracer
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
@@ -82,8 +75,9 @@ class Client:
     """Publishes, submits, waits, looks up. Made by ``wiring.connect``.
 
     With no worker alive that serves a run, waiting for it starts one in this
-    process. It serves the runs that are waited for here and no others, and stays,
-    its models loaded, until the client is closed. Threads may share a client.
+    process. It serves the runs that are waited for here or were submitted here, no
+    others, and stays, its models loaded, until the client is closed. Threads may
+    share a client.
 
     Attributes:
         metadata: the truth.
@@ -114,7 +108,10 @@ class Client:
     close_seconds: float = 10.0
     _compiled: CompiledPipelines = attrs.field(factory=CompiledPipelines, init=False, repr=False)
     _worker: RunningWorker | None = attrs.field(default=None, init=False)
-    _waited_for: dict[str, None] = attrs.field(factory=dict, init=False)
+    _own: OwnRuns = attrs.field(
+        default=attrs.Factory(lambda self: OwnRuns(partial(has_ended, self.metadata)), True),
+        init=False,
+    )
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -270,6 +267,7 @@ class Client:
 
     def _tell(self, new: NewRun) -> int | None:
         self.teller.run_started(new.run)
+        self._own.submitted(new.run.id)
         ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
         return self.queue.announce(new.run.id, ready)
 
@@ -294,15 +292,13 @@ class Client:
             RunTimeoutError: it did not end in time.
         """
         run_id = new_run_id()
-        with self._lock:  # the worker of this process, if there is one, hears of it once
-            self._waited_for[run_id] = None
+        self._own.wait_for(run_id)  # the worker of this process, if there is one, hears of it once
         try:
             heard: list[int | None] = []
             run = self._submit(Wanted(what, inputs, version, None, run_id), heard.append)
             self._ended(run, timeout, seen=heard[0])
         finally:
-            with self._lock:
-                self._waited_for.pop(run_id, None)
+            self._own.leave(run_id)
         return self.detail(run_id)
 
     def batch(
@@ -334,7 +330,13 @@ class Client:
         Raises:
             RunTimeoutError: it did not end in time.
         """
-        run = self.metadata.run(run_id)
+        if is_run_id(run_id):  # a worker here begins while the run, which may be large, is read
+            self._serve(run_id)
+        try:
+            run = self.metadata.run(run_id)
+        except NotFoundError:
+            self._own.leave(run_id)
+            raise
         self._serve(run.id)
         return self._ended(run, timeout, on_change)
 
@@ -358,8 +360,7 @@ class Client:
                 on_change(run, self.metadata.steps(run.id))
                 next_look = time.monotonic() + SHOW_SECONDS
             if ended:
-                with self._lock:
-                    self._waited_for.pop(run.id, None)
+                self._own.leave(run.id)
                 return run
             if deadline is not None and time.monotonic() >= deadline:
                 raise RunTimeoutError(
@@ -367,6 +368,8 @@ class Client:
                     f"`taskmgr show {run.id}`"
                 )
             self._ensure_worker(run.graph)
+            if self._own.look():
+                self.queue.wake()  # they were told of when they were not to be served
             self.queue.wait(seen, LOOK_SECONDS, run.id)
             seen = None
             # A long run rings often; to look at each time would slow down what it waits for.
@@ -474,16 +477,12 @@ class Client:
                 return
             left = self._unserved(graph)
             if any(fit(each.resources, self.own_resources) for each in left):
-                self._worker = self.make_worker(lambda: tuple(self._waited_for))
+                self._worker = self.make_worker(self._own.served)
                 self._worker.start()
 
     def _serve(self, run_id: str) -> None:
         """Have the worker of this process, if there is one, serve a run."""
-        with self._lock:
-            known = run_id in self._waited_for
-            self._waited_for[run_id] = None
-            here = self._worker is not None
-        if here and not known:
+        if self._own.wait_for(run_id) and self._worker is not None:
             self.queue.wake()  # it may have heard of the run when it was not to serve it
 
     def _unserved(self, graph: Graph) -> list[GraphStep]:

@@ -87,8 +87,8 @@ def _key(spec: PipelineSpec, versions: Versions, pipelines: Pipelines) -> _Key |
     try:
         while waiting:
             part = waiting.pop()
-            found = [versions(step.task, step.version) for step in part.steps if step.task]
-            parts.append((dumps(part), tuple(each.version for each in found)))
+            asked = dict.fromkeys((step.task, step.version) for step in part.steps if step.task)
+            parts.append((dumps(part), tuple(versions(*each).version for each in asked)))
             inner = {step.pipeline for step in part.steps if step.pipeline} - seen
             seen |= inner
             waiting += [pipelines(name) for name in sorted(inner)]

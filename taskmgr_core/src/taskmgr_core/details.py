@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from taskmgr_core.errors import ArtifactError, InvalidValueError
+from taskmgr_core.errors import ArtifactError, InvalidValueError, NotFoundError
 from taskmgr_core.lineage import whole_edges, whole_values
 from taskmgr_core.results import absent, assemble
-from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
+from taskmgr_core.specs import FINAL_RUN_STATUSES, SUMMARY_ENTRY, RunDetail
 from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.summary import processing_summary
@@ -31,6 +31,14 @@ def recorded_detail(metadata: MetadataStore, artifacts: ArtifactStore, run_id: s
     edges = tuple(whole_edges(metadata.edges(run.id)))
     detail = RunDetail(run, steps, values, edges, None)
     return detail if run.status != "succeeded" else _with_result(detail, artifacts)
+
+
+def has_ended(metadata: MetadataStore, run_id: str) -> bool:
+    """Whether a run has ended, or is not recorded any more."""
+    try:
+        return metadata.status(run_id) in FINAL_RUN_STATUSES
+    except NotFoundError:
+        return True
 
 
 def _with_result(detail: RunDetail, artifacts: ArtifactStore) -> RunDetail:

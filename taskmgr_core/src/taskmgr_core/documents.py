@@ -72,7 +72,12 @@ def unstructure(value: Any) -> Any:
 
 def dumps(value: Any) -> str:
     """A model as JSON text; NaN is refused."""
-    return json.dumps(unstructure(value), allow_nan=False, separators=(",", ":"))
+    return text_of(unstructure(value))
+
+
+def text_of(document: Any) -> str:
+    """What is JSON already as its text; NaN is refused."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":"))
 
 
 def loads(text: str, model: type[T], what: str = "the document") -> T:
@@ -226,7 +231,15 @@ def _build() -> cattrs.Converter:
         )
     converter.register_structure_hook(str | Mapping[str, Any], _reference_or(None))
     converter.register_structure_hook(str | ResultSpec, _reference_or(ResultSpec))
+    # What is JSON already, as the schemas of a graph are, is not walked through.
+    converter.register_unstructure_hook_factory(
+        lambda model: model == Mapping[str, Any], lambda _: _as_object
+    )
     return converter
+
+
+def _as_object(document: Mapping[str, Any]) -> dict[str, Any]:
+    return document if isinstance(document, dict) else dict(document)
 
 
 def _say(error: BaseException, wanted: Any) -> str:

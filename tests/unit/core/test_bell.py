@@ -134,6 +134,21 @@ def test_ring_for_watchers_wakes_no_taker(new_bell: Callable[[], Bell]) -> None:
     assert listening.ring(for_takers=False) == own + 1
 
 
+def test_ring_for_takers_wakes_no_watcher(new_bell: Callable[[], Bell]) -> None:
+    """Who watches sleeps on while steps are told to those who take; a later ring wakes him."""
+    listening, ringing = new_bell(), new_bell()
+    listening.listen()
+    seen, taking = listening.count, listening.taking_count
+    ringing.ring(for_watchers=False)
+    assert listening.wait_to_take(taking, DEADLINE) > taking
+    assert listening.wait(seen, 0.05) == seen
+    ringing.ring(for_watchers=False)
+    ringing.ring(for_takers=False)
+    assert listening.wait(seen, DEADLINE) > seen
+    own = listening.count
+    assert listening.ring(for_watchers=False) == own
+
+
 def test_ring_without_listeners_is_no_fault(new_bell: Callable[[], Bell]) -> None:
     """Ringing where nobody listens, not even a folder is there, counts here and does no more."""
     bell = new_bell()

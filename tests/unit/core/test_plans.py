@@ -10,7 +10,6 @@ from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.specs import Graph, GraphStep, TaskVersion
 from taskmgr_core.stores.plans import Plan, Plans
-from taskmgr_core.stores.records import REMEMBERED_LENGTH
 
 
 def version(task: str, _: str | None) -> TaskVersion:
@@ -58,5 +57,23 @@ def test_few_and_short_ones_are_kept() -> None:
     for each in graphs[1:]:
         plans.of(each)
     assert plans.of(graphs[0]) is not first
-    long = attrs.evolve(graphs[0], name="x" * REMEMBERED_LENGTH)
-    assert plans.of(long) is not plans.of(long)
+    length = len(plans.of(graphs[0]).text)
+    short = Plans(length=2 * length)
+    first = short.of(graphs[0])
+    assert short.of(graphs[0]) is first
+    long = attrs.evolve(graphs[0], name="x" * 2 * length)
+    assert short.of(long) is not short.of(long)
+    for each in graphs[1:]:
+        short.of(each)
+    assert short.of(graphs[0]) is not first
+
+
+def test_graph_is_known_by_its_text_while_it_is_kept() -> None:
+    """The very object; none of a text that nobody wrote, or whose plan was let go."""
+    plans = Plans(capacity=1)
+    graph, other = face_graph(), face_graph("others")
+    text = plans.of(graph).text
+    assert plans.graph(text) is graph
+    assert plans.graph(text + " ") is None
+    plans.of(other)
+    assert plans.graph(text) is None

@@ -8,7 +8,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskmgr_core.run_ids import earliest_id, new_run_id
+from taskmgr_core.run_ids import earliest_id, is_run_id, new_run_id
 
 MOMENTS = st.floats(0, 4_000_000_000)
 
@@ -27,3 +27,11 @@ def test_id_is_between_those_of_the_moments_around_it() -> None:
     assert uuid.UUID(found).version == 7
     now = time.time()
     assert earliest_id(now - 60) < found < earliest_id(now + 60)
+
+
+@given(st.text(max_size=40))
+def test_only_a_whole_id_is_one(text: str) -> None:
+    """The beginning and the end of an id, and whatever else is typed, are none."""
+    whole = new_run_id()
+    assert is_run_id(whole)
+    assert not any(map(is_run_id, (text, whole[:-1], whole[-8:], whole + "\n", whole.upper())))

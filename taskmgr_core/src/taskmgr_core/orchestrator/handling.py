@@ -92,7 +92,8 @@ def with_fallback(source: Source | None, ports: Ports) -> Source | None:
     """A source with what stands for it where its step gave nothing."""
     if source is None or not source.port:
         return source
-    return attrs.evolve(source, fallback=ports.default_of(source.port))
+    fallback = ports.default_of(source.port)
+    return attrs.evolve(source, fallback=fallback) if fallback != source.fallback else source
 
 
 def bears(sources: Collection[Source], after: Sequence[str]) -> tuple[str, ...]:

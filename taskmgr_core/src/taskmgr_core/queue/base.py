@@ -65,8 +65,16 @@ def run_nothing(claim: Claim, taking: Wanted = none_wanted) -> None:
 class Queue(Protocol):
     """Tells workers of ready steps, and waiting clients of changes."""
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int | None:
+    def announce(
+        self, run_id: str, steps: Collection[ReadyStep], *, watched: bool = True
+    ) -> int | None:
         """Say that steps have become ready, or (with none) that a run has changed.
+
+        Arguments:
+            run_id: the run.
+            steps: those steps.
+            watched: whether those hear of it who watch runs, too: after each short step they
+                would be woken all the time.
 
         Returns:
             What ``changes`` was with it; None where it would have to be asked.

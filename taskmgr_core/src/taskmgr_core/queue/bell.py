@@ -2,8 +2,8 @@
 
 Ringing writes a byte into every pipe of the folder; it costs some microseconds,
 needs no server and reaches a sleeping process at once. A listener that was
-killed leaves a pipe without a reader, which the next ringer removes. A byte says whether
-there may be something to take: who waits for that is not woken by all else. Where
+killed leaves a pipe without a reader, which the next ringer removes. A byte says whom it is
+for, those who take or those who watch: neither is woken by what is the others' alone. Where
 named pipes do not work, listeners find out by looking again after
 ``FALLBACK_SECONDS``.
 """
@@ -24,7 +24,7 @@ import uuid_utils
 FALLBACK_SECONDS = 0.5
 LEFT_OVER_SECONDS = 24 * 3600.0
 # What is written into the pipes. A ringer of an earlier taskmgr always writes the first.
-_FOR_ALL, _FOR_WATCHERS = b"x", b"w"
+_FOR_ALL, _FOR_WATCHERS, _FOR_TAKERS = b"x", b"w", b"t"
 
 
 class Bell:
@@ -58,27 +58,29 @@ class Bell:
             os.close(descriptor)
         self._begin()
 
-    def ring(self, *, for_takers: bool = True) -> int:
+    def ring(self, *, for_takers: bool = True, for_watchers: bool = True) -> int:
         """Wake every waiter, here and in other processes.
 
         Arguments:
             for_takers: whether there may be something to take; if not, only those wake who
                 watch.
+            for_watchers: whether those wake who watch.
 
         Returns:
             What ``count`` was with it.
         """
         self._leave_to_parent()
+        what = _FOR_ALL if for_takers else _FOR_WATCHERS
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self._folder):
                 own = self._pipe is not None and entry.name == self._pipe.name
                 if not own and not entry.name.startswith("."):
-                    _ring_pipe(Path(entry.path), _FOR_ALL if for_takers else _FOR_WATCHERS)
-        return self._hear(for_takers=for_takers)
+                    _ring_pipe(Path(entry.path), what if for_watchers else _FOR_TAKERS)
+        return self._hear(for_takers=for_takers, for_watchers=for_watchers)
 
     @property
     def count(self) -> int:
-        """How often it has rung, as far as this process has heard."""
+        """How often it has rung for those who watch, as far as this process has heard."""
         return self._count
 
     @property
@@ -129,13 +131,14 @@ class Bell:
         if pipe is not None:
             pipe.unlink(missing_ok=True)
 
-    def _hear(self, *, for_takers: bool = True) -> int:
+    def _hear(self, *, for_takers: bool = True, for_watchers: bool = True) -> int:
         with self._changed:
-            self._count += 1
             if for_takers:
                 self._taking_count += 1
                 self._to_take.notify_all()
-            self._changed.notify_all()
+            if for_watchers:
+                self._count += 1
+                self._changed.notify_all()
             return self._count
 
     def _open_pipe(self) -> bool:
@@ -173,7 +176,10 @@ class Bell:
         descriptor = descriptors[0] if descriptors else -1
         while not self._stop.is_set():
             heard = os.read(descriptor, 4096)
-            self._hear(for_takers=heard.strip(_FOR_WATCHERS) != b"")
+            self._hear(
+                for_takers=heard.strip(_FOR_WATCHERS) != b"",
+                for_watchers=heard.strip(_FOR_TAKERS) != b"",
+            )
 
     def _look_again(self) -> None:
         while not self._stop.wait(FALLBACK_SECONDS):

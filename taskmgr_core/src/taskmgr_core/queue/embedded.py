@@ -62,9 +62,15 @@ class EmbeddedQueue:
         self._bell = bell
         self._emptied: _Look | None = None
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int:  # noqa: ARG002
+    def announce(
+        self,
+        run_id: str,  # noqa: ARG002
+        steps: Collection[ReadyStep],
+        *,
+        watched: bool = True,
+    ) -> int:
         """Ring; the listeners ask the store what it was. Nothing to take wakes no taker."""
-        return self._bell.ring(for_takers=bool(steps))
+        return self._bell.ring(for_takers=bool(steps), for_watchers=watched)
 
     def alert(self, about: str) -> None:  # noqa: ARG002
         """Ring."""
@@ -286,9 +292,11 @@ class TakingFeed:
         finally:
             left = announcement.steps if claim is None else _untold(claim, announcement.steps)
             now = time.monotonic()
-            if left or announcement.ended or now >= self._told_at + TELL_SECONDS:
+            watched = announcement.ended or now >= self._told_at + TELL_SECONDS
+            if watched:
                 self._told_at = now
-                self._queue.announce(announcement.run, left)
+            if left or watched:
+                self._queue.announce(announcement.run, left, watched=watched)
         return claim
 
     def _next(self, timeout: float) -> Claim | None:

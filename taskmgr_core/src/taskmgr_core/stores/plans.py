@@ -11,9 +11,10 @@ import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.specs import Graph
-from taskmgr_core.stores.records import REMEMBERED_LENGTH, rule_text
+from taskmgr_core.stores.records import rule_text
 
 CAPACITY = 64
+LENGTH = 4_000_000
 
 
 @attrs.frozen
@@ -54,14 +55,14 @@ class Plan:
                 takers[earlier].append(step.id)
         # A step is written once, for its own record and for that of the graph.
         whole = documents.unstructure(graph)
-        texts = [documents.dumps(each) for each in whole.pop("steps")]
+        texts = [documents.text_of(each) for each in whole.pop("steps")]
         steps = {
             step.id: StepPlan(
                 json.dumps(step.after), text, rule_text(step), json.dumps(takers[step.id])
             )
             for step, text in zip(graph.steps, texts, strict=True)
         }
-        around = documents.dumps(whole).removesuffix("}")
+        around = documents.text_of(whole).removesuffix("}")
         return cls(f'{around},"steps":[{",".join(texts)}]}}', steps)
 
 
@@ -70,17 +71,21 @@ class Plans:
     """Writes graphs out, and keeps what was written of those that were asked for last.
 
     Who submits a pipeline again and again does so with the same graph, the very object (see
-    ``compiled``). Long ones are not kept. Threads may share it.
+    ``compiled``); who waits for a run has often submitted it. Threads may share it.
 
     Attributes:
         capacity: how many are kept.
+        length: how long their texts are at most, taken together.
     """
 
     capacity: int = CAPACITY
+    length: int = LENGTH
     # With its graph, which so is no other one of the same place in memory.
     _known: OrderedDict[int, tuple[Graph, Plan]] = attrs.field(
         factory=OrderedDict, init=False, repr=False
     )
+    _graphs: dict[str, Graph] = attrs.field(factory=dict, init=False, repr=False)
+    _length: int = attrs.field(default=0, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
     def of(self, graph: Graph) -> Plan:
@@ -90,9 +95,23 @@ class Plans:
                 self._known.move_to_end(id(graph))
                 return found[1]
         plan = Plan.of(graph)
-        if len(plan.text) <= REMEMBERED_LENGTH:
+        if len(plan.text) <= self.length:
             with self._lock:
-                self._known[id(graph)] = graph, plan
-                while len(self._known) > self.capacity:
-                    self._known.popitem(last=False)
+                self._keep(graph, plan)
         return plan
+
+    def graph(self, text: str) -> Graph | None:
+        """The graph that was written so, if it is kept."""
+        with self._lock:
+            return self._graphs.get(text)
+
+    def _keep(self, graph: Graph, plan: Plan) -> None:
+        if id(graph) in self._known:  # another thread was quicker
+            return
+        self._known[id(graph)] = graph, plan
+        self._graphs[plan.text] = graph
+        self._length += len(plan.text)
+        while len(self._known) > self.capacity or self._length > self.length:
+            _, (_, oldest) = self._known.popitem(last=False)
+            self._graphs.pop(oldest.text, None)
+            self._length -= len(oldest.text)

@@ -120,7 +120,13 @@ class CeleryQueue:
                 self._made_bell = RedisBell(self._client, self._prefix)
             return self._made_bell
 
-    def announce(self, run_id: str, steps: Collection[ReadyStep]) -> int | None:
+    def announce(
+        self,
+        run_id: str,
+        steps: Collection[ReadyStep],
+        *,
+        watched: bool = True,  # noqa: ARG002 - of steps only workers hear
+    ) -> int | None:
         """Send the steps' messages, or ring for a run that has changed.
 
         What cannot be told is found in the store a little later.

@@ -204,13 +204,13 @@ class SqliteMetadata:
 
     def run(self, run_id: str) -> Run:
         """A run."""
-        with self._database.reading() as connection:
-            return runs.get(connection, run_id)
+        # Read as it is written: nobody has to wait while a large graph is put together.
+        row = self._database.look(lambda connection: runs.found(connection, run_id))
+        return runs.run_from(row, self._plans.graph(row["graph"]))
 
     def summary(self, run_id: str) -> RunSummary:
         """A run without its graph."""
-        with self._database.reading() as connection:
-            return runs.summary(connection, run_id)
+        return self._database.look(lambda connection: runs.summary(connection, run_id))
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""

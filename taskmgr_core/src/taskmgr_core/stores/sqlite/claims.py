@@ -202,7 +202,7 @@ def finish(
         " WHERE run = ? AND id = ? AND status = 'running' AND attempt = ? AND worker = ?",
         (
             outcome.status,
-            documents.dumps(outcome.seconds),
+            documents.text_of(dict(outcome.seconds)),
             failure,
             documents.dumps(failures),
             outcome.not_before,

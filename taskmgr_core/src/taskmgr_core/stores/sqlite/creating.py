@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from taskmgr_core import documents
-from taskmgr_core.specs import NewRun
+from taskmgr_core.specs import NewRun, Run
 from taskmgr_core.specs.resources import as_text
 from taskmgr_core.stores.metadata import deadline_of, first_look
-from taskmgr_core.stores.plans import Plans
+from taskmgr_core.stores.plans import Plans, StepPlan
 from taskmgr_core.stores.sqlite import lineage
 from taskmgr_core.stores.sqlite.runs import SHORT
 
@@ -18,24 +18,24 @@ _Row = tuple[object, ...]
 
 def create(connection: sqlite3.Connection, plans: Plans, runs: Sequence[NewRun]) -> None:
     """See ``MetadataStore.create_runs``: all of them, or none."""
+    planned = [(each, plans.of(each.run.graph)) for each in runs]
     connection.executemany(
         "INSERT INTO runs (id, short, name, kind, status, created_at, graph, deadline, retry_of,"
         " traceparent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [_run(plans, each) for each in runs],
+        [_run(each.run, plan.text) for each, plan in planned],
     )
     connection.executemany(
         "INSERT INTO steps (run, id, position, after, graph_step, task, version, queue, priority,"
         " status, ready_at, look_at, resources, rule, origin, attempt, worker, started_at,"
         " finished_at, seconds, takers, cached_from)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [row for each in runs for row in _steps(plans, each)],
+        [row for each, plan in planned for row in _steps(each, plan.steps)],
     )
     for each in runs:
         lineage.record(connection, each.run.id, each.values, each.edges)
 
 
-def _run(plans: Plans, new: NewRun) -> _Row:
-    run = new.run
+def _run(run: Run, graph: str) -> _Row:
     return (
         run.id,
         run.id[-SHORT:],
@@ -43,15 +43,14 @@ def _run(plans: Plans, new: NewRun) -> _Row:
         run.kind,
         run.status,
         run.created_at,
-        plans.of(run.graph).text,
+        graph,
         deadline_of(run),
         run.retry_of,
         run.traceparent,
     )
 
 
-def _steps(plans: Plans, new: NewRun) -> list[_Row]:
-    plan = plans.of(new.run.graph).steps
+def _steps(new: NewRun, plan: Mapping[str, StepPlan]) -> list[_Row]:
     return [
         (
             step.run,
@@ -73,7 +72,7 @@ def _steps(plans: Plans, new: NewRun) -> list[_Row]:
             step.worker,
             step.started_at,
             step.finished_at,
-            documents.dumps(step.seconds),
+            documents.text_of(step.seconds),
             plan[step.id].takers,
             step.cached_from,
         )

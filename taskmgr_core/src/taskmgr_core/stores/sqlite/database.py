@@ -29,6 +29,10 @@ BUSY_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.0002
 PAUSE_GROWTH = 1.2
 BUSY_PAUSE_SECONDS = 0.005
+# How long the log grows before its pages go into the file: about what one block of its index
+# holds. A page that many steps change is then written there once, where SQLite's own 1,000
+# pages are full after forty steps of a large graph.
+LOG_PAGES = 4000
 
 T = TypeVar("T")
 Action = Callable[[sqlite3.Connection], T]
@@ -258,6 +262,7 @@ class Database:
             # Where there is no log that can be synced from outside, SQLite has to.
             synchronous = "NORMAL" if _use_wal(connection) else "FULL"
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         except BaseException:
             connection.close()
             raise

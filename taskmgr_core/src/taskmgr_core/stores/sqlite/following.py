@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from taskmgr_core.errors import DamagedRecordError
 from taskmgr_core.orchestrator.engine import Decide, MoveStep, RunState
-from taskmgr_core.specs import SPLIT_STATUSES, ReadyStep
+from taskmgr_core.specs import SPLIT_STATUSES
 from taskmgr_core.stores.progress import Progress
 from taskmgr_core.stores.sqlite import runs
 
@@ -23,6 +23,19 @@ _ALL_OTHERS = ""
 _OPEN = "('pending', 'ready', 'running', 'mapping', 'looping')"  # as their index has it
 _ACTIVE = "('ready', 'running', 'mapping', 'looping')"
 _ENDED = "('succeeded', 'failed', 'skipped', 'cancelled')"
+_GOES_ON = runs.goes_on("?1")
+_TAKERS = f"SELECT takers FROM steps WHERE run = ?1 AND id = ?2 AND {_GOES_ON}"  # noqa: S608
+# Whether one of what may be many has not ended is found without reading them all. What is no
+# list of steps is found damaged when it is read, not here.
+_WAITING = f"""
+SELECT run, id, status, after, task, queue, priority, resources, rule,
+    CASE WHEN status = 'pending' AND json_valid(after) THEN EXISTS (
+        SELECT 1 FROM json_each(steps.after) AS earlier
+        CROSS JOIN steps AS before ON before.run = steps.run AND before.id = earlier.value
+        WHERE before.status NOT IN {_ENDED}
+    ) ELSE 0 END AS waits
+FROM steps WHERE run = ? AND id IN ({{}})
+"""  # noqa: S608 - our own list
 
 
 def follow(
@@ -39,36 +52,37 @@ def follow(
     Returns:
         What came of it; None, with nothing done, where all of the run has to be looked at.
     """
-    if not runs.goes_on(connection, run_id):
-        return None
-    taking = connection.execute(
-        "SELECT takers FROM steps WHERE run = ? AND id = ?", (run_id, step_id)
-    ).fetchone()["takers"]
-    if not taking:  # recorded by an earlier taskmgr
+    recorded = connection.execute(_TAKERS, (run_id, step_id)).fetchone()
+    if recorded is None or not recorded["takers"]:  # it ends, or an earlier taskmgr recorded it
         return None
     try:
-        moves = _moves(connection, run_id, json.loads(taking), decide)
+        found = _takers(connection, run_id, json.loads(recorded["takers"]))
+        moves = _moves(connection, run_id, found, decide)
     except (DamagedRecordError, ValueError):
         return None
     if moves is None or not (moves or _active(connection, run_id)):
         return None
-    return Progress(recorded=True, ready=tuple(_carried_out(connection, run_id, moves, now)))
+    rows = {row["id"]: row for row in found}
+    ready = [
+        runs.ready_step(rows[move.step], now)
+        for move in moves
+        if runs.move(connection, run_id, move, now)
+    ]
+    return Progress(recorded=True, ready=tuple(ready))
 
 
 def _moves(
-    connection: sqlite3.Connection, run_id: str, taking: Sequence[str], decide: Decide
+    connection: sqlite3.Connection, run_id: str, taking: Sequence[sqlite3.Row], decide: Decide
 ) -> list[MoveStep] | None:
     """What becomes ready; None where something else would become of a step."""
     found: list[MoveStep] = []
-    for row in _rows(connection, run_id, taking):
+    for row in taking:
         if row["status"] in SPLIT_STATUSES:  # it may have waited for this to end
             return None
-        if row["status"] != "pending":
+        if row["status"] != "pending" or row["waits"]:
             continue
         waits_for = runs.after_from(row)
-        if _waits(connection, run_id, waits_for):
-            continue
-        earlier = _rows(connection, run_id, waits_for)
+        earlier = _statuses(connection, run_id, waits_for)
         state = RunState(
             after={row["id"]: waits_for},
             steps={
@@ -85,33 +99,23 @@ def _moves(
     return found
 
 
-def _carried_out(
-    connection: sqlite3.Connection, run_id: str, moves: Sequence[MoveStep], now: float
-) -> list[ReadyStep]:
-    for move in moves:
-        runs.move(connection, run_id, move, now)
-    rows = _rows(connection, run_id, [move.step for move in moves])
-    return [runs.ready_step(row, now) for row in rows]
+def _takers(connection: sqlite3.Connection, run_id: str, ids: Sequence[str]) -> list[sqlite3.Row]:
+    """Steps that take the outputs of one, each with whether it waits for another yet."""
+    return (
+        []
+        if not ids
+        else connection.execute(
+            _WAITING.format(", ".join("?" * len(ids))), (run_id, *ids)
+        ).fetchall()
+    )
 
 
-def _rows(connection: sqlite3.Connection, run_id: str, ids: Sequence[str]) -> list[sqlite3.Row]:
-    if not ids:
-        return []
+def _statuses(connection: sqlite3.Connection, run_id: str, ids: Sequence[str]) -> list[sqlite3.Row]:
     return connection.execute(
-        "SELECT run, id, status, after, task, queue, priority, resources, rule FROM steps"  # noqa: S608
+        "SELECT run, id, status, rule FROM steps"  # noqa: S608 - only question marks are added
         f" WHERE run = ? AND id IN ({', '.join('?' * len(ids))})",
         (run_id, *ids),
     ).fetchall()
-
-
-def _waits(connection: sqlite3.Connection, run_id: str, ids: Sequence[str]) -> bool:
-    """Whether one of many has not ended, without reading them all."""
-    row = connection.execute(
-        f"SELECT 1 FROM steps WHERE run = ? AND id IN ({', '.join('?' * len(ids))})"  # noqa: S608
-        f" AND status NOT IN {_ENDED} LIMIT 1",
-        (run_id, *ids),
-    ).fetchone()
-    return row is not None
 
 
 def _active(connection: sqlite3.Connection, run_id: str) -> bool:

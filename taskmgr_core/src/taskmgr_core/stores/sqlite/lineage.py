@@ -29,6 +29,7 @@ _USING_OLDER = (
     "SELECT DISTINCT run FROM steps WHERE task = ? AND version = ? AND run < ?"
     " ORDER BY run DESC LIMIT ?"
 )
+_PORTS_AT_ONCE = 16
 _LAST = "~"  # behind every run's id
 
 
@@ -75,13 +76,15 @@ def values(
     if ports is None:
         rows = connection.execute("SELECT * FROM field_values WHERE run = ?", (run_id,))
         return [value_from(row) for row in rows]
-    found = (
-        connection.execute(
-            "SELECT * FROM field_values WHERE run = ? AND port = ?", (run_id, port)
-        ).fetchone()
-        for port in ports
-    )
-    return [value_from(row) for row in found if row is not None]
+    asked, found = tuple(ports), []
+    for first in range(0, len(asked), _PORTS_AT_ONCE):
+        some = asked[first : first + _PORTS_AT_ONCE]
+        places = ", ".join("?" * len(some))
+        found += connection.execute(
+            f"SELECT * FROM field_values WHERE run = ? AND port IN ({places})",  # noqa: S608
+            (run_id, *some),
+        ).fetchall()
+    return [value_from(row) for row in found]
 
 
 def edges(connection: sqlite3.Connection, run_id: str) -> list[Edge]:

@@ -46,17 +46,27 @@ _SUMMARY = "id, name, kind, status, created_at, finished_at, cancel_requested, f
 _LISTING = "SELECT {} FROM runs WHERE {} ORDER BY id DESC LIMIT ?"
 
 
-def get(connection: sqlite3.Connection, run_id: str) -> Run:
-    """See ``MetadataStore.run``."""
-    return _run_from(_find(connection, run_id, "*"))
+def found(connection: sqlite3.Connection, run_id: str) -> sqlite3.Row:
+    """The row of the run that ``MetadataStore.run`` gives."""
+    return _find(connection, run_id, "*")
 
 
-def _run_from(row: sqlite3.Row) -> Run:
+def run_from(row: sqlite3.Row, graph: Graph | None = None) -> Run:
+    """A run as it is recorded.
+
+    Arguments:
+        row: of ``runs``.
+        graph: what its graph is, where that is known.
+
+    Raises:
+        DamagedRecordError: the graph cannot be read.
+    """
+    what = f"the stored graph of run {row['id']}"
     return Run(
         id=row["id"],
         name=row["name"],
         kind=row["kind"],
-        graph=remembered(row["graph"], Graph, f"the stored graph of run {row['id']}", SUBMIT_AGAIN),
+        graph=graph or remembered(row["graph"], Graph, what, SUBMIT_AGAIN),
         status=row["status"],
         created_at=row["created_at"],
         finished_at=row["finished_at"],
@@ -115,15 +125,16 @@ def is_expired(run: str) -> str:
     )
 
 
-def goes_on(connection: sqlite3.Connection, run_id: str) -> bool:
-    """Whether a run has neither ended nor is to be cancelled, and its time is not over."""
-    row = connection.execute(
-        f"SELECT status = 'running' AND NOT {is_to_cancel('?1')}"  # noqa: S608 - our own
-        f" AND NOT {is_expired('?1')}"
-        f" FROM ({_STATUS.replace('?', '?1')})",
-        (run_id,),
-    ).fetchone()
-    return row is not None and bool(row[0])
+def goes_on(run: str) -> str:
+    """The condition, in SQL, that a run has not ended, is not to be cancelled, and has time left.
+
+    See ``is_to_cancel``.
+    """
+    return (
+        "EXISTS (SELECT 1 FROM runs AS found INDEXED BY runs_by_status"  # noqa: S608 - our own
+        f" WHERE found.status = 'running' AND found.id = {run})"
+        f" AND NOT {is_to_cancel(run)} AND NOT {is_expired(run)}"
+    )
 
 
 def status(connection: sqlite3.Connection, run_id: str) -> RunStatus:
@@ -229,7 +240,7 @@ def check(row: sqlite3.Row) -> None:
     Raises:
         DamagedRecordError: it cannot be read.
     """
-    _run_from(row)
+    run_from(row)
     _failure(row["failure"], f"the stored run {row['id']}")
 
 
@@ -256,7 +267,7 @@ def step_from(row: sqlite3.Row) -> Step:
         ready_at=row["ready_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        seconds=stored(row["seconds"], dict[str, float], what, SUBMIT_AGAIN),
+        seconds=_seconds_from(row["seconds"], what),
         failure=_failure(row["failure"], what),
         failures=remembered(row["failures"], tuple[Failure, ...], what, SUBMIT_AGAIN),
         resources=needs_from(row["resources"], what),
@@ -266,6 +277,12 @@ def step_from(row: sqlite3.Row) -> Step:
         waits_for=row["waits_for"],
         waits_since=row["waits_since"],
     )
+
+
+def _seconds_from(text: str, what: str) -> dict[str, float]:
+    if text == "{}":  # as in every step that is claimed
+        return {}
+    return stored(text, dict[str, float], what, SUBMIT_AGAIN)
 
 
 def ready_step(row: sqlite3.Row, ready_at: float) -> ReadyStep:
