@@ -162,10 +162,13 @@ def test_environment_that_is_damaged_is_rebuilt(
 
 def test_environment_of_a_killed_builder_is_built_anew(desk: Desk, release: Release) -> None:
     """What a killed builder left is removed and does not get in the way."""
-    left = desk.environments.folder / ".building" / built_name(desk, release) / "half"
-    left.mkdir(parents=True)
+    left = [desk.environments.folder / ".building" / name / "half" for name in ("0", "of-old")]
+    for each in left:
+        each.mkdir(parents=True)
     assert desk.environments.ensure(release).intact()
-    assert not left.parent.exists()
+    assert not left[0].parent.exists()
+    desk.environments.gc(1 << 40)
+    assert not left[1].parent.exists()
 
 
 @pytest.mark.parametrize("which", ["wheel", "lock", "sdk"])

@@ -327,11 +327,14 @@ def test_processes_of_a_task_work_together(warder: RunnerLauncher, cell: Environ
 
 
 def test_bytecode_is_kept(cell: Environment, warder: RunnerLauncher) -> None:
-    """A second start of a runner finds the modules compiled, as without isolation."""
-    for path in cell.path.glob("lib/*/site-packages/attr/__pycache__/*.pyc"):
+    """A second start of a runner finds the plugin compiled, as without isolation."""
+    kept = "lib/*/site-packages/taskmgr_prisoner/__pycache__/*.pyc"
+    for path in cell.path.glob(kept):
         path.unlink()
-    warder.start(cell, DISTRIBUTION).close()
-    assert list(cell.path.glob("lib/*/site-packages/attr/__pycache__/_make.*.pyc"))
+    runner = warder.start(cell, DISTRIBUTION)
+    assert runner.request({"kind": "describe"})["tasks"]
+    runner.close()
+    assert list(cell.path.glob(kept))
 
 
 def test_worker_itself_is_not_restricted(prisoner: Runner, tmp_path: Path, server: int) -> None:

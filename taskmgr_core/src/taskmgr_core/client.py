@@ -5,15 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import (
-    Callable,
-    Collection,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -58,10 +50,10 @@ from taskmgr_core.stores.artifacts import ArtifactStore
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.submitting import Graphs, Wanted, graph_of, submitted
 from taskmgr_core.telling import Teller
-from taskmgr_core.tracing import Page, Trace, Walk, digest_named, trace
 
 if TYPE_CHECKING:
     from taskmgr_core.publishing import Published, Publisher
+    from taskmgr_core.tracing import Page, Trace
 
 LOG_PAGE = 1000
 TRACE_PAGE = 20
@@ -439,6 +431,8 @@ class Client:
             NotFoundError: it is neither a file nor (the beginning of) a digest, or
                 turned up nowhere.
         """
+        from taskmgr_core.tracing import digest_named, trace  # most programs trace nothing
+
         records = self.models.lineage()
         digest = digest_named(str(file_or_digest), self.reader.working, records.digest)
         found = trace(records, digest, limit)
@@ -456,6 +450,8 @@ class Client:
         Raises:
             InvalidValueError: it is no cursor.
         """
+        from taskmgr_core.tracing import Walk
+
         return Walk.resumed(cursor).page(self.models.lineage(), limit)
 
     def workers(self) -> list[Worker]:

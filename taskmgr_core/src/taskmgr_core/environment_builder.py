@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 import sysconfig
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,11 @@ class EnvironmentBuilder:
         for site in site_packages(target):
             if damaged:
                 self.bytecode.forget(site, interpreter)
-            else:
-                self.bytecode.share(site, interpreter)
+                continue
+            # Without it the runner compiles what it imports, and housekeeping tells of the fault.
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                self.bytecode.prepare(site, interpreter, SDK)
+            self.bytecode.share(site, interpreter)
 
     def _requirements(self, release: Release) -> str:
         """The lock, and the two wheels that come from our own store."""
@@ -295,21 +299,27 @@ def _write_record(
 
 def _protect(folder: Path) -> None:
     """Make the installed files read-only: they are links to uv's cache, and to all who share it."""
-    for root, _, names in os.walk(folder):
-        for name in names:
-            path = Path(root) / name
-            if not path.is_symlink():
-                with contextlib.suppress(PermissionError):  # in a cache that another user filled
-                    path.chmod(path.stat().st_mode & ~WRITE_BITS)
+    for entry in _files(folder):
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISREG(mode) and mode & WRITE_BITS:  # most are links that are read-only already
+            with contextlib.suppress(PermissionError):  # in a cache that another user filled
+                Path(entry.path).chmod(mode & ~WRITE_BITS)
 
 
 def _size(folder: Path) -> int:
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += (Path(root) / name).lstat().st_size
-    return total
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _files(folder))
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What is in a folder and those in it, but the folders."""
+    folders = [str(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield entry
 
 
 def _checked_files(folder: Path) -> dict[str, str]:

@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import attrs
 import uuid_utils
 from filelock import FileLock, Timeout
 
+from taskmgr_core.build_slots import BuildSlots
 from taskmgr_core.bytecode import Bytecode
 from taskmgr_core.environment_builder import (
     RECORD,
@@ -312,26 +312,21 @@ class Environments:
             on_progress(f"{environment.path.name} is damaged; it is built anew")
             damaged.touch()
             self._put_away(environment.path)
-        building = self._building(environment.path.name)
-        shutil.rmtree(building, ignore_errors=True)  # of a builder that was killed
-        building.mkdir(parents=True)
         wheels = self.folder / ".wheels"
-        builder = EnvironmentBuilder(self.artifacts, self.uv, wheels, self._bytecode, cancelled)
-        try:
-            # A folder of its own: an orphaned uv may still be writing into the last one.
-            temporary = Path(tempfile.mkdtemp(dir=building))
+        with self._slots.taken(self.interpreter(environment.release)) as slot:
+            builder = EnvironmentBuilder(
+                self.artifacts, self.uv.holding(slot.lock), wheels, self._bytecode, cancelled
+            )
             builder.build(
                 environment.release,
                 environment.fingerprint,
-                temporary,
+                slot.path,
                 on_progress,
                 checked=damaged.exists(),
             )
-            temporary.replace(environment.path)
+            slot.path.replace(environment.path)
             _sync_folder(self.folder)
             damaged.unlink(missing_ok=True)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
 
     @contextlib.contextmanager
     def _only_builder(
@@ -398,19 +393,15 @@ class Environments:
         """What killed processes left behind."""
         for removing in self.folder.glob(".removing*"):
             shutil.rmtree(removing, ignore_errors=True)
-        for building in self.folder.glob(".building/*"):
-            with (
-                contextlib.suppress(Timeout),
-                FileLock(self._lock(building.name, "build"), timeout=0),
-            ):
-                shutil.rmtree(building, ignore_errors=True)
+        self._slots.clean()
 
     @property
     def _bytecode(self) -> Bytecode:
         return Bytecode(self.bytecode or self.folder / ".bytecode")
 
-    def _building(self, name: str) -> Path:
-        return self.folder / ".building" / name
+    @property
+    def _slots(self) -> BuildSlots:
+        return BuildSlots(self.folder / ".building", self.folder / ".locks")
 
     def _damaged(self, name: str) -> Path:
         """Is there while an environment is to be built with a check of what uv's cache gives."""

@@ -34,6 +34,7 @@ from taskmgr_core.uv_settings import (
 LAST_LINES = 20
 LIMIT_SECONDS = 3600.0
 POLL_SECONDS = 0.1
+_ALL_INDEXES = ("--index-strategy", "unsafe-best-match")
 
 
 class UvFailed(TaskmgrError):  # noqa: N818 - callers turn it into the error of what they do
@@ -95,6 +96,7 @@ class Uv:
         without_index: whether no index may be asked.
         as_pip: whether the indexes are those of pip, which takes them all as one.
         seconds: how long one run of it may take.
+        inherited: descriptors that it holds until it ends.
     """
 
     executable: Path
@@ -103,6 +105,7 @@ class Uv:
     without_index: bool = False
     as_pip: bool = False
     seconds: float = LIMIT_SECONDS
+    inherited: tuple[int, ...] = ()
     _found: dict[str, Interpreter] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -129,6 +132,12 @@ class Uv:
             no_index(environ, pip_settings),
             indexes_of_pip(environ, pip_settings),
         )
+
+    def holding(self, descriptor: int) -> Uv:
+        """The same; what it starts holds a descriptor as long as it goes on, whatever ends us."""
+        other = attrs.evolve(self, inherited=(*self.inherited, descriptor))
+        other._found = self._found
+        return other
 
     @property
     def index_arguments(self) -> tuple[str, ...]:
@@ -170,6 +179,7 @@ class Uv:
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=self.inherited,
             )
         except OSError as error:
             raise UvFailed(f"{self.executable} cannot be started: {error}") from error
@@ -206,26 +216,38 @@ class Uv:
         """
         if not self.as_pip:
             return self.run(arguments)
-        return self._over_all_indexes(arguments, "unsafe-first-match")
+        return self._over_all_indexes(arguments, ("--index-strategy", "unsafe-first-match"))
 
     def install(self, arguments: Sequence[str], *, cancelled: Callable[[], bool] = never) -> str:
         """Run a command that installs what a lock names.
 
         Every file's hash is known, so it does not matter which index has it, nor
-        what the user prefers among versions.
+        what the user prefers among versions. For the same reason no index is asked for
+        what lies in uv's cache: uv itself would ask whether a page is still as it was.
 
         Raises:
             UvFailed: with its last lines.
             RunnerError: cancelled.
         """
-        if not any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES):
+        several = any(self.environment.get(name) for name in EXTRA_INDEX_VARIABLES)
+        if not {"--no-index", "--no-cache"}.intersection(arguments):
+            further = ["--offline", *(_ALL_INDEXES if several else ())]
+            try:
+                return self.run(
+                    [*arguments, *further], without=RESOLVER_VARIABLES, cancelled=cancelled
+                )
+            except UvTooSlow:
+                raise
+            except UvFailed:
+                pass  # something is not there; the way past the cache says what is wrong
+        if not several:
             return self.run(arguments, without=RESOLVER_VARIABLES, cancelled=cancelled)
-        return self._over_all_indexes(arguments, "unsafe-best-match", RESOLVER_VARIABLES, cancelled)
+        return self._over_all_indexes(arguments, _ALL_INDEXES, RESOLVER_VARIABLES, cancelled)
 
     def _over_all_indexes(
         self,
         arguments: Sequence[str],
-        strategy: str,
+        strategy: Sequence[str],
         without: Collection[str] = (),
         cancelled: Callable[[], bool] = never,
     ) -> str:
@@ -235,7 +257,7 @@ class Uv:
         except UvTooSlow:
             raise
         except UvFailed:
-            further = [*arguments, "--index-strategy", strategy]
+            further = [*arguments, *strategy]
             return self.run(further, without=without, cancelled=cancelled)
 
     def interpreter(self, wanted: str = "") -> Interpreter:

@@ -6,13 +6,12 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskmgr_core.client import Client
 from taskmgr_core.coverage import Coverage
-from taskmgr_core.environments import Environments
 from taskmgr_core.errors import SettingsError, not_installed
 from taskmgr_core.hooks import Choice, Hooks
 from taskmgr_core.inputs import InputReader
@@ -39,16 +38,17 @@ from taskmgr_core.stores.directory import DirectoryArtifacts
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.telling import Teller
-from taskmgr_core.uv import Uv
 
 # What publishes, works or serves is slow to import: it is, where it is made. Most programs look,
 # or submit a run.
 if TYPE_CHECKING:
     from taskmgr_core.accounts.interface import RateLimiter
     from taskmgr_core.control import Control
+    from taskmgr_core.environments import Environments
     from taskmgr_core.index.catalogue import Catalogue
     from taskmgr_core.publishing import Publisher
     from taskmgr_core.runners import Isolation, RunnerLauncher
+    from taskmgr_core.uv import Uv
     from taskmgr_core.worker.configuration import WorkerConfiguration
     from taskmgr_core.worker.executor import Executor
     from taskmgr_core.worker.housekeeping import Housekeeping
@@ -66,6 +66,9 @@ LIMITER_SECONDS = 0.5  # a limit that cannot be asked is counted here
 
 def environments_of(settings: Settings) -> Environments:
     """The virtualenvs of this machine, which need no database."""
+    from taskmgr_core.environments import Environments
+    from taskmgr_core.uv import Uv
+
     artifacts = DirectoryArtifacts(settings.home / "artifacts")
     return Environments(settings.home / "environments", artifacts, Uv.find(os.environ))
 
@@ -168,17 +171,28 @@ class Platform:
             self.artifacts.initialize()
         self.queue = queue_of(settings, self.metadata)
         self.validator = Validator()
-        self.uv = Uv.find(os.environ)
         self.meter = Meter(self.metadata.counters)
-        self.environments = Environments(
-            home / "environments", self.artifacts, self.uv, on_built=self.meter.environment_built
-        )
         self.models = ModelFiles(home / "models", self.artifacts)
         self.verifier = verifier_of(settings)
         self.hooks = hooks_of(settings, self.metadata)
         slow_runs = SlowRuns(self.metadata, settings.notifications.slow_runs)
         self.teller = Teller(self.hooks, self.metadata, self.meter, slow_runs)
         self.tracer = tracer_of(settings, self.metadata)
+
+    @cached_property
+    def uv(self) -> Uv:
+        """What builds, locks and installs; EnvironmentBuildError where it is not there."""
+        from taskmgr_core.uv import Uv
+
+        return Uv.find(os.environ)
+
+    @cached_property
+    def environments(self) -> Environments:
+        """The virtualenvs of this machine; EnvironmentBuildError where uv is not there."""
+        from taskmgr_core.environments import Environments
+
+        folder = self.settings.home / "environments"
+        return Environments(folder, self.artifacts, self.uv, on_built=self.meter.environment_built)
 
     def initialize(self) -> None:
         """Prepare the stores: indexes, the bucket. Safe to call again.

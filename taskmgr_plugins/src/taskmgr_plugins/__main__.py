@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import faulthandler
 import importlib
-import importlib.metadata
 import logging
 import os
 import platform
@@ -20,6 +19,7 @@ from typing import Any, NoReturn
 
 from taskmgr_plugins import protocol, streams
 from taskmgr_plugins.converter import ValueConverter
+from taskmgr_plugins.distributions import version_of
 from taskmgr_plugins.errors import (
     DiskFullError,
     InvalidInputError,
@@ -295,7 +295,7 @@ def _hello() -> Frame:
         "kind": "hello",
         "id": 0,
         "protocol": protocol.VERSION,
-        "sdk": importlib.metadata.version("taskmgr-plugins"),
+        "sdk": version_of("taskmgr-plugins"),
         "python": platform.python_version(),
         "pid": os.getpid(),
     }

@@ -15,7 +15,6 @@ import io
 import json
 import math
 import re
-import shutil
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -212,6 +211,8 @@ class ValueConverter:
             written = self._write(value.read_bytes(), "", "", value.name)
         elif value.path.is_file():
             target = self.folder / self._new_name(value.path.suffix)
+            import shutil  # with its archives a twentieth of a runner's start
+
             shutil.copyfile(value.path, target)
             with target.open("rb") as opened:
                 kind = media_type(opened.read(16))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import inspect
 import os
 import time
@@ -18,6 +17,7 @@ from taskmgr_plugins import batches, hookspecs, streams
 from taskmgr_plugins.batches import Turn
 from taskmgr_plugins.converter import ValueConverter
 from taskmgr_plugins.definitions import SINGLE_OUTPUT, TaskDefinition, define
+from taskmgr_plugins.distributions import entry_points_of
 from taskmgr_plugins.errors import (
     InvalidOutputError,
     InvalidValueError,
@@ -41,6 +41,8 @@ class InstalledTask:
 
 def installed_tasks() -> list[InstalledTask]:
     """The tasks of every installed plugin, from the entry points alone."""
+    import importlib.metadata  # slow, and no runner asks
+
     found = [
         InstalledTask(
             task=point.name,
@@ -67,11 +69,7 @@ def load_plugin(distribution: str) -> dict[str, TaskDefinition]:
             differ from the entry points'.
         Exception: whatever the plugin's import raises.
     """
-    points = [
-        point
-        for point in importlib.metadata.distribution(distribution).entry_points
-        if point.group == hookspecs.ENTRY_POINT_GROUP
-    ]
+    points = entry_points_of(distribution, hookspecs.ENTRY_POINT_GROUP)
     if not points:
         raise TaskDefinitionError(
             f"{distribution} announces no task; add to its pyproject.toml: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +38,8 @@ def installed() -> Installed:
     Their modules are imported for it. One that cannot be imported, or announces what is no
     type, takes nothing from the others.
     """
+    import importlib.metadata  # slow, and asked of types alone that are not the SDK's
+
     types: dict[str, ValueType] = {}
     faults = []
     for point in importlib.metadata.entry_points(group=hookspecs.HOOKS_GROUP):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from taskmgr_core.cli.application import COMMANDS, run, taskmgr
 from taskmgr_core.cli.groups import Entry
+from taskmgr_core.cli.importing import importing
 from taskmgr_core.cli.reference import reference
 
 ROOT = Path(__file__).parents[3]
@@ -81,6 +83,35 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_submission_imports_only_what_it_needs() -> None:
+    """Until a run is submitted no virtualenv, no screen and no YAML parser is loaded for it."""
+    program = (
+        "import sys, taskmgr_core.cli.commands.run, taskmgr_core.wiring; "
+        "late = {'rich', 'yaml', 'psutil', 'filelock', 'taskmgr_core.uv', 'taskmgr_core.tracing'}; "
+        "print('LOADED', sorted(late & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_imports_are_made_without_a_search_for_garbage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """While a command is imported Python searches nothing; what is there stays out of searches."""
+    before = gc.get_freeze_count()
+    with importing():
+        assert not gc.isenabled()
+        with importing():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
+    assert run(["--version"]) == 0  # and whoever goes on after a command has them back
+    assert gc.get_freeze_count() == 0
 
 
 def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

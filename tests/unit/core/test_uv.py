@@ -296,3 +296,12 @@ def test_run_survives_a_ctrl_c_to_the_group(tmp_path: Path) -> None:
     written, _ = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
     assert written.split()[-1] == "done"
+
+
+def test_uv_holds_what_it_is_given(tmp_path: Path) -> None:
+    """A descriptor is open in what is run with it, and in nothing else."""
+    with (tmp_path / "lock").open("w") as lock:
+        uv = Uv(Path("/bin/sh"), {})
+        script = ["-c", f"test -e /dev/fd/{lock.fileno()} && echo held || echo free"]
+        assert uv.holding(lock.fileno()).run(script) == "held\n"
+        assert uv.run(script) == "free\n"

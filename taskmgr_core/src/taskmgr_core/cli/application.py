@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -161,6 +162,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except StdoutError as error:
         return endings.report_stdout(error)
+    finally:
+        gc.unfreeze()  # what was imported, see ``importing``, for who goes on in this process
     return code
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from taskmgr_core.cli.importing import importing
+
 OVER_HTTP = "taskmgr.over_http"
 
 
@@ -107,7 +109,8 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in self.entries and not name.startswith("-") and not ctx.resilient_parsing:
             raise click.exceptions.NoSuchCommand(name, possibilities=list(self.entries), ctx=ctx)
-        return super().resolve_command(ctx, args)
+        with importing():
+            return super().resolve_command(ctx, args)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under their headings."""

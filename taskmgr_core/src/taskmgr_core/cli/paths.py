@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.specs import PipelineSpec
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -35,4 +34,7 @@ def pipeline_or_name(name: str, metadata: MetadataStore) -> PipelineSpec | str:
     """
     if not is_pipeline_file(name):
         return name
+    # The YAML parser is slow to import, and most runs are of what is published.
+    from taskmgr_core.pipelines import load_pipeline
+
     return load_pipeline(Path(name), metadata.version, metadata.pipeline)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskmgr_core.cli.importing import importing
+
 if TYPE_CHECKING:
     from taskmgr_core.accounts.administration import Administration
     from taskmgr_core.cli.screen import Screen
@@ -77,7 +79,8 @@ class Session:
         Raises:
             SettingsError, StoreError: with what to do.
         """
-        from taskmgr_core.wiring import Platform
+        with importing():
+            from taskmgr_core.wiring import Platform
 
         return Platform(self.settings())
 

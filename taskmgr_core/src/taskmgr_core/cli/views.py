@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskmgr_core import documents
 from taskmgr_core.orchestrator.compatibility import type_name
@@ -27,7 +27,9 @@ from taskmgr_core.specs import (
     output_port,
 )
 from taskmgr_core.summary import timing_of
-from taskmgr_core.tracing import Page, Part
+
+if TYPE_CHECKING:
+    from taskmgr_core.tracing import Page, Part
 
 
 def moment(seconds: float | None) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import attrs
 from packaging.markers import Environment as MarkerEnvironment
 from packaging.markers import default_environment
-from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError
 from packaging.specifiers import SpecifierSet
 from packaging.tags import mac_platforms
 
@@ -16,6 +16,10 @@ from taskmgr_core.errors import PublishError
 from taskmgr_core.publishing.wheels import Wheel
 from taskmgr_core.sdk_wheel import sdk_python
 from taskmgr_core.tags import tags_for
+
+# Slow to import, and few plugins name platforms.
+if TYPE_CHECKING:
+    from packaging.pylock import Package, Pylock
 
 # The Pythons that taskmgr is made for.
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -81,6 +85,8 @@ def _pythons(wheel: Wheel) -> list[str]:
 
 def _gaps(located: Pylock, python: str, platform: Platform) -> Iterator[str]:
     """The packages that have no wheel there."""
+    from packaging.pylock import PackageWheel, PylockSelectError
+
     tags = list(tags_for(python, list(_platform_tags(platform))))
     environment = _environment(python, platform)
     for package in located.packages:
@@ -95,6 +101,8 @@ def _gaps(located: Pylock, python: str, platform: Platform) -> Iterator[str]:
 
 def _alone(located: Pylock, package: Package) -> Pylock:
     """The lock with one package: selecting stops at the first that fits nothing."""
+    from packaging.pylock import Pylock
+
     return Pylock(
         lock_version=located.lock_version,
         created_by=located.created_by,

@@ -25,9 +25,7 @@ from taskmgr_core.errors import (
 from taskmgr_core.hooks import Hooks
 from taskmgr_core.publishing.breaking import refuse_breaking
 from taskmgr_core.publishing.covering import refuse_gaps
-from taskmgr_core.publishing.fetching import Fetcher
 from taskmgr_core.publishing.hook_checks import publication_of, refuse_by_hooks
-from taskmgr_core.publishing.locating import locate
 from taskmgr_core.publishing.locks import (
     check_dependencies,
     check_names,
@@ -42,7 +40,6 @@ from taskmgr_core.publishing.signed import (
 )
 from taskmgr_core.publishing.smoke import SmokeLoad
 from taskmgr_core.publishing.sources import Source, read_source
-from taskmgr_core.publishing.vendoring import Vendoring
 from taskmgr_core.publishing.wheels import Wheel, read_wheel
 from taskmgr_core.runners import RunnerLauncher
 from taskmgr_core.sdk_wheel import SDK, build_sdk_wheel, sdk_version
@@ -214,6 +211,8 @@ class Publisher:
             lock = lock or self._lock(source, wheel, sdk, temporary, stages, ours)
             refuse_other_lock(earlier, lock, vouched=vouched)
             if source.platforms:
+                from taskmgr_core.publishing.locating import locate  # slow to import, as below
+
                 refuse_gaps(locate(lock, self.uv, temporary), wheel, source.platforms)
         release = self._stored(order, wheel, lock, sdk, self._python(wheel, earlier))
         if order.vendor:
@@ -354,6 +353,9 @@ class Publisher:
 
     def _vendored(self, release: Release, lock: bytes, temporary: Path) -> Release:
         """The release with the wheels that this machine takes."""
+        from taskmgr_core.publishing.fetching import Fetcher
+        from taskmgr_core.publishing.vendoring import Vendoring
+
         vendoring = Vendoring(self.uv, self.artifacts, Fetcher(self.uv.environment))
         python = self.environments.interpreter(release)
         return attrs.evolve(release, vendored=vendoring.vendored(lock, python, temporary))

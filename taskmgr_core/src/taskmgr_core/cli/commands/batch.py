@@ -18,12 +18,12 @@ from taskmgr_core.batches.running import WINDOW, BatchResult
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.arguments import read_inputs
 from taskmgr_core.cli.batch_view import BatchProgress, say_end
-from taskmgr_core.cli.commands.run import terminable
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.paths import pipeline_or_name
 from taskmgr_core.cli.session import Session
+from taskmgr_core.cli.waiting import terminable
 from taskmgr_core.client import Client
 from taskmgr_core.specs import Graph, PipelineSpec
 from taskmgr_plugins.schemas import TYPE_KEY

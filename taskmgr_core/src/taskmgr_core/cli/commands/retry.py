@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
-from taskmgr_core.cli.commands.run import waited
 from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
 from taskmgr_core.cli.options import json_option, run_argument
 from taskmgr_core.cli.runs_view import print_run
-from taskmgr_core.cli.screen import plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
+from taskmgr_core.cli.waiting import waited
 
 
 @click.command(
@@ -45,7 +44,6 @@ def retry_command(
             else:
                 session.screen.line(run_id)
             return OK
-        session.screen.err.print(plain(f"run {run_id}", "dim"), soft_wrap=True)
         code = waited(client, session.screen, run_id)
         detail = client.detail(run_id)
         if as_json:

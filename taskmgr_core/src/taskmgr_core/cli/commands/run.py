@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +10,14 @@ import click
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
-from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK, say_error
+from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.live import RunProgress
 from taskmgr_core.cli.options import json_option, png_option, report_option, save_option
 from taskmgr_core.cli.paths import pipeline_or_name
-from taskmgr_core.cli.pictures import write_files
-from taskmgr_core.cli.runs_view import print_run
-from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.cli.session import Session
-from taskmgr_core.cli.views import run_view
-from taskmgr_core.client import Client, RunTimeoutError
+from taskmgr_core.client import Client
 from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.specs import GraphStep, Run, refreshed
+from taskmgr_core.specs import GraphStep, refreshed
 
 
 @click.command(
@@ -91,7 +82,12 @@ def run_command(
             else:
                 session.screen.line(run_id)
             return OK
-        session.screen.err.print(plain(f"run {run_id}", "dim"), soft_wrap=True)
+        # A worker has the step by now, and starts its process while this is imported.
+        from taskmgr_core.cli.pictures import write_files
+        from taskmgr_core.cli.runs_view import print_run
+        from taskmgr_core.cli.views import run_view
+        from taskmgr_core.cli.waiting import waited
+
         code = waited(client, session.screen, run_id, timeout)
         detail = client.detail(run_id)
         if as_json:
@@ -137,54 +133,3 @@ def _waits_for_resources(step: GraphStep) -> str:
         f"worker that is alive offers that; start one with: taskmgr worker start --resources "
         f"{wanted} (or set TASKMGR_RESOURCES={wanted}, and this machine does it itself)"
     )
-
-
-def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = None) -> int | None:
-    """Wait for a run to end, showing its steps.
-
-    Returns:
-        The exit code when it did not end; None when it did.
-    """
-    try:
-        with terminable(), RunProgress(screen) as progress:
-            client.wait(run_id, timeout, progress.update)
-    except RunTimeoutError:
-        left = _leave(client, run_id)
-        say_error(f"run {short_id(run_id)} has not ended within {timeout:g} s; {left}")
-        return FAILED
-    except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; {_leave(client, run_id)}", err=True)
-        return INTERRUPTED
-    return None
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the wait as Ctrl-C does: the run is not left behind."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number in before:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(client: Client, run_id: str) -> str:
-    """Give up a run: what only this process carries out is cancelled.
-
-    Returns:
-        What becomes of it.
-    """
-    if not _works_here(client):
-        return f"it goes on: taskmgr show {short_id(run_id)}"
-    client.cancel(run_id)
-    ended: Run = client.wait(run_id)
-    return f"run {short_id(run_id)} is {ended.status}"
-
-
-def _works_here(client: Client) -> bool:
-    """Whether this process has a worker of its own."""
-    here = (socket.gethostname(), os.getpid())
-    return any((each.host, each.pid) == here for each in client.workers())
