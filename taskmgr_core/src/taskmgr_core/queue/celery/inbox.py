@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from redis import Redis, exceptions
 
@@ -102,7 +101,7 @@ class Inbox:
         self._turn += 1
         command = self._command(queues, self._turn % max(len(queues), 1), most, timeout)
         try:
-            found: Any = wire.ask(command)
+            (found,) = wire.ask(command)
         except exceptions.ResponseError as error:
             # To Celery's loop it is a broker that is away: it is told, and tried again.
             raise exceptions.ConnectionError(f"{error}; see `taskmgr health`") from error

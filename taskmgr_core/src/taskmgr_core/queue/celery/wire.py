@@ -15,7 +15,7 @@ from typing import Any
 from redis import Redis
 from redis.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NoConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswerError
 
 
@@ -42,34 +42,46 @@ class Wire:
         self._lock = threading.Lock()
         self._connection: AbstractConnection | None = None
 
-    def ask(self, command: bytes) -> Any:
-        """Send a command, as ``packed`` gives it, and wait for its answer.
+    def ask(self, *commands: bytes) -> list[Any]:
+        """Send commands, as ``packed`` gives them, and wait for the answer to each.
 
         Raises:
-            RedisError, OSError: the broker cannot be asked, or refuses.
+            RedisError, OSError: the broker cannot be asked, or refuses one; then the others may
+                have been done.
         """
         with self._lock:
             try:
-                return self._ask(command)
+                return self._ask(commands)
             except (NoConnectionError, NoAnswerError, OSError):
                 # The broker, or a proxy before it, may have closed a connection that rested.
                 self._close()
-                return self._ask(command)
+                return self._ask(commands)
 
     def close(self) -> None:
         """Close the connection; the next command opens another one."""
         with self._lock:
             self._close()
 
-    def _ask(self, command: bytes) -> Any:
+    def _ask(self, commands: Sequence[bytes]) -> list[Any]:
         if self._connection is None:
             connection: AbstractConnection = self._client.connection_pool.make_connection()  # type: ignore[assignment]
             connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
-        # Whatever keeps the answer from being read closes the connection, and so no later
+        # Whatever keeps an answer from being read closes the connection, and so no later
         # command is given it.
-        self._connection.send_packed_command([command], check_health=False)  # type: ignore[no-untyped-call]
-        return self._connection.read_response()
+        self._connection.send_packed_command(commands, check_health=False)  # type: ignore[no-untyped-call]
+        answers = [self._answer(self._connection) for _ in commands]
+        for each in answers:
+            if isinstance(each, ResponseError):
+                raise each
+        return answers
+
+    @staticmethod
+    def _answer(connection: AbstractConnection) -> Any:
+        try:
+            return connection.read_response()
+        except ResponseError as error:
+            return error
 
     def _close(self) -> None:
         if self._connection is not None:
