@@ -86,12 +86,15 @@ class Performer:
         """
         following: Told | None = told
         while following is not None:
+            claim = None
             try:
-                claim = None if self.others.take(following) else self._claimed(following, held)
-                following = self._run_on(following.id, claim, held) if claim is not None else None
+                if not self.others.take(following):
+                    claim = self._claimed(following, held)
             finally:
-                self.gate.units.give_back(held)
-                held = NOTHING_HELD
+                if claim is None:
+                    self.gate.units.give_back(held)
+            following = None if claim is None else self._run_on(following.id, claim, held)
+            held = NOTHING_HELD  # what comes next needs nothing
 
     def pass_on(self, run_id: str, step_id: str) -> None:
         """Announce a step again that we were told of and will not run."""
@@ -172,7 +175,7 @@ class Performer:
     def _taking(self, run_id: str, coming: _Next) -> Taking | None:
         """What may be claimed with the record of a step: asked again where that has failed."""
         try:
-            if coming.told is None and not self._goes_on():
+            if not self._goes_on():
                 return None
             waited = self._others_wait()
             if waited and not coming.looked:

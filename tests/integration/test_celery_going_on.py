@@ -1,0 +1,195 @@
+"""A Celery worker that goes on with the next step by itself, on a real Redis."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery_team import Team, Work
+from redis import Redis
+from team import recorded_chain
+from waiting import wait_until
+
+from servers import Share
+from taskmgr_core.queue.celery.application import make_application
+from taskmgr_core.queue.celery.queue import CeleryQueue
+from taskmgr_core.stores.sqlite import SqliteMetadata
+
+PLAIN: dict[str, int] = {}
+GPU = {"gpu": 1}
+
+
+@pytest.fixture
+def team(redis_server: Share, tmp_path: Path) -> Iterator[Team]:
+    """Nobody works yet."""
+    metadata = SqliteMetadata(tmp_path / "metadata.sqlite3")
+    metadata.initialize()
+    opened = Team(redis_server.url, metadata, CeleryQueue(redis_server.url, metadata))
+    yield opened
+    opened.close()
+
+
+def announced(team: Team, *needs: dict[str, int], priority: int = 5) -> str:
+    """A run of steps, one after another, whose first one workers are told of."""
+    first = recorded_chain(team.metadata, needs, priority)
+    team.queue.announce(first.run, [first])
+    return first.run
+
+
+def sent(team: Team) -> int:
+    """How many messages the broker was sent so far."""
+    with Redis.from_url(team.url) as client:
+        return int(client.info("commandstats").get("cmdstat_lpush", {"calls": 0})["calls"])
+
+
+def idle(team: Team, work: Work) -> None:
+    """Wait until a worker takes messages, and none waits any more."""
+    (run,) = team.submit()
+    wait_until(lambda: run in work.ended and work.feed._gate.busy == 0, "it waits for messages")
+
+
+def test_steps_that_follow_need_no_message(team: Team) -> None:
+    """A chain of steps costs one message: the worker that has recorded one has the next."""
+    work = team.worker(2)
+    work.gate.set()
+    idle(team, work)
+    before = sent(team)
+    run = announced(team, *[PLAIN] * 5)
+    wait_until(lambda: work.ended.count(run) == 5, "all steps have run")
+    assert team.metadata.status(run) == "succeeded"
+    assert sent(team) - before == 1
+    assert [each.attempt for each in team.metadata.steps(run)] == [1] * 5
+
+
+def test_messages_that_wait_come_before_steps_that_follow(team: Team) -> None:
+    """A run of many steps does not keep the only slot from the runs that wait for it."""
+    work = team.worker(1)
+    first = announced(team, *[PLAIN] * 4)
+    wait_until(lambda: work.begun == [first], "its first step runs")
+    others = [announced(team, PLAIN) for _ in range(2)]
+    work.gate.set()
+    wait_until(lambda: len(work.ended) == 6, "all have run")
+    assert work.begun == [first, *others, first, first, first]
+
+
+def test_worker_that_leaves_goes_on_with_nothing(team: Team) -> None:
+    """Told to stop in the middle of a run it ends the step that runs; the rest is for others."""
+    leaving = team.worker(1)
+    run = announced(team, *[PLAIN] * 3)
+    wait_until(lambda: leaving.begun == [run], "the first step runs")
+    leaving.feed.stop()
+    leaving.gate.set()
+    assert leaving.feed.join(20)
+    assert leaving.begun == [run]
+    other = team.worker(1)
+    other.gate.set()
+    wait_until(lambda: other.ended == [run, run], "another worker has run the rest")
+    assert team.metadata.status(run) == "succeeded"
+
+
+def test_units_are_given_back_before_it_goes_on(team: Team) -> None:
+    """A step that needs a unit holds it no longer than it runs, whatever its slot does next."""
+    work = team.worker(3, resources=GPU)
+    first = announced(team, GPU, PLAIN, PLAIN)
+    wait_until(lambda: work.begun == [first], "the first step has the unit")
+    time.sleep(0.5)  # until the worker has seen that nothing else waits
+    go = threading.Event()
+    gate, work.gate = work.gate, go
+    gate.set()
+    wait_until(lambda: work.begun == [first, first], "the next step runs")
+    second = announced(team, GPU)
+    wait_until(lambda: work.begun == [first, first, second], "the unit is somebody else's")
+    go.set()
+    wait_until(lambda: len(work.ended) == 4, "all have run")
+    assert [len(each) for each in work.units_seen] == [1, 0, 1, 0]
+    assert work.feed.units.take(GPU) == {"gpu": (0,)}
+
+
+def test_message_in_the_hand_of_a_slot_that_fails_goes_to_another(
+    team: Team, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug that ends a step after the next message was taken loses no message."""
+    work = team.worker(1)
+    first = announced(team, PLAIN)
+    wait_until(lambda: work.begun == [first], "the slot is in use")
+    second = announced(team, PLAIN)
+    finish = team.metadata.finish
+
+    def failing(claim: Any, outcome: Any, decide: Any, now: float, taking: Any = None) -> Any:
+        if claim.step.run == first:
+            assert taking is not None
+            assert taking.step == (second, "001")
+            raise RuntimeError("a bug")
+        return finish(claim, outcome, decide, now, taking)
+
+    team.metadata.finish = failing  # type: ignore[method-assign]
+    work.gate.set()
+    wait_until(lambda: work.ended == [second], "the message was not lost")
+    assert "met a bug" in caplog.text
+
+
+# what Celery's tools see
+
+
+def test_celery_inspect_shows_each_step_under_its_task(team: Team) -> None:
+    """Steps that came without a message are listed while they run, too, and none afterwards."""
+    work = team.worker(2)
+    run = announced(team, PLAIN, PLAIN)
+    wait_until(lambda: work.begun == [run], "the first step runs")
+    application = make_application(team.url)
+    inspect = application.control.inspect(timeout=2, limit=1)
+    seen = [active(inspect)]
+    go = threading.Event()
+    gate, work.gate = work.gate, go
+    gate.set()
+    wait_until(lambda: work.begun == [run, run], "the next step runs")
+    seen.append(active(inspect))
+    go.set()
+    wait_until(lambda: len(work.ended) == 2 and work.feed._gate.busy == 0, "both have run")
+    assert seen == [[("echo", [run, "001"])], [("echo", [run, "002"])]]
+    assert active(inspect) == []
+    application.close()
+
+
+def active(inspect: Any) -> list[tuple[str, list[str]]]:
+    """What `celery inspect active` says of the one worker."""
+    answers: list[dict[str, Any]] = []
+
+    def answered() -> bool:  # the worker looks a few times a second for what it is asked
+        answers.append(inspect.active() or {})
+        return bool(answers[-1])
+
+    wait_until(answered, "the worker answers")
+    ((_, found),) = answers[-1].items()
+    return [(each["name"], each["args"]) for each in found]
+
+
+def test_flower_is_told_of_each_step_once_it_asks(team: Team) -> None:
+    """With Celery's events on, each step is received, begins and succeeds under its task."""
+    work = team.worker(2)
+    work.gate.set()
+    idle(team, work)
+    application = make_application(team.url)
+    heard: list[dict[str, Any]] = []
+    with application.connection() as connection:
+        receiver = application.events.Receiver(connection, handlers={"*": heard.append})
+        listening = threading.Thread(
+            target=receiver.capture, kwargs={"limit": None, "timeout": 8, "wakeup": False}
+        )
+        listening.start()
+        wait_until(lambda: application.control.enable_events(reply=True, timeout=1), "it is asked")
+        run = announced(team, PLAIN, PLAIN)
+        wait_until(lambda: sum(e["type"] == "task-succeeded" for e in heard) == 2, "both are told")
+        receiver.should_stop = True
+        listening.join(20)
+    application.close()
+    told = [each for each in heard if each["type"].startswith("task-")]
+    assert [each["type"][5:] for each in told] == ["received", "started", "succeeded"] * 2
+    assert [(each["name"], each["args"]) for each in told if "name" in each] == [
+        ("echo", repr((run, step))) for step in ("001", "002")
+    ]
+    assert len({each["uuid"] for each in told}) == 2
