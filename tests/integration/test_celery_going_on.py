@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,10 +17,14 @@ from redis import Redis
 from team import recorded_chain
 from waiting import wait_until
 
+from conftest import FAST, TASKMGR, TRIALS
 from servers import Share
 from taskmgr_core.queue.celery.application import make_application
 from taskmgr_core.queue.celery.queue import CeleryQueue
+from taskmgr_core.settings import load
+from taskmgr_core.specs import PipelineSpec, StepSpec
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.wiring import Platform
 
 PLAIN: dict[str, int] = {}
 GPU = {"gpu": 1}
@@ -40,9 +47,9 @@ def announced(team: Team, *needs: dict[str, int], priority: int = 5) -> str:
     return first.run
 
 
-def sent(team: Team) -> int:
+def messages(url: str) -> int:
     """How many messages the broker was sent so far."""
-    with Redis.from_url(team.url) as client:
+    with Redis.from_url(url) as client:
         return int(client.info("commandstats").get("cmdstat_lpush", {"calls": 0})["calls"])
 
 
@@ -57,11 +64,11 @@ def test_steps_that_follow_need_no_message(team: Team) -> None:
     work = team.worker(2)
     work.gate.set()
     idle(team, work)
-    before = sent(team)
+    before = messages(team.url)
     run = announced(team, *[PLAIN] * 5)
     wait_until(lambda: work.ended.count(run) == 5, "all steps have run")
     assert team.metadata.status(run) == "succeeded"
-    assert sent(team) - before == 1
+    assert messages(team.url) - before == 1
     assert [each.attempt for each in team.metadata.steps(run)] == [1] * 5
 
 
@@ -193,3 +200,58 @@ def test_flower_is_told_of_each_step_once_it_asks(team: Team) -> None:
         ("echo", repr((run, step))) for step in ("001", "002")
     ]
     assert len({each["uuid"] for each in told}) == 2
+
+
+# who dies
+
+
+@pytest.mark.timeout(120)
+def test_step_that_a_killed_worker_went_on_with_is_run_by_another(
+    redis_server: Share, tmp_path: Path
+) -> None:
+    """No message was ever sent for it; kill -9 in its middle, and the run ends all the same."""
+    environment = {
+        **FAST,
+        "TASKMGR_LOST_AFTER": "2.0",
+        "TASKMGR_HOME": str(tmp_path / "home"),
+        "TASKMGR_BROKER_URL": redis_server.url,
+    }
+    platform = Platform(load(environment, tmp_path, tmp_path / "home"))
+    platform.initialize()
+    note = tmp_path / "note"
+    second = {
+        "input_002_seconds": "output_001_result",
+        "input_002_note": {"value": str(note)},
+    }
+    steps = (
+        StepSpec("001", "add", {"input_001_left": {"value": 1}}),
+        StepSpec("002", "pause", second),
+    )
+    with contextlib.ExitStack() as stack, platform.client() as client:
+        client.publish(TRIALS)
+        first = stack.enter_context(worker_process(environment, tmp_path / "first.log"))
+        before = messages(redis_server.url)
+        run = client.submit(PipelineSpec("paused", {}, steps), {})
+        wait_until(note.exists, "the second step runs", 60)
+        assert messages(redis_server.url) - before == 1
+        first.kill()
+        stack.enter_context(worker_process(environment, tmp_path / "second.log"))
+        wait_until(lambda: client.metadata.status(run) == "succeeded", "the run ends", 40)
+        found = client.metadata.steps(run)
+    assert [(each.attempt, each.lost) for each in found] == [(1, 0), (2, 1)]
+
+
+@contextlib.contextmanager
+def worker_process(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in a process of its own."""
+    with log.open("wb") as opened:
+        process = subprocess.Popen(
+            [str(TASKMGR), "worker", "start", "--slots", "2"],
+            env={**os.environ, **environment},
+            stderr=opened,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

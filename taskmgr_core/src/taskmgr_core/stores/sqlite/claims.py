@@ -138,8 +138,7 @@ def _following(
     """One of the steps that have just become ready, the most urgent that the worker may run."""
     for step in sorted(ready, key=lambda each: -each.priority):
         if (
-            step.resources
-            or (wanted.runs is not None and step.run not in wanted.runs)
+            (wanted.runs is not None and step.run not in wanted.runs)
             or (wanted.queues and step.queue not in wanted.queues)
             or (wanted.tasks and step.task not in wanted.tasks)
         ):
