@@ -46,14 +46,14 @@ def recorded_run(
 
 
 def recorded_chain(
-    metadata: MetadataStore, needs: Sequence[Mapping[str, int]], priority: int = 5
+    metadata: MetadataStore, needs: Sequence[Mapping[str, int]], *, fans_out: bool = False
 ) -> ReadyStep:
     """Record a run of steps of which each waits for the one before; the first, announced to nobody.
 
     Arguments:
         metadata: where.
         needs: the resources of each step.
-        priority: of each.
+        fans_out: whether all others wait for the first one alone.
     """
     now = time.time()
     ids = [f"{number + 1:03}" for number in range(len(needs))]
@@ -63,13 +63,13 @@ def recorded_chain(
             task="echo",
             version="1.0",
             queue="default",
-            priority=priority,
+            priority=5,
             timeout=60.0,
             memory_mb=512,
             retries=0,
             inputs={},
             outputs=(),
-            after=tuple(ids[:number][-1:]),
+            after=tuple(ids[: min(number, 1)] if fans_out else ids[:number][-1:]),
             resources=needs[number],
         )
         for number, each in enumerate(ids)

@@ -22,7 +22,7 @@ from servers import Share
 from taskmgr_core.queue.celery.application import make_application
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.settings import load
-from taskmgr_core.specs import PipelineSpec, StepSpec
+from taskmgr_core.specs import PipelineSpec, StepSpec, Worker
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.wiring import Platform
 
@@ -40,9 +40,9 @@ def team(redis_server: Share, tmp_path: Path) -> Iterator[Team]:
     opened.close()
 
 
-def announced(team: Team, *needs: dict[str, int], priority: int = 5) -> str:
+def announced(team: Team, *needs: dict[str, int], fans_out: bool = False) -> str:
     """A run of steps, one after another, whose first one workers are told of."""
-    first = recorded_chain(team.metadata, needs, priority)
+    first = recorded_chain(team.metadata, needs, fans_out=fans_out)
     team.queue.announce(first.run, [first])
     return first.run
 
@@ -70,6 +70,24 @@ def test_steps_that_follow_need_no_message(team: Team) -> None:
     assert team.metadata.status(run) == "succeeded"
     assert messages(team.url) - before == 1
     assert [each.attempt for each in team.metadata.steps(run)] == [1] * 5
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "not-alone"])
+def test_steps_side_by_side_are_sent_where_another_worker_may_have_them(
+    team: Team, alone: bool
+) -> None:
+    """The only worker gives them to its own free slots; else one is its own, and two are sent."""
+    if not alone:
+        team.metadata.beat(Worker("other", "host", 1, 2, (), time.time(), time.time()))
+    work = team.worker(4)
+    work.gate.set()
+    idle(team, work)
+    work.feed.tend()
+    before = messages(team.url)
+    run = announced(team, *[PLAIN] * 4, fans_out=True)
+    wait_until(lambda: work.ended.count(run) == 4, "all steps have run")
+    assert messages(team.url) - before == (1 if alone else 3)
+    assert [each.attempt for each in team.metadata.steps(run)] == [1] * 4
 
 
 def test_messages_that_wait_come_before_steps_that_follow(team: Team) -> None:

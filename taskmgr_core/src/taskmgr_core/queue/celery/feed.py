@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from celery.worker.worker import WorkController
@@ -104,6 +104,8 @@ class CeleryFeed:
         if self._stopping.is_set() or self._thread is None:
             return
         self._others.pass_on()
+        if self._performer is not None:
+            self._performer.alone = self._is_alone()
         waiting = self._waiting()
         if self._has_stopped(waiting):
             _LOGGER.warning("the consumer receives nothing although messages wait; restarting it")
@@ -150,6 +152,7 @@ class CeleryFeed:
             run=self._run,
             queues=self._wanted,
             lists=tuple(sorted(self._served)),
+            start=self._start,
         )
         self._controller = application.WorkController(
             hostname=hostname,
@@ -171,6 +174,11 @@ class CeleryFeed:
         """Celery's way to tell of events; None while it is not connected."""
         return getattr(getattr(self._controller, "consumer", None), "event_dispatcher", None)
 
+    def _start(self, work: Callable[[], None]) -> None:
+        """Have a free slot do something."""
+        if self._controller is not None:
+            self._controller.pool.carry_out(work)
+
     def _end_consumer(self) -> None:
         """Leave the old consumer to itself: it may hang, and then ends when it wakes."""
         self._pulse.stopping = True
@@ -188,6 +196,11 @@ class CeleryFeed:
             and now - max(self._pulse.received_at, self._free_since()) > UNHEARD_SECONDS
         )
         return ended or silent or unheard
+
+    def _is_alone(self) -> bool:
+        """Whether no other worker is known; one that was killed counts until it is forgotten."""
+        others = (each for each in self._metadata.workers() if each.id != self._worker)
+        return all(each.private for each in others)
 
     def _free_since(self) -> float:
         """Since when there has been a free slot and something to take."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import attrs
 from redis.exceptions import RedisError
 
 from taskmgr_core.errors import StoreError
 from taskmgr_core.queue.base import Announcement, CarryOut
+from taskmgr_core.queue.celery.address import queue_of
 from taskmgr_core.queue.celery.inbox import Inbox
 from taskmgr_core.queue.celery.messages import Told, told_by
 from taskmgr_core.queue.celery.others import OthersSteps
@@ -24,7 +26,7 @@ from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.celery.showing import Showing
 from taskmgr_core.queue.celery.slots import Gate
 from taskmgr_core.queue.units import NOTHING_HELD, Held
-from taskmgr_core.specs import Claim, as_ready
+from taskmgr_core.specs import Claim, ReadyStep, as_ready
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.progress import Taking, every
 
@@ -63,6 +65,9 @@ class Performer:
         run: carries out a claimed step.
         queues: the queues of steps that are served; empty for all.
         lists: the broker's queues in which messages wait for this worker.
+        start: has a free slot do something.
+        alone: whether there is no other worker, to whom a message would bring steps that can be
+            run at the same time.
     """
 
     queue: CeleryQueue
@@ -76,6 +81,8 @@ class Performer:
     run: CarryOut
     queues: Collection[str]
     lists: tuple[str, ...]
+    start: Callable[[Callable[[], None]], None]
+    alone: bool = False
 
     def perform(self, told: Told, held: Held) -> None:
         """Run the step of a message, and what may come after it at once.
@@ -162,13 +169,26 @@ class Performer:
         if taken is not None:
             own = (taken.step.run, taken.step.id)
             left = tuple(each for each in left if (each.run, each.id) != own)
-        if left or announcement.ended or taken is None:
-            try:
-                self.queue.announce(announcement.run, left)
-            except Exception:
-                # Nobody else would run what we have claimed; others are told again later.
-                _LOGGER.exception("run %s: nobody could be told of a change", announcement.run)
+        try:
+            others = self._handed_over(left) if left and self.alone else left
+            if others or announcement.ended or not (left or taken):
+                self.queue.announce(announcement.run, others)
+        except Exception:
+            # Nobody else would run what we have claimed; others are told again later.
+            _LOGGER.exception("run %s: nobody could be told of a change", announcement.run)
         return taken
+
+    def _handed_over(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
+        """Give steps to our own free slots, which nobody else waits for; those that are left."""
+        left = []
+        for step in sorted(steps, key=lambda each: -each.priority):
+            served = not self.queues or step.queue in self.queues
+            if step.resources or not served or self._others_wait() or not self._goes_on():
+                left.append(step)
+                continue
+            told = Told("", step.run, step.id, step.task, queue_of(step), step.priority)
+            self.start(partial(self.perform, told, NOTHING_HELD))
+        return left
 
     # what comes next
 
