@@ -23,6 +23,8 @@ from taskmgr_core.queue.celery.application import make_application
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.settings import load
 from taskmgr_core.specs import PipelineSpec, StepSpec, Worker
+from taskmgr_core.stores.metadata import MetadataStore
+from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.wiring import Platform
 
@@ -31,10 +33,18 @@ GPU = {"gpu": 1}
 
 
 @pytest.fixture
-def team(redis_server: Share, tmp_path: Path) -> Iterator[Team]:
+def metadata(request: pytest.FixtureRequest, tmp_path: Path) -> MetadataStore:
+    """An empty store; in a file, where a test does not ask for another."""
+    store: MetadataStore = SqliteMetadata(tmp_path / "metadata.sqlite3")
+    if getattr(request, "param", "sqlite") == "mongodb":
+        store = MongoMetadata(request.getfixturevalue("mongodb_server").url)
+    store.initialize()
+    return store
+
+
+@pytest.fixture
+def team(redis_server: Share, metadata: MetadataStore) -> Iterator[Team]:
     """Nobody works yet."""
-    metadata = SqliteMetadata(tmp_path / "metadata.sqlite3")
-    metadata.initialize()
     opened = Team(redis_server.url, metadata, CeleryQueue(redis_server.url, metadata))
     yield opened
     opened.close()
@@ -59,6 +69,7 @@ def idle(team: Team, work: Work) -> None:
     wait_until(lambda: run in work.ended and work.feed._gate.busy == 0, "it waits for messages")
 
 
+@pytest.mark.parametrize("metadata", ["sqlite", "mongodb"], indirect=True)
 def test_steps_that_follow_need_no_message(team: Team) -> None:
     """A chain of steps costs one message: the worker that has recorded one has the next."""
     work = team.worker(2)

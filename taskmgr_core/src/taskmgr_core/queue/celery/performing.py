@@ -43,10 +43,17 @@ class _Next:
     Attributes:
         looked: whether a message was looked for.
         told: the message that was there.
+        follows: whether it may be a step that the one before has made ready.
     """
 
     looked: bool = False
     told: Told | None = None
+    follows: bool = False
+
+
+def _told_of(step: ReadyStep) -> Told:
+    """What a message would say of a step."""
+    return Told("", step.run, step.id, step.task, queue_of(step), step.priority)
 
 
 @attrs.define(eq=False)
@@ -155,40 +162,57 @@ class Performer:
                 self.showing.end(shown)
                 self.gate.units.give_back(held)
                 held = NOTHING_HELD
-            claimed, message = self._announced(announcement), ""
-            if coming.told is not None and claimed is None:
-                return coming.told
+            claimed, told = self._next_of(announcement, coming)
+            if claimed is None:
+                return told
+            message = "" if coming.told is None else coming.told.id
         return None
 
-    def _announced(self, announcement: Announcement | None) -> Claim | None:
-        """Tell others of what has become ready; the next step, which we have."""
+    def _next_of(
+        self, announcement: Announcement | None, coming: _Next
+    ) -> tuple[Claim | None, Told | None]:
+        """The next step, which is claimed or is to be; others are told what has become ready."""
         if announcement is None:
-            return None
-        taken = announcement.claim
-        left = announcement.steps
+            return None, coming.told
+        taken, told = announcement.claim, coming.told
+        if told is None and coming.follows and not announcement.looked:
+            # This store takes nothing with a record; to claim it now is what others would have to.
+            found = self._served(announcement.steps, announcement.run)
+            told = _told_of(found[0]) if found else None
+        own = None if told is None else (told.run, told.step)
         if taken is not None:
             own = (taken.step.run, taken.step.id)
-            left = tuple(each for each in left if (each.run, each.id) != own)
+        left = [each for each in announcement.steps if (each.run, each.id) != own]
         try:
-            others = self._handed_over(left) if left and self.alone else left
-            if others or announcement.ended or not (left or taken):
+            others = self._handed_over(left, announcement.run) if left and self.alone else left
+            if others or announcement.ended or not (left or own):
                 self.queue.announce(announcement.run, others)
         except Exception:
             # Nobody else would run what we have claimed; others are told again later.
             _LOGGER.exception("run %s: nobody could be told of a change", announcement.run)
-        return taken
+        return taken, told
 
-    def _handed_over(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
+    def _served(self, steps: Sequence[ReadyStep], run_id: str) -> list[ReadyStep]:
+        """Those of a run that this worker may run and that need nothing, the most urgent first."""
+        found = (
+            each
+            for each in steps
+            if each.run == run_id
+            and not each.resources
+            and (not self.queues or each.queue in self.queues)
+            and (not self.others.tasks or each.task in self.others.tasks)
+        )
+        return sorted(found, key=lambda each: -each.priority)
+
+    def _handed_over(self, steps: Sequence[ReadyStep], run_id: str) -> list[ReadyStep]:
         """Give steps to our own free slots, which nobody else waits for; those that are left."""
-        left = []
-        for step in sorted(steps, key=lambda each: -each.priority):
-            served = not self.queues or step.queue in self.queues
-            if step.resources or not served or self._others_wait() or not self._goes_on():
-                left.append(step)
-                continue
-            told = Told("", step.run, step.id, step.task, queue_of(step), step.priority)
-            self.start(partial(self.perform, told, NOTHING_HELD))
-        return left
+        given = []
+        for step in self._served(steps, run_id):
+            if self._others_wait() or not self._goes_on():
+                break
+            self.start(partial(self.perform, _told_of(step), NOTHING_HELD))
+            given.append(step)
+        return [each for each in steps if each not in given]
 
     # what comes next
 
@@ -204,6 +228,7 @@ class Performer:
                 return Taking(self.worker, step=(coming.told.run, coming.told.step))
             if waited and self.gate.units.offered:
                 return None
+            coming.follows = True
         except Exception:
             # The step that has ended must be recorded whatever comes of the next one.
             _LOGGER.exception("the next step could not be looked for")
