@@ -248,19 +248,17 @@ def test_step_that_a_killed_worker_went_on_with_is_run_by_another(
     platform = Platform(load(environment, tmp_path, tmp_path / "home"))
     platform.initialize()
     note = tmp_path / "note"
-    second = {
-        "input_002_seconds": "output_001_result",
-        "input_002_note": {"value": str(note)},
-    }
-    steps = (
-        StepSpec("001", "add", {"input_001_left": {"value": 1}}),
-        StepSpec("002", "pause", second),
+    seconds = StepSpec("001", "add", {"input_001_left": {"value": 1}})
+    pause = StepSpec(
+        "002",
+        "pause",
+        {"input_002_seconds": "output_001_result", "input_002_note": {"value": str(note)}},
     )
     with contextlib.ExitStack() as stack, platform.client() as client:
         client.publish(TRIALS)
         first = stack.enter_context(worker_process(environment, tmp_path / "first.log"))
         before = messages(redis_server.url)
-        run = client.submit(PipelineSpec("paused", {}, steps), {})
+        run = client.submit(PipelineSpec("paused", {}, (seconds, pause)), {})
         wait_until(note.exists, "the second step runs", 60)
         assert messages(redis_server.url) - before == 1
         first.kill()

@@ -126,8 +126,6 @@ class CeleryFeed:
         if self._thread is not None and idle:
             # While the broker is away Celery's thread connects again and again, and hears nothing.
             self._thread.join(LEAVE_SECONDS if timeout is None else min(timeout, LEAVE_SECONDS))
-        if self._performer is not None and idle:
-            self._performer.inbox.close()
         self._others.pass_on()  # not before: this worker's own consumer might take it again
         return idle
 
