@@ -81,6 +81,19 @@ def test_what_is_used_for_long_stays(artifacts: ArtifactStore) -> None:
     assert files.unused_since(0) > begun - 31
 
 
+def test_uses_that_overlap_are_announced_once(artifacts: ArtifactStore) -> None:
+    """While something is under way, what begins and ends beside it writes nothing."""
+    files = artifacts.files
+    with files.using():
+        (own,) = (files.folder / ".users").glob("[!.]*")
+        before = own.stat().st_ctime_ns
+        time.sleep(0.01)
+        with files.using():
+            pass
+        assert own.stat().st_ctime_ns == before
+    assert own.stat().st_mtime == 0
+
+
 def test_use_by_another_process_counts_while_it_lives(
     artifacts: ArtifactStore, artifacts_place: Place, start_child: Callable[..., Child]
 ) -> None:

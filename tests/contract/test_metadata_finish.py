@@ -181,15 +181,70 @@ def test_next_step_is_taken_with_an_outcome_or_left_alone(metadata: MetadataStor
     ],
     ids=lambda other: next(iter(other)),
 )
+@pytest.mark.parametrize("follows", [False, True])
 def test_outcome_takes_nothing_that_is_not_wanted(
-    metadata: MetadataStore, other: dict[str, Any]
+    metadata: MetadataStore, other: dict[str, Any], follows: bool
 ) -> None:
     """A step of another queue, run, task or version is left to others."""
     created(metadata, graph_step("001"), graph_step("002", ["001"]))
-    wanted = Taking("w1", **other)
+    wanted = Taking("w1", **other, follows=follows)
     progress = metadata.finish(claim := claimed(metadata), success(claim), decide, NOW, wanted)
     assert (progress.recorded, progress.claim) == (True, None)
     assert claimed(metadata).step.id == "002"
+
+
+def test_outcome_takes_of_its_own_run_only_what_follows(metadata: MetadataStore) -> None:
+    """The most urgent of what has become ready and needs no units; nothing that was before."""
+    run = created(
+        metadata,
+        graph_step("001"),
+        graph_step("002", ["001"], priority=1),
+        graph_step("003", ["001"], priority=2),
+        graph_step("004", ["001"], priority=9, resources={"gpu": 1}),
+        graph_step("005", priority=3),
+    )
+    created(metadata, graph_step(priority=8), number=2)
+    claim = metadata.claim_step(run.id, "001", "w1", NOW)
+    assert claim is not None
+    progress = metadata.finish(claim, success(claim), decide, NOW, Taking("w1", follows=True))
+    assert {each.id for each in progress.ready} == {"002", "003", "004"}
+    assert progress.looked == (progress.claim is not None)
+    if progress.claim is not None:  # where the store can do that
+        assert (progress.claim.step.run, progress.claim.step.id) == (run.id, "003")
+        last = metadata.finish(
+            progress.claim, success(progress.claim), decide, NOW, Taking("w1", follows=True)
+        )
+        assert (last.looked, last.claim) == (True, None)
+
+
+def test_outcome_takes_the_step_that_a_message_told_of(metadata: MetadataStore) -> None:
+    """Whatever has become ready, that one is claimed, or none where somebody else has it."""
+    created(metadata, graph_step("001"), graph_step("002", ["001"], priority=9))
+    other = created(metadata, graph_step(priority=1), number=2)
+    wanted = Taking("w1", step=(other.id, "001"))
+    claim = claimed(metadata)
+    progress = metadata.finish(claim, success(claim), decide, NOW, wanted)
+    taken = progress.claim or metadata.claim_step(other.id, "001", "w1", NOW)
+    assert taken is not None
+    assert (taken.step.run, taken.step.id, taken.step.worker) == (other.id, "001", "w1")
+    second = claimed(metadata)
+    assert metadata.finish(second, success(second), decide, NOW, wanted).claim is None
+
+
+def test_step_taken_with_an_outcome_is_taken_back_from_a_lost_worker(
+    metadata: MetadataStore,
+) -> None:
+    """Nobody was told of it by a message: it is found by who holds it, as any other."""
+    beaten(metadata, "w1")
+    run = created(metadata, graph_step("001"), graph_step("002", ["001"]))
+    claim = claimed(metadata)
+    progress = metadata.finish(claim, success(claim), decide, NOW, Taking("w1", follows=True))
+    taken = progress.claim or claimed(metadata)
+    (lost,) = metadata.release_lost(silent(metadata, NOW + 9), 3, decide, NOW + 9)
+    assert (lost.run, lost.id, lost.attempt) == (run.id, "002", 1)
+    assert not finished(metadata, taken).recorded
+    again = claimed(metadata, "w2", NOW + 9)
+    assert (again.step.id, again.step.attempt) == ("002", 2)
 
 
 def test_outcome_outlives_a_look_that_fails(metadata: MetadataStore) -> None:

@@ -211,6 +211,19 @@ def test_writes_that_wait_together_are_synced_together(
     assert [metadata.run(run.id) for run in made] == made
 
 
+def test_outcomes_that_wait_together_share_one_sync(
+    metadata: SqliteMetadata, done: list[str]
+) -> None:
+    """Runs that end at a time cost one commit and one sync, and none is told of before that."""
+    for number in range(5):
+        created(metadata, number=number)
+    claims = [claimed(metadata) for _ in range(5)]
+    done.clear()
+    told = together(metadata, [functools.partial(finished, metadata, each) for each in claims])
+    assert all(each.ended for each in told)
+    assert done == ["commit", "commit", "sync"]
+
+
 def test_write_that_fails_undoes_no_other(metadata: SqliteMetadata, done: list[str]) -> None:
     """Of what is written together the faulty is refused, for its own reason; the rest is done."""
     first = created(metadata, number=1)

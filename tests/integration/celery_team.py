@@ -12,7 +12,7 @@ from team import recorded_run
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.orchestrator.engine import decide
-from taskmgr_core.queue.base import Wanted, none_wanted
+from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
 from taskmgr_core.queue.celery.feed import CeleryFeed
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.scaling import Scaling
@@ -41,8 +41,8 @@ class Work:
         """Begin to take."""
         self.feed.start(self.name, self.run)
 
-    def run(self, claim: Claim, taking: Wanted = none_wanted) -> None:
-        """One step."""
+    def run(self, claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
+        """One step, which a worker records and announces as this does."""
         with self._lock:
             self.begun.append(claim.step.run)
             self.units_seen.append(dict(claim.units))
@@ -51,8 +51,12 @@ class Work:
         self.gate.wait(60)
         with self._lock:
             self._held -= sum(map(len, claim.units.values()))
-        self.metadata.finish(claim, Outcome("succeeded"), decide, time.time())
+        told = self.metadata.finish(claim, Outcome("succeeded"), decide, time.time(), taking())
         self.ended.append(claim.step.run)
+        ended = told.run_status != "running"
+        if not (told.ready or ended or told.claim):
+            return None
+        return Announcement(claim.step.run, told.ready, ended, told.looked, told.claim)
 
     def close(self) -> None:
         """Leave."""

@@ -13,7 +13,7 @@ from waiting import wait_until
 
 from servers import Share
 from taskmgr_core.orchestrator.limiting import rate_of
-from taskmgr_core.queue.base import Wanted, none_wanted
+from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.specs import Claim, Demand, ReadyStep
 from taskmgr_core.stores.sqlite import SqliteMetadata
@@ -60,15 +60,16 @@ def limited(team: Team, worker: Work, demand: Demand) -> Alarm:
 
     alarm, run = Alarm(tell), worker.run
 
-    def admitted(claim: Claim, taking: Wanted = none_wanted) -> None:
+    def admitted(claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
         demands = [demand] if claim.step.task == "echo" else []
         found = team.metadata.limits.admit(claim, demands, time.time())
         for each in found.ready:
             alarm.at(each)
-        if found.claim is not None:
-            run(found.claim, taking)
+        return None if found.claim is None else run(found.claim, taking)
 
-    worker.feed._run = admitted
+    performer = worker.feed._performer
+    assert performer is not None
+    performer.run = admitted
     return alarm
 
 

@@ -348,7 +348,7 @@ class Client:
         seen: int | None = None,
     ) -> Run:
         deadline = None if timeout is None else time.monotonic() + timeout
-        began, next_look = time.monotonic(), 0.0
+        began, looked, next_look = time.monotonic(), time.monotonic(), 0.0
         while True:
             ended = False
             if seen is None:  # else it was submitted just now, and nothing was heard since
@@ -373,7 +373,9 @@ class Client:
             self.queue.wait(seen, LOOK_SECONDS, run.id)
             seen = None
             # A long run rings often; to look at each time would slow down what it waits for.
-            time.sleep(min(PAUSE_SHARE * (time.monotonic() - began), MAXIMUM_PAUSE_SECONDS))
+            pause = min(PAUSE_SHARE * (time.monotonic() - began), MAXIMUM_PAUSE_SECONDS)
+            time.sleep(max(looked + pause - time.monotonic(), 0))
+            looked = time.monotonic()
 
     def runs(self, wanted: RunFilter) -> list[RunSummary]:
         """Runs, newest first."""

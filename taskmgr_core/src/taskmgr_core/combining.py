@@ -55,10 +55,17 @@ class Combiner(Generic[P]):
         carry_out: does what is asked for and says of each request what came of it. A
             request of which it says nothing, because its thread was interrupted, is
             carried out again with the next ones.
+        complete: does the rest of what was carried out, while the next requests are carried
+            out already; those that asked wait for it.
     """
 
-    def __init__(self, carry_out: Callable[[Sequence[Request[P]]], None]) -> None:
+    def __init__(
+        self,
+        carry_out: Callable[[Sequence[Request[P]]], None],
+        complete: Callable[[Sequence[Request[P]]], None] | None = None,
+    ) -> None:
         self._carry_out = carry_out
+        self._complete = complete
         self._lock = threading.Lock()
         self._waiting: list[Request[P]] = []
         self._led = False
@@ -99,9 +106,14 @@ class Combiner(Generic[P]):
                 self._waiting[:0] = [each for each in group if not each.done and each is not own]
                 own._leads = False
                 self._hand_on()
-            for each in group:
-                if each is not own and each.done:
-                    each._wake()
+            done = [each for each in group if each.done]
+            try:
+                if self._complete is not None:
+                    self._complete(done)
+            finally:
+                for each in done:
+                    if each is not own:
+                        each._wake()
 
     def _leave(self, request: Request[P]) -> None:
         """The thread was interrupted: nobody may wait for it to lead."""

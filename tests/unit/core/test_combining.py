@@ -112,3 +112,29 @@ def test_many_threads_for_long_lose_nothing() -> None:
             each.result(60)
     assert sorted(done) == [thread * 1000 + number for thread in range(8) for number in range(200)]
     assert sum(groups.seen) == len(done)
+
+
+def test_rest_is_done_once_for_a_group_while_the_next_one_begins() -> None:
+    """Nobody goes on before the rest of their group is done, and nobody else waits for it."""
+    begun, go = threading.Event(), threading.Event()
+    completed: list[list[str]] = []
+
+    def carry_out(group: Sequence[Request[str]]) -> None:
+        for each in group:
+            each.succeed(each.payload)
+
+    def complete(group: Sequence[Request[str]]) -> None:
+        completed.append([each.payload for each in group])
+        if "slow" in completed[-1]:
+            begun.set()
+            go.wait(10)
+
+    combiner = Combiner(carry_out, complete)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(combiner.run, "slow")
+        assert begun.wait(10)
+        assert combiner.run("quick") == "quick"
+        assert not slow.done()
+        go.set()
+        assert slow.result(10) == "slow"
+    assert completed == [["slow"], ["quick"]]

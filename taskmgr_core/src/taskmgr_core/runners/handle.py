@@ -321,7 +321,7 @@ class Runner:
             if key.data:
                 self._read_output(key.fd, key.data, output, _PIPE_BYTES)
                 continue
-            received = os.read(self._frames_out, 1 << 20)
+            received = os.read(self._frames_out, _PIPE_BYTES)
             if not received:
                 raise self._crashed(output)
             found = self._decoder.feed(received)

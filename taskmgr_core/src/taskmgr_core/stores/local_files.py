@@ -62,6 +62,7 @@ class LocalFiles:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
     _begun: dict[object, float] = attrs.field(factory=dict, init=False, repr=False)
     _own: int | None = attrs.field(default=None, init=False, repr=False)
+    _said: float = attrs.field(default=0.0, init=False, repr=False)
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest lies, if it is there.
@@ -148,7 +149,12 @@ class LocalFiles:
                     pass  # and what processes left that were killed is removed
                 self._own = _own_file(self, self.folder / USERS)
             begun = min(self._begun.values(), default=0.0)
+            # An earlier time keeps more than is needed, for as long as it is not exact anyhow:
+            # where uses overlap, as in a worker of many slots, it is seldom written.
+            if self._said and self._said <= begun < self._said + EXACT_SECONDS:
+                return
             os.utime(self._own, (begun, begun))
+            self._said = begun
 
     def _announced(self) -> Iterator[float]:
         """When the oldest use of each living process began."""

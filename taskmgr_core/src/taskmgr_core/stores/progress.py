@@ -27,6 +27,8 @@ class Taking:
         runs: only steps of these runs; None for all.
         tasks: only steps of these tasks; empty for all.
         covers: whether a version of a task can be run by the worker.
+        follows: whether only what has become ready by the outcome.
+        step: the run and step that a message told of, which needs no resources; then only that.
     """
 
     worker: str
@@ -34,6 +36,8 @@ class Taking:
     runs: Collection[str] | None = None
     tasks: Collection[str] = ()
     covers: Covers = every
+    follows: bool = False
+    step: tuple[str, str] | None = None
 
 
 @attrs.frozen

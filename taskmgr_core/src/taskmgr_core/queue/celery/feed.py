@@ -5,30 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
-import attrs
 from celery.worker.worker import WorkController
 
 from taskmgr_core.coverage import Coverage
-from taskmgr_core.errors import StoreError, TaskmgrError
+from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.queue.base import CarryOut, run_nothing
 from taskmgr_core.queue.celery.address import broker_queue, needs_of
-from taskmgr_core.queue.celery.consumer import Pulse, Told, register, step_consumer
+from taskmgr_core.queue.celery.consumer import Pulse, step_consumer
 from taskmgr_core.queue.celery.others import OthersSteps
+from taskmgr_core.queue.celery.performing import TRY_AGAIN_SECONDS, Performer
 from taskmgr_core.queue.celery.queue import CeleryQueue
-from taskmgr_core.queue.celery.slots import Gate, held_units, slot_pool
+from taskmgr_core.queue.celery.showing import Showing, register
+from taskmgr_core.queue.celery.slots import Gate, slot_pool
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
-from taskmgr_core.specs import as_ready
 from taskmgr_core.specs.resources import as_text, fit, subsets
 from taskmgr_core.stores.metadata import MetadataStore
 
 SILENT_SECONDS = 10.0
 LEAVE_SECONDS = 5.0
 UNHEARD_SECONDS = 5.0
-TRY_AGAIN_SECONDS = 0.5
-MAXIMUM_TRY_AGAIN_SECONDS = 5.0
 # Of an offer with more combinations than this only those that a published task needs are served.
 MOST_NEEDS = 32
 
@@ -70,6 +69,7 @@ class CeleryFeed:
         self._worker = ""
         self._run: CarryOut = run_nothing
         self._controller: WorkController | None = None
+        self._performer: Performer | None = None
         self._thread: threading.Thread | None = None
         self._depth_at = (0.0, 0)
 
@@ -104,6 +104,8 @@ class CeleryFeed:
         if self._stopping.is_set() or self._thread is None:
             return
         self._others.pass_on()
+        if self._performer is not None:
+            self._performer.alone = self._is_alone()
         waiting = self._waiting()
         if self._has_stopped(waiting):
             _LOGGER.warning("the consumer receives nothing although messages wait; restarting it")
@@ -134,12 +136,27 @@ class CeleryFeed:
     def _consume(self) -> None:
         self._pulse = Pulse()
         self._served = self._broker_queues()
-        inbox = self._queue.inbox()
-        self._controller = self._queue.application.WorkController(
-            hostname=f"taskmgr@{self._worker}",
+        inbox, hostname = self._queue.inbox(), f"taskmgr@{self._worker}"
+        application = self._queue.application
+        performer = self._performer = Performer(
+            queue=self._queue,
+            metadata=self._metadata,
+            gate=self._gate,
+            inbox=inbox,
+            others=self._others,
+            showing=Showing(application, hostname, self._dispatcher),
+            stopping=self._stopping,
+            worker=self._worker,
+            run=self._run,
+            queues=self._wanted,
+            lists=tuple(sorted(self._served)),
+            start=self._start,
+        )
+        self._controller = application.WorkController(
+            hostname=hostname,
             pool_cls=slot_pool(self._gate),
             consumer_cls=step_consumer(
-                self._gate, inbox, self._pulse, self._perform, self._pass_on
+                self._gate, inbox, self._pulse, performer.perform, performer.pass_on
             ),
             concurrency=self._scaling.maximum,
             queues=sorted(self._served),
@@ -150,6 +167,15 @@ class CeleryFeed:
         )
         self._thread = threading.Thread(target=self._controller.start, name="consumer", daemon=True)
         self._thread.start()
+
+    def _dispatcher(self) -> Any:
+        """Celery's way to tell of events; None while it is not connected."""
+        return getattr(getattr(self._controller, "consumer", None), "event_dispatcher", None)
+
+    def _start(self, work: Callable[[], None]) -> None:
+        """Have a free slot do something."""
+        if self._controller is not None:
+            self._controller.pool.carry_out(work)
 
     def _end_consumer(self) -> None:
         """Leave the old consumer to itself: it may hang, and then ends when it wakes."""
@@ -168,6 +194,11 @@ class CeleryFeed:
             and now - max(self._pulse.received_at, self._free_since()) > UNHEARD_SECONDS
         )
         return ended or silent or unheard
+
+    def _is_alone(self) -> bool:
+        """Whether no other worker is known; one that was killed counts until it is forgotten."""
+        others = (each for each in self._metadata.workers() if each.id != self._worker)
+        return all(each.private for each in others)
 
     def _free_since(self) -> float:
         """Since when there has been a free slot and something to take."""
@@ -204,43 +235,5 @@ class CeleryFeed:
             if consumer is not None:
                 consumer.call_soon(consumer.add_task_queue, name)
                 self._served.add(name)
-
-    def _perform(self, told: Told) -> None:
-        """Claim the step of a message and run it; wait while the store is away."""
-        if self._others.take(told):
-            return
-        run_id, step_id = told.run, told.step
-        pause, again, units = TRY_AGAIN_SECONDS, False, held_units()
-        needs = {name: len(numbers) for name, numbers in units.items()}
-        while True:
-            if self._stopping.is_set():
-                self._pass_on(run_id, step_id)
-                return
-            try:
-                claim = self._metadata.claim_step(
-                    run_id, step_id, self._worker, time.time(), again=again, needs=needs
-                )
-            except StoreError as error:
-                _LOGGER.warning("run %s step %s cannot be claimed: %s", run_id, step_id, error)
-                # It may have been claimed all the same, and only the answer was lost.
-                again = True
-                self._stopping.wait(pause)
-                pause = min(2 * pause, MAXIMUM_TRY_AGAIN_SECONDS)
-                continue
-            if claim is not None:
-                announcement = self._run(attrs.evolve(claim, units=units))
-                if announcement is not None:
-                    self._queue.announce(announcement.run, announcement.steps)
-            return
-
-    def _pass_on(self, run_id: str, step_id: str) -> None:
-        """Announce a step again that we were told of and will not run."""
-        try:
-            found = [each for each in self._metadata.steps(run_id) if each.id == step_id]
-        except StoreError as error:
-            _LOGGER.warning("run %s step %s is found again later: %s", run_id, step_id, error)
-            return
-        ready = [as_ready(each, time.time()) for each in found if each.status == "ready"]
-        if ready:
-            _LOGGER.info("run %s step %s is left to others", run_id, step_id)
-            self._queue.announce(run_id, ready)
+                if self._performer is not None:
+                    self._performer.lists = tuple(sorted(self._served))

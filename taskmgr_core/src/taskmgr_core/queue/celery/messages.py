@@ -13,17 +13,67 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import socket
 import time
 import uuid
 from typing import Any
 
+import attrs
+
 from taskmgr_core.queue.celery.address import PASSES, SENT_AT, broker_priority, queue_of
 from taskmgr_core.specs import ReadyStep
 
+_TASK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}\Z")
 _PERSISTENT = 2
 _EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+@attrs.frozen
+class Told:
+    """What a message says.
+
+    Attributes:
+        id: the message's own.
+        run: the run's id.
+        step: the step's id.
+        task: its task's name.
+        queue: the broker's queue that it came from.
+        priority: ours, of the step.
+        passes: how often workers that serve no such task have sent it on.
+    """
+
+    id: str
+    run: str
+    step: str
+    task: str
+    queue: str
+    priority: int
+    passes: int = 0
+
+
+def told_by(text: bytes | str) -> Told:
+    """What a message says that ``message_of``, or Celery itself, has written.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none that tells of a step.
+    """
+    message = json.loads(text)
+    headers, properties = message["headers"], message["properties"]
+    (run_id, step_id), *_ = json.loads(base64.b64decode(message["body"]))
+    name = headers["task"]
+    if not _TASK_NAME.match(name):
+        raise ValueError(f"{name!r} is no name of a task")
+    return Told(
+        id=str(headers["id"]),
+        run=str(run_id),
+        step=str(step_id),
+        task=name,
+        queue=str(properties["delivery_info"]["routing_key"]),
+        priority=broker_priority(int(properties.get("priority") or 0)),
+        passes=int(headers.get(PASSES) or 0),
+    )
 
 
 def message_of(step: ReadyStep, passes: int = 0) -> str:

@@ -16,7 +16,7 @@ import attrs
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import QueueError, TaskmgrError
-from taskmgr_core.queue.celery.consumer import Told
+from taskmgr_core.queue.celery.messages import Told
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.specs import ReadyStep
 

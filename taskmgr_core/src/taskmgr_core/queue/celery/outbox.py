@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from taskmgr_core.combining import Combiner, Request
+from taskmgr_core.queue.celery.wire import Wire, packed
 
 Command = tuple[str, ...]
 
@@ -21,7 +22,7 @@ class Outbox:
     """
 
     def __init__(self, client: Redis) -> None:
-        self._client = client
+        self._wire = Wire(client)
         self._combiner = Combiner(self._carry_out)
 
     def send(self, commands: Sequence[Command]) -> None:
@@ -32,22 +33,17 @@ class Outbox:
         """
         self._combiner.run(tuple(commands))
 
+    def close(self) -> None:
+        """Close the connection; the next command opens another one."""
+        self._wire.close()
+
     def _carry_out(self, group: Sequence[Request[tuple[Command, ...]]]) -> None:
         commands = [command for each in group for command in each.payload]
         try:
-            self._execute(commands)
+            self._wire.ask(*map(packed, commands))
         except (RedisError, OSError) as error:
             for each in group:
                 each.fail(copy.copy(error) if len(group) > 1 else error)
             return
         for each in group:
             each.succeed()
-
-    def _execute(self, commands: Sequence[Command]) -> None:
-        if len(commands) == 1:
-            self._client.execute_command(*commands[0])  # type: ignore[no-untyped-call]
-            return
-        with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
-            pipeline.execute()

@@ -263,6 +263,8 @@ class CeleryQueue:
         """Stop listening and close the connections."""
         if self._made_bell is not None:
             self._made_bell.close()
+        if "_outbox" in vars(self):
+            self._outbox.close()
         if "application" in vars(self):
             self.application.close()
 

@@ -1,54 +1,16 @@
-"""A worker's slots as Celery's pool: as many threads as steps run at once, and no more taken.
-
-What a message's step needs is held from the moment at which the message arrives: the
-consumer takes it, the thread that runs the step has it, its end gives it back.
-"""
+"""A worker's slots as Celery's pool: as many threads as steps run at once, and no more taken."""
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
-import attrs
-from celery.concurrency.thread import ApplyResult, TaskPool
+from celery.concurrency.thread import TaskPool
 
-from taskmgr_core.queue.units import NO_UNITS, NOTHING_HELD, Held, Units
+from taskmgr_core.queue.units import NO_UNITS, Units
 
-
-@attrs.define(eq=False)
-class Arrival:
-    """A message on its way from the consumer to the thread that runs its step.
-
-    Attributes:
-        units: what is held for it.
-        passed_on: whether a thread has it, which gives them back.
-    """
-
-    units: Held
-    passed_on: bool = False
-
-
-_ARRIVAL: ContextVar[Arrival | None] = ContextVar("arrival", default=None)
-
-
-def held_units() -> Held:
-    """What is held for the step of this thread."""
-    arrival = _ARRIVAL.get()
-    return NOTHING_HELD if arrival is None else arrival.units
-
-
-def _run(arrival: Arrival | None, target: Callable[..., Any], *arguments: Any) -> Any:
-    """Call something in a thread that runs the step of an arrived message."""
-    token = _ARRIVAL.set(arrival)
-    try:
-        return target(*arguments)
-    finally:
-        _ARRIVAL.reset(token)
+_LOGGER = logging.getLogger(__name__)
 
 
 class Gate:
@@ -107,18 +69,6 @@ class Gate:
             self._busy -= 1
             self._changed.notify_all()
 
-    @contextlib.contextmanager
-    def arriving(self, units: Held) -> Iterator[None]:
-        """Pass a message on with what is held for it; what nobody takes over is given back."""
-        arrival = Arrival(units)
-        token = _ARRIVAL.set(arrival)
-        try:
-            yield
-        finally:
-            _ARRIVAL.reset(token)
-            if not arrival.passed_on:
-                self.units.give_back(units)
-
     def resize(self, slots: int) -> None:
         """Have more or fewer; those in use stay so until they are given back."""
         with self._changed:
@@ -135,29 +85,26 @@ class SlotPool(TaskPool):  # type: ignore[misc]
 
     gate: Gate
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        # Celery looks the task up in the application of the thread.
-        self.executor = ThreadPoolExecutor(self.limit, initializer=self.app.set_current)
+    def carry_out(self, work: Callable[[], None]) -> None:
+        """Do something in a free slot, past what Celery does for a task of its own.
 
-    def on_apply(self, target: Callable[..., Any], *arguments: Any, **options: Any) -> ApplyResult:
-        """Run a task in a free thread."""
-        arrival = _ARRIVAL.get()
+        Arguments:
+            work: done in a thread of the pool; what it raises is logged.
+        """
         self.gate.take()
         try:
-            result = super().on_apply(partial(_run, arrival, target), *arguments, **options)
+            self.executor.submit(self._carried_out, work)
         except BaseException:
             self.gate.give_back()
             raise
-        if arrival is not None:
-            arrival.passed_on = True
-        result.f.add_done_callback(lambda _: self._ended(arrival))
-        return result
 
-    def _ended(self, arrival: Arrival | None) -> None:
-        if arrival is not None:
-            self.gate.units.give_back(arrival.units)
-        self.gate.give_back()
+    def _carried_out(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            _LOGGER.exception("a slot met a bug of taskmgr and goes on")
+        finally:
+            self.gate.give_back()
 
     @property
     def num_processes(self) -> int:

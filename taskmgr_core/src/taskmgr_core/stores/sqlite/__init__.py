@@ -320,14 +320,13 @@ class SqliteMetadata:
                 return progress
             return claims.with_next(connection, progress, taking, now)
 
-        progress = self._database.quick(finished)
         long = outcome.seconds.get("total", 0.0) >= WORTH_A_SYNC_SECONDS
-        if long or progress.run_status != "running":
-            try:
-                self._database.sync()
-            except StoreError as error:
-                # It is recorded, and others see it: to refuse it now would lose what follows.
-                _LOGGER.error("an outcome is not on the disk yet: %s", error)  # noqa: TRY400
+        progress, error = self._database.lasting(
+            finished, lambda found: long or found.run_status != "running"
+        )
+        if error is not None:
+            # It is recorded, and others see it: to refuse it now would lose what follows.
+            _LOGGER.error("an outcome is not on the disk yet: %s", error)
         return progress
 
     def extend(self, claim: Claim, first: int, items: Sequence[FieldValue], now: float) -> Fed:

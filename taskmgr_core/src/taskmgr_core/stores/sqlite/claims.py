@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import attrs
@@ -96,11 +96,7 @@ def claim_found(
     connection: sqlite3.Connection, found: Candidate, worker: str, now: float
 ) -> Claim | None:
     """Claim a step that was found, if it still is as it was."""
-    try:
-        claim = _claimed(connection, found.row, worker, now)
-    except DamagedRecordError as error:
-        runs.set_aside(connection, found.row, error, now)
-        return None
+    claim = _claim(connection, found.row, worker, now)
     return None if claim is None else attrs.evolve(claim, only=found.only)
 
 
@@ -109,7 +105,12 @@ def with_next(
 ) -> Progress:
     """What an outcome led to, with the next step, claimed in the same transaction."""
     try:
-        claim = _next(connection, wanted, now)
+        if wanted.step is not None:
+            claim = claim_step(connection, *wanted.step, wanted.worker, now)
+        elif wanted.follows:
+            claim = _following(connection, progress.ready, wanted, now)
+        else:
+            claim = _next(connection, wanted, now)
     except Exception:
         # Nothing is claimed yet, and what was recorded must not be lost with the look.
         _LOGGER.exception("the next step could not be looked for")
@@ -131,6 +132,23 @@ def _next(connection: sqlite3.Connection, wanted: Taking, now: float) -> Claim |
         without.add(version)
 
 
+def _following(
+    connection: sqlite3.Connection, ready: Sequence[ReadyStep], wanted: Taking, now: float
+) -> Claim | None:
+    """One of the steps that have just become ready, the most urgent that the worker may run."""
+    for step in sorted(ready, key=lambda each: -each.priority):
+        if (
+            (wanted.runs is not None and step.run not in wanted.runs)
+            or (wanted.queues and step.queue not in wanted.queues)
+            or (wanted.tasks and step.task not in wanted.tasks)
+        ):
+            continue
+        row = _due(connection, (step.run, step.id, ""), now)
+        if row is not None and wanted.covers(row["task"], row["version"]):
+            return _claim(connection, row, wanted.worker, now)
+    return None
+
+
 def claim_step(
     connection: sqlite3.Connection,
     run_id: str,
@@ -140,17 +158,22 @@ def claim_step(
     needs: Mapping[str, int] = NO_RESOURCES,
 ) -> Claim | None:
     """See ``MetadataStore.claim_step``."""
-    return _claim(connection, (run_id, step_id, as_text(needs)), worker, now)
+    row = _due(connection, (run_id, step_id, as_text(needs)), now)
+    return None if row is None else _claim(connection, row, worker, now)
+
+
+def _due(
+    connection: sqlite3.Connection, key: tuple[str, str, str], now: float
+) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        f"{_DUE} AND run = ? AND id = ? AND resources = ?", (now, *key)
+    ).fetchone()
+    return row
 
 
 def _claim(
-    connection: sqlite3.Connection, key: tuple[str, str, str], worker: str, now: float
+    connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float
 ) -> Claim | None:
-    row = connection.execute(
-        f"{_DUE} AND run = ? AND id = ? AND resources = ?", (now, *key)
-    ).fetchone()
-    if row is None:
-        return None
     try:
         return _claimed(connection, row, worker, now)
     except DamagedRecordError as error:

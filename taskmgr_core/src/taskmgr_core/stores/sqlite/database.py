@@ -38,7 +38,20 @@ T = TypeVar("T")
 Action = Callable[[sqlite3.Connection], T]
 
 
-_Group = Sequence[Request[Action[Any]]]
+class _Write:
+    """What a thread wants written.
+
+    Arguments:
+        action: done inside the transaction.
+        lasts: whether what it gave is to be on the disk before the thread goes on.
+    """
+
+    def __init__(self, action: Action[Any], lasts: Callable[[Any], bool]) -> None:
+        self.action, self.lasts = action, lasts
+        self.synced = False
+
+
+_Group = Sequence[Request[_Write]]
 
 _OUR_TABLES = frozenset(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema.STATEMENTS))
 # A garbled text spoils its own record, found out when that is read, and no list of others.
@@ -67,7 +80,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._write_lock = threading.Lock()
-        self._writes = Combiner(self._carry_out)
+        self._writes = Combiner(self._carry_out, self._complete)
         self._read_lock = threading.Lock()
         self._log = LogSync(path)
         self._writer: sqlite3.Connection | None = None
@@ -121,15 +134,34 @@ class Database:
             action: what is done inside the transaction; it may be called again when that
                 could not be committed.
         """
-        value = self.quick(action)
-        self.sync()
+        value, error = self.lasting(action, _always)
+        if error is not None:
+            raise error
         return value
 
     def quick(self, action: Action[T]) -> T:
         """Write what only a power cut can undo; see ``durable``."""
+        return self.lasting(action, _never)[0]
+
+    def lasting(self, action: Action[T], lasts: Callable[[T], bool]) -> tuple[T, StoreError | None]:
+        """Write, and have it on the disk where what came of it asks for that.
+
+        Arguments:
+            action: see ``durable``.
+            lasts: whether it is to be on the disk, asked of what the action gave.
+
+        Returns:
+            What the action gave, and why that, though written, is not on the disk.
+        """
         self._refuse_in_a_fork()  # where the thread that leads is not there
-        value: T = self._writes.run(action)
-        return value
+        write = _Write(action, lasts)
+        value: T = self._writes.run(write)
+        if not write.synced and lasts(value):
+            try:
+                self.sync()
+            except StoreError as error:
+                return value, error
+        return value, None
 
     def sync(self) -> None:
         """Have on the disk what was written before."""
@@ -201,11 +233,20 @@ class Database:
             for each in group:
                 each.fail(copy.copy(error) if len(group) > 1 else error)
 
+    def _complete(self, group: _Group) -> None:
+        """Sync what of a group is to last, once, so that each waits only once for both."""
+        wanted = [each for each in group if each.error is None and each.payload.lasts(each.value)]
+        if len(wanted) > 1:  # who is alone does it, as does each where this fails
+            with contextlib.suppress(StoreError):
+                self.sync()
+                for each in wanted:
+                    each.payload.synced = True
+
     def _commit(self, connection: sqlite3.Connection, group: _Group) -> None:
         values: list[Any] = []
         try:
             # Filled one by one, so that it is known how far an interrupted one has come.
-            values.extend(each.payload(connection) for each in group)
+            values.extend(each.payload.action(connection) for each in group)
             connection.execute("COMMIT")
         except BaseException as error:
             if connection.in_transaction:
@@ -325,6 +366,14 @@ def _let_wait(connection: sqlite3.Connection, seconds: float) -> None:
 def _is_busy(error: BaseException | None) -> bool:
     name = getattr(error, "sqlite_errorname", "")
     return isinstance(name, str) and name.startswith("SQLITE_BUSY")
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def _settle(group: _Group, values: Sequence[Any]) -> None:
