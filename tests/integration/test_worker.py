@@ -13,7 +13,7 @@ import pytest
 from waiting import wait_until
 
 from taskmgr_core.client import Client
-from taskmgr_core.specs import PipelineSpec, ResultSpec, RunDetail, StepSpec
+from taskmgr_core.specs import PipelineSpec, ResultSpec, RunDetail, RunStatus, StepSpec
 from taskmgr_core.wiring import Platform
 
 Run = Callable[..., RunDetail]
@@ -336,6 +336,27 @@ def test_runs_that_were_submitted_are_carried_out_beside_the_one_waited_for(
         for me, other in names
     ]
     assert [client.wait(each, 30).status for each in runs] == ["succeeded"] * 2
+
+
+def test_client_that_does_not_work_asks_only_for_what_it_waits_for(
+    platform: Platform, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a worker serves its runs, of those that nobody waits for the store is not asked."""
+    asked: set[str] = set()
+    status = client.metadata.status
+
+    def noted(run_id: str) -> RunStatus:
+        asked.add(run_id)
+        return status(run_id)
+
+    worker = platform.worker(2, ())
+    worker.start()
+    wait_until(lambda: bool(client.workers()), "the worker is known")
+    monkeypatch.setattr(client.metadata, "status", noted)
+    first, *_ = [client.submit("add", {"left": each}) for each in range(4)]
+    client.wait(first, 30)
+    worker.stop()
+    assert asked == {first}
 
 
 def test_client_shared_by_threads_has_one_worker(client: Client) -> None:

@@ -368,7 +368,7 @@ class Client:
                     f"`taskmgr show {run.id}`"
                 )
             self._ensure_worker(run.graph)
-            if self._own.look():
+            if self._worker is not None and self._own.look():
                 self.queue.wake()  # they were told of when they were not to be served
             self.queue.wait(seen, LOOK_SECONDS, run.id)
             seen = None
