@@ -132,7 +132,9 @@ def test_units_are_given_back_before_it_goes_on(team: Team) -> None:
     work = team.worker(3, resources=GPU)
     first = announced(team, GPU, PLAIN, PLAIN)
     wait_until(lambda: work.begun == [first], "the first step has the unit")
-    time.sleep(0.5)  # until the worker has seen that nothing else waits
+    performer = work.feed._performer
+    assert performer is not None
+    wait_until(lambda: not performer.inbox.more, "it has seen that nothing else waits")
     go = threading.Event()
     gate, work.gate = work.gate, go
     gate.set()
