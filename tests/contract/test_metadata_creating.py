@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import attrs
-from samples import NOW, claimed, first_step, graph, graph_step, run_id, value
+from samples import (
+    NOW,
+    claimed,
+    created,
+    finished,
+    first_step,
+    graph,
+    graph_step,
+    run_id,
+    success,
+    value,
+)
 
 from taskmgr_core.errors import StoreError
-from taskmgr_core.specs import Edge, NewRun, Run
+from taskmgr_core.orchestrator.engine import decide
+from taskmgr_core.specs import Edge, NewRun, Run, as_claimed
 from taskmgr_core.stores.metadata import MetadataStore, RunFilter
 from taskmgr_core.stores.requests import Answered
 
@@ -56,6 +68,28 @@ def test_run_that_cannot_be_recorded_keeps_no_other_from_it(metadata: MetadataSt
     assert metadata.run(second.run.id).name == "sample"
     found = {each.id for each in metadata.runs(RunFilter())}
     assert found == {each.run.id for each in (first, second, third)}
+
+
+def test_step_may_be_recorded_as_claimed(metadata: MetadataStore) -> None:
+    """It is held, fenced and given back as one that was claimed later."""
+    run = created(metadata).id
+    plain = claimed(metadata, "w1")
+    new = new_run(2)
+    first = as_claimed(new.steps[0], "w1", NOW)
+    assert metadata.create_runs([attrs.evolve(new, steps=[first, new.steps[1]])]) == [None]
+    assert metadata.claim("w2", (), NOW) is None
+    held = {(each.run, each.step, each.attempt) for each in metadata.holds("w1")}
+    assert held == {(run, "001", 1), (new.run.id, "001", 1)}
+    claim = attrs.evolve(plain, step=first, graph_step=SHARED.steps[0])
+    late = attrs.evolve(claim, step=attrs.evolve(first, worker="w2"))
+    assert not finished(metadata, late, success(claim)).recorded
+    assert metadata.release_lost({"w1": 0.0}, 3, decide, NOW) == [plain.step, first]
+    assert [each.status for each in metadata.steps(new.run.id)] == ["ready", "pending"]
+    again = [claimed(metadata, "w3") for _ in range(2)]
+    (second,) = (each for each in again if each.step.run == new.run.id)
+    assert second.step.attempt == 2
+    progress = finished(metadata, second, success(second))
+    assert [each.id for each in progress.ready] == ["002"]
 
 
 def test_keys_begun_together_are_as_those_begun_alone(metadata: MetadataStore) -> None:

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from waiting import wait_until
 
 from taskmgr_core.client import Client
-from taskmgr_core.specs import PipelineSpec, ResultSpec, RunDetail, RunStatus, StepSpec
+from taskmgr_core.specs import Claim, PipelineSpec, ResultSpec, RunDetail, RunStatus, StepSpec
 from taskmgr_core.wiring import Platform
 
 Run = Callable[..., RunDetail]
@@ -30,6 +31,29 @@ def test_task_gives_its_result_and_log(run: Run, client: Client) -> None:
     detail = run("add", left=2, right=40)
     assert detail.result == {"result": 42}
     assert [line.text for line in client.logs(detail.run.id)] == ["adding 2 and 40"]
+
+
+def test_first_step_is_given_to_a_worker_that_waits(
+    run: Run, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of this process need not look for what is submitted here."""
+    run("add", left=1)
+    claims: list[str] = []
+    claim = client.metadata.claim
+
+    def noted(*arguments: Any, **more: Any) -> Claim | None:
+        found = claim(*arguments, **more)
+        claims.extend([] if found is None else [found.step.id])
+        return found
+
+    monkeypatch.setattr(client.metadata, "claim", noted)
+    attempts = []
+    for number in range(20):
+        detail = run("add", left=number, right=1)
+        assert detail.result == {"result": number + 1}
+        attempts.append(detail.steps[0].attempt)
+    assert attempts == [1] * 20
+    assert len(claims) < 10  # it may not be back yet
 
 
 def test_default_input_is_recorded(run: Run) -> None:

@@ -18,6 +18,7 @@ from taskmgr_core.batches.running import WINDOW, BatchResult, run_items
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.details import has_ended, recorded_detail
 from taskmgr_core.errors import ConflictError, NotFoundError, StoreError, TaskmgrError
+from taskmgr_core.handing import Handing
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.model_registry import ModelRegistry
 from taskmgr_core.orchestrator.engine import decide
@@ -255,19 +256,23 @@ class Client:
         self, wanted: Sequence[Wanted], heard: Callable[[int | None], None] = _ignored
     ) -> list[Run | Exception]:
         graphs = Graphs(self.metadata, self._compiled, self.overrides, many=len(wanted) > 1)
-        with self.artifacts.files.using():  # they are put before the run is recorded
-            return submitted(
-                wanted, graphs, self.reader, self.tracer, lambda new: heard(self._tell(new))
-            )
+        handing = Handing(self.metadata, self.queue, self._own.takes)
+
+        def tell(new: NewRun) -> None:
+            heard(self._tell(new, handing.give))
+
+        with self.artifacts.files.using(), handing:  # files are put before the run is recorded
+            return submitted(wanted, graphs, self.reader, self.tracer, handing.begun, tell)
 
     def _start(self, new: NewRun) -> Run:
         self.metadata.create_run(new.run, new.steps, new.values, new.edges)
         self._tell(new)
         return new.run
 
-    def _tell(self, new: NewRun) -> int | None:
+    def _tell(self, new: NewRun, give: Callable[[str], None] = lambda _: None) -> int | None:
         self.teller.run_started(new.run)
         self._own.submitted(new.run.id)
+        give(new.run.id)
         ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
         return self.queue.announce(new.run.id, ready)
 

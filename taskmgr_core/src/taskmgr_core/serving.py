@@ -49,6 +49,11 @@ class OwnRuns:
         with self._lock:
             return (*self._waited_for, *self._beside)
 
+    def takes(self, run_id: str) -> bool:
+        """Whether a run is served, or will be once it is submitted."""
+        with self._lock:
+            return run_id in self._waited_for or len(self._submitted) < BESIDE
+
     def submitted(self, run_id: str) -> None:
         """A run was submitted here."""
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -227,6 +227,7 @@ def submitted(
     graphs: Graphs,
     reader: InputReader,
     tracer: Tracer,
+    begun: Callable[[NewRun], NewRun],
     tell: Seen,
 ) -> list[Run | Exception]:
     """Submit runs: what is wrong with one keeps no other from being recorded.
@@ -236,6 +237,7 @@ def submitted(
         graphs: gives their graphs, and has the store that they are recorded in.
         reader: reads their inputs.
         tracer: makes their spans.
+        begun: gives a run as it is to be recorded.
         tell: called for each one that is recorded, once others see it.
 
     Returns:
@@ -249,7 +251,7 @@ def submitted(
             ready.append((place, new_run(each, graphs.of(each), reader, span.begin())))
         except Exception as error:  # noqa: BLE001 - whoever asked for that run is told
             outcomes[place] = error
-    faults = graphs.store.create_runs([new for _, new in ready], tell) if ready else []
+    faults = graphs.store.create_runs([begun(new) for _, new in ready], tell) if ready else []
     for (place, new), fault in zip(ready, faults, strict=True):
         outcomes[place] = fault or new.run
     for span, outcome in zip(spans, outcomes, strict=True):

@@ -49,6 +49,16 @@ def test_what_was_submitted_is_served_beside_it(own: OwnRuns) -> None:
     assert own.served() == ("d", "a", "c")
 
 
+def test_place_is_free_for_what_is_submitted_next(own: OwnRuns) -> None:
+    """Up to the number that is served beside; what is waited for has one anyway."""
+    assert own.takes("a")
+    for number in range(BESIDE):
+        own.submitted(f"{number:03}")
+    assert not own.takes("a")
+    own.wait_for("a")
+    assert own.takes("a")
+
+
 def test_few_are_served_at_once(own: OwnRuns) -> None:
     """One beyond them is news when it is waited for, and one that moves up into its place."""
     runs = [f"{number:03}" for number in range(BESIDE + 2)]

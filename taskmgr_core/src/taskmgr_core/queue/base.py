@@ -62,6 +62,20 @@ def run_nothing(claim: Claim, taking: Wanted = none_wanted) -> None:
     """Before it is started a feed runs nothing."""
 
 
+class Reservation(Protocol):
+    """A taker that keeps free for a step. One of the two is called, once."""
+
+    @property
+    def worker(self) -> str:
+        """Its worker's id."""
+
+    def give(self, claim: Claim) -> None:
+        """Have it take the step, which is recorded as claimed by its worker."""
+
+    def release(self) -> None:
+        """Keep it free no longer: there is no such step."""
+
+
 class Queue(Protocol):
     """Tells workers of ready steps, and waiting clients of changes."""
 
@@ -113,6 +127,18 @@ class Queue(Protocol):
         Returns:
             The claim; None when the time is over, ``wake`` was called, or something
             else changed meanwhile: ask again.
+        """
+
+    def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Reservation | None:
+        """Have a taker keep free for a step that is going to be recorded, and take nothing else.
+
+        Arguments:
+            step: the step.
+            version: of its task.
+            own: whether those take it, too, who take only the runs of this process.
+
+        Returns:
+            None where none of this process waits that would take it.
         """
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:

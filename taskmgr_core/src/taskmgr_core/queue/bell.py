@@ -103,10 +103,23 @@ class Bell:
         self._wait(self._changed, lambda: self._count > seen, timeout)
         return self._count
 
-    def wait_to_take(self, seen: int, timeout: float) -> int:
-        """Wait until ``taking_count`` is above ``seen``, or the time is over; return it."""
-        self._wait(self._to_take, lambda: self._taking_count > seen, timeout)
+    def wait_to_take(
+        self, seen: int, timeout: float, woken: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Wait until ``taking_count`` is above ``seen``, or the time is over; return it.
+
+        Arguments:
+            seen: what it was.
+            timeout: seconds.
+            woken: asked when ``wake_takers`` was called; true ends the wait, too.
+        """
+        self._wait(self._to_take, lambda: self._taking_count > seen or woken(), timeout)
         return self._taking_count
+
+    def wake_takers(self) -> None:
+        """Have those of this process look who wait to take, without a ring."""
+        with self._to_take:
+            self._to_take.notify_all()
 
     def _wait(
         self, condition: threading.Condition, rung: Callable[[], bool], timeout: float

@@ -14,6 +14,7 @@ from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
 from taskmgr_core.queue.base import Announcement, CarryOut, Queue, run_nothing
 from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.handover import Place, Places
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
@@ -37,16 +38,24 @@ class _Look:
     Attributes:
         seen: how often it had rung for takers before.
         at: UTC seconds.
-        wanted: what was looked for.
+        runs: of which runs; None for all.
+        wanted: what else was looked for.
     """
 
     seen: int
     at: float
+    runs: frozenset[str] | None
     wanted: tuple[object, ...]
 
     def says_as_much_as(self, other: _Look) -> bool:
         """Whether nothing can have become ready between it and a later one, but what is delayed."""
-        return (self.seen, self.wanted) == (other.seen, other.wanted)
+        return (self.seen, self.wanted) == (other.seen, other.wanted) and (
+            self.runs is None or (other.runs is not None and other.runs <= self.runs)
+        )
+
+    def and_after(self, claim: Claim) -> _Look:
+        """The same, after which a step was given that was recorded as claimed."""
+        return attrs.evolve(self, runs=None if self.runs is None else self.runs | {claim.step.run})
 
 
 class EmbeddedQueue:
@@ -61,6 +70,7 @@ class EmbeddedQueue:
         self._metadata = metadata
         self._bell = bell
         self._emptied: _Look | None = None
+        self._places = Places()
 
     def announce(
         self,
@@ -88,8 +98,13 @@ class EmbeddedQueue:
     ) -> Claim | None:
         """Claim the next step that is due; with none, wait once until something changes."""
         self._bell.listen()
-        look = _Look(self._bell.taking_count, time.time(), (worker, queues, runs, tasks))
-        claim = None
+        look = _Look(
+            self._bell.taking_count,
+            time.time(),
+            None if runs is None else frozenset(runs),
+            (worker, queues, tasks),
+        )
+        claim: Claim | None = None
         emptied, self._emptied = self._emptied, None
         if timeout <= 0 or emptied is None or not emptied.says_as_much_as(look):
             claim = units.claimed(
@@ -99,22 +114,36 @@ class EmbeddedQueue:
             )
         else:
             look = emptied  # who took the last one saw that it was, as long ago as that
-        if claim is not None and claim.only:
-            self._emptied = look
-        if claim is None and timeout > 0:
-            self._wait_after(look, queues, timeout)
+        if claim is not None:
+            self._emptied = look if claim.only else None
+        elif timeout > 0:
+            place = Place(worker, queues, runs, tasks, covers, self._bell.wake_takers)
+            with self._places.waiting(place):
+                self._wait_after(look, place, timeout)
+            claim = place.taken()
+            if claim is not None:  # and besides there is nothing more than at the look
+                self._emptied = look.and_after(claim)
         return claim  # without one, whoever waits may want to stop before it takes something
 
-    def _wait_after(self, look: _Look, queues: Collection[str], timeout: float) -> None:
+    def _wait_after(self, look: _Look, place: Place, timeout: float) -> None:
         """Wait once for something to take, which was not there at a look."""
         # Where steps follow closely, as they mostly do, it need not be asked what is delayed.
-        if self._bell.wait_to_take(look.seen, min(timeout, CLOSELY_SECONDS)) != look.seen:
+        if self._heard(look, place, min(timeout, CLOSELY_SECONDS)):
             return
         waiting = min(timeout, LOOK_AGAIN_SECONDS)
-        due = self._metadata.next_due(queues, look.at)
+        due = self._metadata.next_due(place.queues, look.at)
         if due is not None:
             waiting = min(waiting, max(look.at + due - time.time(), 0))
-        self._bell.wait_to_take(look.seen, waiting)
+        self._heard(look, place, waiting)
+
+    def _heard(self, look: _Look, place: Place, timeout: float) -> bool:
+        """Wait; whether there may be something to take."""
+        rung = self._bell.wait_to_take(look.seen, timeout, lambda: place.settled)
+        return rung != look.seen or place.settled
+
+    def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Place | None:
+        """Keep the first of those free that wait here."""
+        return self._places.reserve(step, version, own=own)
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
         """None: there are no messages, takers look into the store."""

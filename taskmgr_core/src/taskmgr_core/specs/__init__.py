@@ -72,6 +72,7 @@ from taskmgr_core.specs.work import (
     Waiting,
     Worker,
     WorkerLoad,
+    as_claimed,
     as_ready,
 )
 
@@ -139,6 +140,7 @@ __all__ = [
     "Waiting",
     "Worker",
     "WorkerLoad",
+    "as_claimed",
     "as_ended",
     "as_ready",
     "condition_port",

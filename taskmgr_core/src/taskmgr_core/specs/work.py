@@ -55,6 +55,19 @@ def as_ready(step: Step, ready_at: float) -> ReadyStep:
     )
 
 
+def as_claimed(step: Step, worker: str, now: float) -> Step:
+    """A step as it is while a worker carries it out for the next time.
+
+    Arguments:
+        step: as it is before.
+        worker: the worker's id.
+        now: UTC seconds.
+    """
+    return attrs.evolve(
+        step, status="running", attempt=step.attempt + 1, worker=worker, started_at=now
+    )
+
+
 @attrs.frozen
 class Claim:
     """A worker's hold on one attempt of a step: the fencing token.

@@ -183,6 +183,16 @@ class CeleryQueue:
             self._bell.wait(seen, min(timeout, LOOK_AGAIN_SECONDS), TAKERS)
         return claim
 
+    def reserve(
+        self,
+        step: ReadyStep,  # noqa: ARG002
+        version: str,  # noqa: ARG002
+        *,
+        own: bool,  # noqa: ARG002
+    ) -> None:
+        """None: who takes a step is the broker's choice."""
+        return
+
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
         """Those of some steps whose messages are not on their way.
 

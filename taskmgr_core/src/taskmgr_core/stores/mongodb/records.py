@@ -132,6 +132,9 @@ def new_run(new: NewRun, plan: Plan) -> Document:
         "revision": 0,
         "rules": {field_of(step): each.rule for step, each in plan.steps.items() if each.rule},
         "retry_of": run.retry_of,
+        "running": [
+            {"step": each.id, "worker": each.worker} for each in steps if each.status == "running"
+        ],
     }
     if run.traceparent:
         document["traceparent"] = run.traceparent

@@ -20,6 +20,7 @@ from taskmgr_core.specs import (
     Outcome,
     ReadyStep,
     Step,
+    as_claimed,
     element_step,
     iteration_step,
 )
@@ -387,7 +388,7 @@ def _claimed(
     connection: sqlite3.Connection, row: sqlite3.Row, worker: str, now: float
 ) -> Claim | None:
     """Claim a step as it was read; None where it has changed since."""
-    claim = _claim_from(connection, row, _as_claimed(runs.step_from(row), worker, now))
+    claim = _claim_from(connection, row, as_claimed(runs.step_from(row), worker, now))
     changed = connection.execute(
         "UPDATE steps SET status = 'running', attempt = attempt + 1, worker = ?,"
         " started_at = CASE WHEN elements IS NULL THEN ? ELSE started_at END"
@@ -433,12 +434,6 @@ def _graph_step_of(
 
 def _graph_step_from(row: sqlite3.Row) -> GraphStep:
     return remembered(row["graph_step"], GraphStep, runs.step_name(row), SUBMIT_AGAIN)
-
-
-def _as_claimed(step: Step, worker: str, now: float) -> Step:
-    return attrs.evolve(
-        step, status="running", attempt=step.attempt + 1, worker=worker, started_at=now
-    )
 
 
 def _release(connection: sqlite3.Connection, step: Step, attempts: int, now: float) -> None:

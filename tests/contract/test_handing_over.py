@@ -1,0 +1,209 @@
+"""Steps that are given to a taker that waits, as their run is recorded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from samples import NOW, claimed, created, first_step, graph, graph_step, run_id, value
+
+from taskmgr_core.handing import Handing
+from taskmgr_core.queue import embedded
+from taskmgr_core.queue.bell import Bell
+from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.queue.handover import Place
+from taskmgr_core.specs import Claim, NewRun, ReadyStep, Run, as_claimed, as_ready
+from taskmgr_core.stores.progress import every
+from taskmgr_core.stores.sqlite import SqliteMetadata
+
+STEP = ReadyStep(run_id(1), "001", "echo", "default", 5, NOW)
+
+
+@pytest.fixture
+def metadata(tmp_path: Path) -> Iterator[SqliteMetadata]:
+    """An empty store."""
+    store = SqliteMetadata(tmp_path / "metadata.sqlite3")
+    store.initialize()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def queue(metadata: SqliteMetadata, tmp_path: Path) -> Iterator[EmbeddedQueue]:
+    """A queue on it."""
+    opened = EmbeddedQueue(metadata, Bell(tmp_path / "bells"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that take."""
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+def new_run(number: int = 1, **more: Any) -> NewRun:
+    """A run of two steps that wait for nothing; the second is more urgent."""
+    steps = (graph_step("001", priority=3), graph_step("002", priority=7))
+    run = Run(run_id(number), "sample", "pipeline", graph(*steps), "running", time.time())
+    own = [first_step(run, each, run.created_at) for each in steps]
+    return NewRun(run, own, [value("text", "hello"), value("other", 1)], **more)
+
+
+def waiting(
+    queue: EmbeddedQueue, pool: ThreadPoolExecutor, *arguments: Any, **more: Any
+) -> Future[Claim | None]:
+    """A thread that waits for a step, and does so by now."""
+    before = len(queue._places._waiting)
+    found = pool.submit(queue.take, "w1", (), 30.0, *arguments, **more)
+    deadline = time.monotonic() + 30
+    while len(queue._places._waiting) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return found
+
+
+def place(**more: Any) -> Place:
+    """A taker of everything."""
+    usual = {"queues": (), "runs": None, "tasks": (), "covers": every, "wake": lambda: None}
+    return Place("w1", **{**usual, **more})
+
+
+@pytest.mark.parametrize(
+    ("taker", "step", "own", "takes"),
+    [
+        ({}, {}, False, True),
+        ({"queues": ("default", "gpu")}, {}, False, True),
+        ({"queues": ("gpu",)}, {}, True, False),
+        ({"tasks": ("echo",)}, {}, False, True),
+        ({"tasks": ("other",)}, {}, True, False),
+        ({"runs": (run_id(1),)}, {}, False, True),
+        ({"runs": ()}, {}, False, False),
+        ({"runs": ()}, {}, True, True),
+        ({"covers": lambda _, version: version != "1.0"}, {}, True, False),
+        ({}, {"resources": {"gpu": 1}}, True, False),
+    ],
+)
+def test_taker_takes_what_it_would_claim(
+    taker: dict[str, Any], step: dict[str, Any], own: bool, takes: bool
+) -> None:
+    """Of its queues, tasks, versions and runs, and nothing that needs units."""
+    assert place(**taker).takes(attrs.evolve(STEP, **step), "1.0", own=own) is takes
+
+
+def test_step_is_given_to_who_waits(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, pool: ThreadPoolExecutor
+) -> None:
+    """The most urgent, recorded as claimed, with its own values; the others are to be claimed."""
+    new = new_run()
+    with Handing(metadata, queue, lambda _: True) as handing:
+        found = waiting(queue, pool, [])  # of no run yet
+        begun = handing.begun(new)
+        metadata.create_run(begun.run, begun.steps, begun.values)
+        handing.give(new.run.id)
+        claim = found.result(30)
+    assert claim is not None
+    assert claim.step == as_claimed(new.steps[1], "w1", new.run.created_at)
+    assert (list(claim.values), claim.graph_step.id) == (["text"], "002")
+    assert metadata.steps(new.run.id) == [new.steps[0], claim.step]
+    assert [(each.step, each.attempt) for each in metadata.holds("w1")] == [("002", 1)]
+    other = claimed(metadata, "w2", time.time())
+    assert (other.step.id, other.values) == ("001", claim.values)
+
+
+def test_nothing_is_taken_meanwhile(
+    metadata: SqliteMetadata,
+    queue: EmbeddedQueue,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is kept free takes nothing else, also when its time is over; let go, it may."""
+    monkeypatch.setattr(embedded, "LOOK_AGAIN_SECONDS", 0.01)
+    with Handing(metadata, queue, lambda _: True) as handing:
+        found = waiting(queue, pool)
+        handing.begun(new_run())
+        other = created(metadata, number=2, now=time.time())
+        queue.announce(other.id, [as_ready(metadata.steps(other.id)[0], NOW)])
+        with pytest.raises(TimeoutError):
+            found.result(0.1)
+        assert queue.reserve(STEP, "1.0", own=True) is None
+    assert found.result(30) is None  # its run was not recorded
+    claim = queue.take("w1", (), 30.0)
+    assert claim is not None
+    assert claim.step.run == other.id
+
+
+def test_what_was_recorded_is_carried_out_after_an_interrupt(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, pool: ThreadPoolExecutor
+) -> None:
+    """A step whose worker holds it runs, also where the submission ends between the two."""
+    found = waiting(queue, pool)
+    new = new_run()
+    handing = Handing(metadata, queue, lambda _: True)
+
+    def interrupted() -> None:
+        with handing:
+            begun = handing.begun(new)
+            metadata.create_run(begun.run, begun.steps, begun.values)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    claim = found.result(30)
+    assert claim is not None
+    assert claim.step.id == "002"
+
+
+def test_interrupt_before_the_record_gives_nothing(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, pool: ThreadPoolExecutor
+) -> None:
+    """Who was kept free for a run that nobody recorded is let go."""
+    found = waiting(queue, pool)
+    handing = Handing(metadata, queue, lambda _: True)
+
+    def interrupted() -> None:
+        with handing:
+            handing.begun(new_run())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert found.result(30) is None
+
+
+def test_many_threads_each_get_their_own(metadata: SqliteMetadata, queue: EmbeddedQueue) -> None:
+    """Submitted by several at once, each step is carried out once, given or claimed."""
+    got: list[str] = []
+    enough = threading.Event()
+
+    def take() -> None:
+        while not enough.is_set():
+            claim = queue.take("w1", (), 0.2)
+            if claim is not None:
+                got.append(f"{claim.step.run}/{claim.step.id}")
+            if len(got) == 120:
+                enough.set()
+
+    def submit(first: int) -> None:
+        for number in range(first, first + 20):
+            with Handing(metadata, queue, lambda _: True) as handing:
+                begun = handing.begun(new_run(number))
+                metadata.create_runs([begun], lambda new: handing.give(new.run.id))
+                left = [as_ready(each, NOW) for each in begun.steps if each.status == "ready"]
+                queue.announce(begun.run.id, left)
+
+    threads = [threading.Thread(target=take) for _ in range(3)]
+    threads += [threading.Thread(target=submit, args=(first,)) for first in (1, 21, 41)]
+    for each in threads:
+        each.start()
+    assert enough.wait(60)
+    for each in threads:
+        each.join(30)
+    assert len(set(got)) == len(got) == 120
