@@ -7,6 +7,7 @@ with its stdin, and removes the folder of the socket.
 """
 
 import contextlib
+import faulthandler
 import gc
 import importlib
 import io
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import taskmgr_core
+from forked_program import SHOW_STACKS_AFTER
 from taskmgr_core.cli import main
 
 # What a command of the embedded platform does not import either.
@@ -51,6 +53,8 @@ def become(given: dict[str, Any], files: list[int]) -> None:
     os.umask(given["umask"])
     os.environ.clear()
     os.environ.update(given["environment"])
+    if seconds := os.environ.pop(SHOW_STACKS_AFTER, ""):
+        faulthandler.dump_traceback_later(float(seconds), file=2)
     sys.argv = ["taskmgr", *given["words"]]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

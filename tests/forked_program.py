@@ -17,6 +17,8 @@ from pathlib import Path
 import attrs
 
 INSTALLED = Path(sys.executable).with_name("taskmgr")
+# Seconds after which a command writes to stderr where each of its threads is.
+SHOW_STACKS_AFTER = "TEST_SHOW_STACKS_AFTER"
 _SCRIPTS = Path(__file__).parent
 
 

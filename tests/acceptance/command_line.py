@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
-from forked_program import INSTALLED, program
+from forked_program import INSTALLED, SHOW_STACKS_AFTER, program
 from servers.child import GUARD
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,6 +31,8 @@ FAST = {
     # Where the tests' own gates are, at which tasks wait.
     "TASKMGR_WRITABLE": tempfile.gettempdir(),
 }
+# So many seconds before its time is over a command says where it stands.
+SHOWN_BEFORE = 10.0
 
 
 @attrs.frozen
@@ -62,16 +64,20 @@ class CommandLine:
 
     def __call__(self, *words: str | Path, code: int = 0, timeout: float = 60) -> Finished:
         """Run a command to its end and check its exit code."""
-        done = subprocess.run(
-            [program(), *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [program(), *words],
+                cwd=self.folder,
+                env={**self.environment, SHOW_STACKS_AFTER: f"{timeout - SHOWN_BEFORE}"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = "\n".join(_text(each) for each in (error.stdout, error.stderr))
+            pytest.fail(f"taskmgr {' '.join(map(str, words))}: not within {timeout:g} s\n{said}")
         if done.returncode != code:
             said = f"--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
             pytest.fail(
@@ -148,6 +154,10 @@ class CommandLine:
         """The environment of every command."""
         kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         return {**kept, **FAST, **self.settings, "TASKMGR_HOME": str(self.home)}
+
+
+def _text(written: str | bytes | None) -> str:
+    return written.decode(errors="replace") if isinstance(written, bytes) else written or ""
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:

@@ -34,6 +34,7 @@ def checked(folder: Path, *words: str) -> None:
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
 
 
+@pytest.mark.timeout(300)  # mypy takes most of it, and the first of them begins with no cache
 @pytest.mark.parametrize("template", RESULTS)
 def test_created_project_works_as_it_is(
     empty: CommandLine, template: str, type_cache: Path
