@@ -23,6 +23,7 @@ from cattrs.errors import (
 from cattrs.v import format_exception
 
 from taskmgr_core.errors import InvalidValueError, Problem, nearest
+from taskmgr_core.json_text import plain, writer
 from taskmgr_core.specs import ResultSpec
 
 T = TypeVar("T")
@@ -30,6 +31,10 @@ Structure = Callable[[Any, Any], Any]
 Path = tuple[str | int, ...]
 
 _SHOWN_LENGTH = 60
+_written = writer(ensure_ascii=True)
+_CANONICAL = json.JSONEncoder(
+    allow_nan=False, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+)
 
 
 class InvalidDocumentError(InvalidValueError):
@@ -77,7 +82,7 @@ def dumps(value: Any) -> str:
 
 def text_of(document: Any) -> str:
     """What is JSON already as its text; NaN is refused."""
-    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return _written(document)
 
 
 def loads(text: str, model: type[T], what: str = "the document") -> T:
@@ -96,16 +101,14 @@ def parse(text: str, what: str = "the document") -> Any:
         InvalidDocumentError: it is not JSON.
     """
     try:
-        return json.loads(text)
+        return plain(text)
     except ValueError as error:
         raise InvalidDocumentError(what, (Problem("", f"not JSON: {error}"),)) from error
 
 
 def canonical(document: Any) -> bytes:
     """JSON with sorted keys and no spaces, so that equal values have equal bytes."""
-    return json.dumps(
-        document, allow_nan=False, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return _CANONICAL.encode(document).encode()
 
 
 def digest_of(content: bytes) -> str:

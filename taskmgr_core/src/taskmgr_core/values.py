@@ -20,6 +20,7 @@ from taskmgr_plugins.converter import are_scalars
 from taskmgr_plugins.fields import base_name
 
 JSON_MEDIA_TYPE = "application/json"
+_SCALARS = (str, int, float, bool, type(None))
 UNKNOWN_MEDIA_TYPE = "application/octet-stream"
 
 Transform = Callable[[Mapping[str, Any]], Any]
@@ -150,6 +151,8 @@ def is_written_aside(document: Any) -> bool:
 
 def references(document: Any) -> Iterator[Mapping[str, Any]]:
     """Every reference to an artifact inside a document."""
+    if isinstance(document, _SCALARS):  # most are, and it takes long to see that one is no mapping
+        return
     if isinstance(document, Mapping):
         if "$artifact" in document:
             yield document
@@ -214,6 +217,8 @@ def _not_there(name: object) -> RunnerError:
 
 
 def _mapped(document: Any, key: str, transform: Transform) -> Any:
+    if isinstance(document, _SCALARS):
+        return document
     if isinstance(document, Mapping):
         if key in document:
             return transform(document)

@@ -47,6 +47,7 @@ difference: the length before the JSON, and the ``kind`` and ``protocol`` of
 import json
 import os
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from taskmgr_plugins.errors import ProtocolError
@@ -58,6 +59,7 @@ BATCHES_SINCE = 3
 MAXIMUM_FRAME_BYTES = 16 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 Frame = dict[str, Any]
 
 
@@ -83,7 +85,7 @@ def encode(frame: Frame) -> bytes:
         ValueError: it holds a NaN or an infinity.
         ProtocolError: it is larger than a frame may be.
     """
-    body = json.dumps(frame, allow_nan=False, separators=(",", ":")).encode()
+    body = _ENCODER.encode(frame).encode()
     if len(body) > MAXIMUM_FRAME_BYTES:
         raise ProtocolError(
             f"a frame of {len(body)} bytes is more than the {MAXIMUM_FRAME_BYTES} allowed; "
@@ -93,9 +95,14 @@ def encode(frame: Frame) -> bytes:
 
 
 class Decoder:
-    """Puts frames together from bytes as they arrive."""
+    """Puts frames together from bytes as they arrive.
 
-    def __init__(self) -> None:
+    Arguments:
+        parse: reads JSON, as ``json.loads`` does.
+    """
+
+    def __init__(self, parse: Callable[[bytes], Any] = json.loads) -> None:
+        self._parse = parse
         self._pending = bytearray()
 
     @property
@@ -116,7 +123,7 @@ class Decoder:
             end = _LENGTH.size + length
             if len(self._pending) < end:
                 break
-            frames.append(_decoded(bytes(self._pending[_LENGTH.size : end])))
+            frames.append(_decoded(bytes(self._pending[_LENGTH.size : end]), self._parse))
             del self._pending[:end]
         return frames
 
@@ -163,9 +170,9 @@ def _announced(header: bytes | bytearray) -> int:
     return length
 
 
-def _decoded(body: bytes) -> Frame:
+def _decoded(body: bytes, parse: Callable[[bytes], Any] = json.loads) -> Frame:
     try:
-        frame = json.loads(body)
+        frame = parse(body)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"a frame is not JSON: {error}") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("kind"), str):

@@ -34,13 +34,16 @@ class Validator:
 
     def __init__(self, capacity: int = 512) -> None:
         self._compiled = functools.lru_cache(capacity)(_compile)
+        # By place in memory, with the schema, which so is no other one of the same place.
+        self._latest: dict[int, tuple[Mapping[str, Any], jsonschema_rs.Validator]] = {}
+        self._capacity = capacity
 
     def validate(self, document: Any, schema: Mapping[str, Any], place: str) -> tuple[Problem, ...]:
         """What is wrong with a document.
 
         Arguments:
             document: a JSON value.
-            schema: a JSON Schema of the 2020-12 draft.
+            schema: a JSON Schema of the 2020-12 draft, which nobody changes.
             place: the document's name, put before the places inside it.
 
         Returns:
@@ -75,7 +78,15 @@ class Validator:
         return ()
 
     def _compiled_for(self, schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
-        return self._compiled(canonical(schema).decode())
+        """The very schema is asked for again and again: to write it out takes longer than all."""
+        known = self._latest.get(id(schema))
+        if known is not None:
+            return known[1]
+        compiled = self._compiled(canonical(schema).decode())
+        if len(self._latest) >= self._capacity:
+            self._latest.clear()
+        self._latest[id(schema)] = schema, compiled
+        return compiled
 
 
 def _compile(schema: str) -> jsonschema_rs.Validator:

@@ -22,6 +22,7 @@ from typing import Any
 import attrs
 
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
+from taskmgr_core.json_text import plain
 from taskmgr_core.output import LIMIT_BYTES, OnLines, Output, OutputLines
 from taskmgr_core.runners import processes
 from taskmgr_core.runners.confinement import Confinement
@@ -115,7 +116,7 @@ class Runner:
         self._frames_out = frames_out
         self._lifeline = lifeline
         self._numbers = itertools.count(1)
-        self._decoder = protocol.Decoder()
+        self._decoder = protocol.Decoder(plain)
         self._unasked = select.poll()
         self._unasked.register(frames_out, select.POLLIN)
         self._selector = selectors.DefaultSelector()

@@ -21,6 +21,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import attrs
@@ -90,19 +91,9 @@ class LocalFiles:
                     os.utime(path, ns=(now, status.st_mtime_ns))
         return status
 
-    @contextlib.contextmanager
-    def using(self) -> Iterator[None]:
+    def using(self) -> AbstractContextManager[None]:
         """Keep what is put or asked for meanwhile, however long that takes."""
-        key = object()
-        with self._lock:
-            self._begun[key] = time.time()
-            self._announce()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._begun[key]
-                self._announce()
+        return _Use(self)
 
     def listing(self) -> list[LocalFile]:
         """Every file, that which was unused for the longest first."""
@@ -164,6 +155,23 @@ class LocalFiles:
                     path.unlink()  # its process has ended
                 elif begun := os.fstat(opened.fileno()).st_mtime:
                     yield begun
+
+
+@attrs.frozen(eq=False)
+class _Use(AbstractContextManager[None]):
+    """See ``LocalFiles.using``."""
+
+    files: LocalFiles
+
+    def __enter__(self) -> None:
+        with self.files._lock:
+            self.files._begun[self] = time.time()
+            self.files._announce()
+
+    def __exit__(self, *_: object) -> None:
+        with self.files._lock:
+            del self.files._begun[self]
+            self.files._announce()
 
 
 def _own_file(user: object, folder: Path) -> int:

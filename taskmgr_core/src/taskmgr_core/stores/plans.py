@@ -11,7 +11,7 @@ import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.specs import Graph
-from taskmgr_core.stores.records import rule_text
+from taskmgr_core.stores.records import remember, rule_text
 
 CAPACITY = 64
 LENGTH = 4_000_000
@@ -62,6 +62,8 @@ class Plan:
             )
             for step, text in zip(graph.steps, texts, strict=True)
         }
+        for step in graph.steps:  # who claims it in this process need not read it
+            remember(steps[step.id].text, step)
         around = documents.text_of(whole).removesuffix("}")
         return cls(f'{around},"steps":[{",".join(texts)}]}}', steps)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from taskmgr_core import documents
 from taskmgr_core.documents import InvalidDocumentError
@@ -13,15 +12,18 @@ from taskmgr_core.errors import DamagedRecordError, Problem
 from taskmgr_core.orchestrator.engine import PLAIN, Rule, rule_of
 from taskmgr_core.specs import Failure, GraphStep
 from taskmgr_core.specs.resources import from_text, is_text
+from taskmgr_core.stores.memory import Memory
 
 PUBLISH_AGAIN = "publish the same again, that puts it right"
 ROUTE_AGAIN = "put it right: taskmgr pin TASK --off"
 SUBMIT_AGAIN = "submit the run again"
 
-REMEMBERED = 512
+# In characters: of all together, and of each.
+REMEMBERED = 8_000_000
 REMEMBERED_LENGTH = 100_000
 
 _LOGGER = logging.getLogger(__name__)
+_MEMORY = Memory(REMEMBERED)
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -71,15 +73,16 @@ def remembered(text: str | bytes, model: type[T], what: str, cure: str) -> T:
     if len(text) > REMEMBERED_LENGTH:
         return stored(text, model, what, cure)
     try:
-        found: T = _structured(text, cast("Hashable", model))
+        found: T = _MEMORY.get(text, model, lambda: documents.structure(_parsed(text), model))
     except InvalidDocumentError as error:
         raise _damaged(what, error, cure) from error
     return found
 
 
-@functools.lru_cache(REMEMBERED)
-def _structured(text: str | bytes, model: Any) -> Any:
-    return documents.structure(_parsed(text), model)
+def remember(text: str, value: object) -> None:
+    """Have ``remembered`` give what was written as a text, without reading it."""
+    if len(text) <= REMEMBERED_LENGTH:
+        _MEMORY.put(text, type(value), value)
 
 
 def stored_json(text: str | bytes, what: str, cure: str) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -361,23 +360,20 @@ class Executor:
         # In the order in which it happened; loading was measured with the lease.
         return Answer(written, aside, {**lease.seconds, **answer["seconds"]} | lease.seconds)
 
-    @contextlib.contextmanager
     def _lease(
         self,
         version: TaskVersion,
         cancelled: Callable[[], bool],
         units: Mapping[str, tuple[int, ...]] = NO_UNITS,
-    ) -> Iterator[Lease]:
+    ) -> Lease:
         """A runner; where none is to be had, the version may be another since we looked."""
-        with contextlib.ExitStack() as stack:
-            try:
-                lease = stack.enter_context(self.pool.lease(version, cancelled, units))
-            except (EnvironmentBuildError, RunnerProtocolError):
-                renewed = self._versions.another(version)
-                if renewed is None:
-                    raise
-                lease = stack.enter_context(self.pool.lease(renewed, cancelled, units))
-            yield lease
+        try:
+            return self.pool.lease(version, cancelled, units)
+        except (EnvironmentBuildError, RunnerProtocolError):
+            renewed = self._versions.another(version)
+            if renewed is None:
+                raise
+            return self.pool.lease(renewed, cancelled, units)
 
     def _outputs(
         self,

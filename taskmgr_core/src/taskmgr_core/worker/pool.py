@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Self
 
 import attrs
 
@@ -49,7 +50,7 @@ class _Warm:
 
 @attrs.frozen
 class Lease:
-    """A runner for one attempt, which nobody else uses meanwhile.
+    """A runner for one attempt, which nobody else uses meanwhile; to be entered once.
 
     Attributes:
         seconds: what it cost to get: ``environment``, ``start`` and ``load``; empty for
@@ -59,6 +60,13 @@ class Lease:
     _warm: _Warm
     seconds: dict[str, float]
     _renew: Callable[[_Warm], bool]
+    _give_back: Callable[[_Warm], None]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._give_back(self._warm)
 
     @property
     def runner(self) -> Runner:
@@ -128,14 +136,13 @@ class RunnerPool:
         self._closed = threading.Event()
         self._keeper: threading.Thread | None = None
 
-    @contextlib.contextmanager
     def lease(
         self,
         version: TaskVersion,
         cancelled: Callable[[], bool] = never,
         units: _Units = NO_UNITS,
-    ) -> Iterator[Lease]:
-        """Lend a runner for one attempt; one that died is not taken back.
+    ) -> Lease:
+        """Lend a runner for one attempt, until that is left; one that died is not taken back.
 
         Arguments:
             version: the task.
@@ -152,12 +159,7 @@ class RunnerPool:
         def renew(damaged: _Warm) -> bool:
             return self._renewed(damaged, version, seconds, cancelled)
 
-        try:
-            yield Lease(warm, seconds, renew)
-        except BaseException:
-            self._give_back(warm)
-            raise
-        self._give_back(warm)
+        return Lease(warm, seconds, renew, self._give_back)
 
     def close(self) -> None:
         """End every idle runner; those that are lent end when they come back."""

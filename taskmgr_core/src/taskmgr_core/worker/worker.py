@@ -49,7 +49,7 @@ BREAK_OFF_SECONDS = 5.0
 @attrs.define
 class _Running:
     claim: Claim
-    stopped: threading.Event = attrs.field(factory=threading.Event)
+    stopped: bool = False
     began: float = attrs.field(factory=time.monotonic)
 
 
@@ -239,7 +239,7 @@ class WorkerProcess:
             with self._executor.artifacts.files.using():
                 outcome = self._executor.execute(
                     claim,
-                    lambda: running.stopped.is_set() or self._giving_back.is_set(),
+                    lambda: running.stopped or self._giving_back.is_set(),
                     log.write,
                     self._neighbours,
                     turn.admit,
@@ -496,4 +496,4 @@ class WorkerProcess:
         }
         for key, each in running.items():
             if key not in held:
-                each.stopped.set()
+                each.stopped = True

@@ -33,7 +33,6 @@ damaged one must not keep the rest from being read.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -43,6 +42,7 @@ import attrs
 
 from taskmgr_core import documents
 from taskmgr_core.errors import DamagedRecordError
+from taskmgr_core.json_text import writer
 from taskmgr_core.orchestrator.engine import PLAIN, MapState, Rule, RunState, is_fatal
 from taskmgr_core.specs import (
     Edge,
@@ -72,6 +72,7 @@ from taskmgr_core.stores.records import (
 )
 
 SHORT = 8
+_written = writer(ensure_ascii=False)
 
 # What a claim and a decision need; the graph, the edges and the digests stay where they are.
 WORKING = {"graph": 0, "edges": 0, "digests": 0, "uses": 0}
@@ -472,4 +473,4 @@ def _new_state(step: Step) -> Document:
 
 
 def _json(document: object) -> str:
-    return json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return _written(document)

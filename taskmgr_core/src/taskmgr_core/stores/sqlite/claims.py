@@ -228,7 +228,7 @@ def finish(
             outcome.status,
             documents.text_of(dict(outcome.seconds)),
             failure,
-            documents.dumps(failures),
+            documents.dumps(failures) if failures else "[]",
             outcome.not_before,
             outcome.cached_from,
             again,

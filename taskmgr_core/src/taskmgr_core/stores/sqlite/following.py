@@ -8,11 +8,11 @@ not known, is decided on the whole run.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 
 from taskmgr_core.errors import DamagedRecordError
+from taskmgr_core.json_text import plain
 from taskmgr_core.orchestrator.engine import Decide, MoveStep, RunState
 from taskmgr_core.specs import SPLIT_STATUSES
 from taskmgr_core.stores.progress import Progress
@@ -56,7 +56,7 @@ def follow(
     if recorded is None or not recorded["takers"]:  # it ends, or an earlier taskmgr recorded it
         return None
     try:
-        found = _takers(connection, run_id, json.loads(recorded["takers"]))
+        found = _takers(connection, run_id, plain(recorded["takers"]))
         moves = _moves(connection, run_id, found, decide)
     except (DamagedRecordError, ValueError):
         return None

@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 
 from taskmgr_core.errors import NotFoundError
+from taskmgr_core.json_text import writer
 from taskmgr_core.specs import Edge, FieldValue
 from taskmgr_core.stores.digests import digests_in
 from taskmgr_core.stores.metadata import Role, roles_of
 from taskmgr_core.stores.records import SUBMIT_AGAIN, remembered, stored_json
+from taskmgr_core.stores.sqlite.inserting import insert
 
 _NEWER = (
     "SELECT run FROM digest_runs WHERE digest = ? AND role = ? AND run > ? ORDER BY run LIMIT 1"
@@ -30,6 +32,7 @@ _USING_OLDER = (
     " ORDER BY run DESC LIMIT ?"
 )
 _PORTS_AT_ONCE = 16
+_json = writer(ensure_ascii=False)
 _LAST = "~"  # behind every run's id
 
 
@@ -40,10 +43,10 @@ def record(
     edges: Sequence[Edge],
 ) -> None:
     """Record values and edges of a run; a later attempt's replace an earlier one's."""
-    connection.executemany(
+    insert(
+        connection,
         "INSERT OR REPLACE INTO field_values"
-        " (run, port, digest, size, type, producer, source, document, artifacts)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (run, port, digest, size, type, producer, source, document, artifacts)",
         [
             (
                 run_id,
@@ -59,12 +62,14 @@ def record(
             for value in values
         ],
     )
-    connection.executemany(
-        "INSERT OR IGNORE INTO digest_runs (digest, role, run) VALUES (?, ?, ?)",
-        [(digest, role, run_id) for value in values for digest, role in roles_of(value).items()],
+    # Defaults are often the same.
+    digests = dict.fromkeys(
+        (digest, role, run_id) for value in values for digest, role in roles_of(value).items()
     )
-    connection.executemany(
-        "INSERT OR IGNORE INTO edges (run, target, source) VALUES (?, ?, ?)",
+    insert(connection, "INSERT OR IGNORE INTO digest_runs (digest, role, run)", list(digests))
+    insert(
+        connection,
+        "INSERT OR IGNORE INTO edges (run, target, source)",
         [(run_id, edge.target, edge.source) for edge in edges],
     )
 
@@ -171,7 +176,3 @@ def value_from(row: sqlite3.Row) -> FieldValue:
         document=None if document is None else stored_json(document, what, SUBMIT_AGAIN),
         artifacts=remembered(row["artifacts"], tuple[str, ...], what, SUBMIT_AGAIN),
     )
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
