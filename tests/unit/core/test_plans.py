@@ -10,6 +10,7 @@ from taskmgr_core.errors import NotFoundError
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.specs import Graph, GraphStep, TaskVersion
 from taskmgr_core.stores.plans import Plan, Plans
+from taskmgr_core.stores.records import remembered
 
 
 def version(task: str, _: str | None) -> TaskVersion:
@@ -34,6 +35,15 @@ def test_plan_has_all_of_a_graph() -> None:
         assert tuple(json.loads(plan.steps[step.id].after)) == step.after
         takers = [each.id for each in graph.steps if step.id in each.after]
         assert json.loads(plan.steps[step.id].takers) == takers
+
+
+def test_step_that_was_written_here_is_not_read_again() -> None:
+    """Whoever claims it in the same process gets the very step."""
+    graph = face_graph("written-here")
+    plan = Plan.of(graph)
+    for step in graph.steps:
+        found = remembered(plan.steps[step.id].text, GraphStep, "a step", "")
+        assert found is step
 
 
 def test_same_graph_is_written_out_once() -> None:

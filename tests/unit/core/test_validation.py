@@ -159,3 +159,13 @@ def test_validator_serves_threads_with_more_schemas_than_it_keeps() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_schema_that_follows_another_in_memory_is_its_own() -> None:
+    """What is let go leaves its place to others, which are not checked in its stead."""
+    validator = Validator(capacity=4)
+    for number in range(50):
+        schema = {"type": "integer", "minimum": number}
+        assert not validator.validate(number, schema, "x")
+        assert validator.validate(number - 1, schema, "x")
+        del schema

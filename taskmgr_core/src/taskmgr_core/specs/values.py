@@ -32,6 +32,19 @@ class FieldValue:
     source: str = ""
     artifacts: tuple[str, ...] = ()
 
+    def on(self, port: str) -> FieldValue:
+        """The same on another port. (As ``attrs.evolve``, in a fifth of its time.)"""
+        return FieldValue(
+            port,
+            self.digest,
+            self.size,
+            self.type,
+            self.producer,
+            self.document,
+            self.source,
+            self.artifacts,
+        )
+
 
 @attrs.frozen
 class Edge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -19,13 +19,13 @@ class Memory:
     """
 
     capacity: int
-    _known: OrderedDict[tuple[Hashable, str | bytes], Any] = attrs.field(
+    _known: OrderedDict[tuple[Any, str | bytes], Any] = attrs.field(
         factory=OrderedDict, init=False, repr=False
     )
     _size: int = attrs.field(default=0, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
 
-    def get(self, text: str | bytes, kind: Hashable, read: Callable[[], Any]) -> Any:
+    def get(self, text: str | bytes, kind: Any, read: Callable[[], Any]) -> Any:
         """What a text was read as, or is read as now.
 
         Arguments:
@@ -42,7 +42,7 @@ class Memory:
         self.put(text, kind, found)
         return found
 
-    def put(self, text: str | bytes, kind: Hashable, value: Any) -> None:
+    def put(self, text: str | bytes, kind: Any, value: Any) -> None:
         """Keep what a text is to be read as."""
         key = kind, text
         with self._lock:

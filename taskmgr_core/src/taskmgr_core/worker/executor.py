@@ -262,7 +262,7 @@ class Executor:
             elif source is not None and source.fallback:
                 values.append(recorded(port, source.fallback[0], kind, ""))
             elif not field.required:
-                values.append(attrs.evolve(self._versions.default(version, field), port=port))
+                values.append(self._versions.default(version, field).on(port))
         return tuple(values)
 
     def _attempt(

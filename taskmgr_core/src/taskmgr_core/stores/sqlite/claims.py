@@ -34,8 +34,7 @@ from taskmgr_core.stores.sqlite import cache, elements, following, limits, linea
 _LOGGER = logging.getLogger(__name__)
 
 _DUE = "SELECT * FROM steps WHERE status = 'ready' AND not_before <= ?"
-# Two, to know whether there is another.
-_IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT 2"
+_IN_ORDER = " ORDER BY priority DESC, ready_at LIMIT"
 _ANY_NEEDS = "SELECT max(resources) FROM steps WHERE status = 'ready'"
 # Each kind of needs once, by one look into the index each, however many steps have it.
 _KINDS = """
@@ -55,7 +54,7 @@ class Candidate:
 
     Attributes:
         row: as it is recorded.
-        only: whether there was no other.
+        only: whether there was no other; False where nobody asked.
     """
 
     row: sqlite3.Row
@@ -68,10 +67,17 @@ def candidate(
     now: float,
     of_runs: Collection[str] | None = None,
     tasks: Collection[str] = (),
-    free: Mapping[str, int] = NO_RESOURCES,
+    free: Mapping[str, int] | None = NO_RESOURCES,
     without: Collection[tuple[str, str]] = (),
+    *,
+    alone: bool = True,
 ) -> Candidate | None:
-    """The step that ``MetadataStore.claim`` takes next, of no task and version left out."""
+    """The step that ``MetadataStore.claim`` takes next, of no task and version left out.
+
+    Arguments:
+        free: None for a step that needs nothing; then those are not looked at that do.
+        alone: whether to see if there is another.
+    """
     # One look at each run's or queue's index; a backlog elsewhere costs nothing.
     if of_runs is not None:
         looks: list[tuple[Literal["run", "queue", ""], str]] = [("run", run) for run in of_runs]
@@ -80,17 +86,17 @@ def candidate(
     else:
         looks = [("", "")]
     kinds = [""]
-    if connection.execute(_ANY_NEEDS).fetchone()[0]:
+    if free is not None and connection.execute(_ANY_NEEDS).fetchone()[0]:
         kinds = _kinds(connection, free)
     found = [
         row
         for look in looks
         for kind in kinds
-        for row in _first(connection, now, kind, tasks, without, *look)
+        for row in _first(connection, now, kind, tasks, without, *look, most=1 + alone)
         if not queues or row["queue"] in queues
     ]
     first = min(found, key=lambda row: (-row["priority"], row["ready_at"]), default=None)
-    return None if first is None else Candidate(first, only=len(found) == 1)
+    return None if first is None else Candidate(first, only=alone and len(found) == 1)
 
 
 def claim_found(
@@ -123,7 +129,7 @@ def _next(connection: sqlite3.Connection, wanted: Taking, now: float) -> Claim |
     without: set[tuple[str, str]] = set()
     while True:
         found = candidate(
-            connection, wanted.queues, now, wanted.runs, wanted.tasks, NO_RESOURCES, without
+            connection, wanted.queues, now, wanted.runs, wanted.tasks, None, without, alone=False
         )
         if found is None:
             return None
@@ -373,13 +379,14 @@ def _first(
     without: Collection[tuple[str, str]],
     column: Literal["run", "queue", ""],
     value: str,
+    most: int,
 ) -> list[sqlite3.Row]:
     where = f" AND {column} = ?" if column else ""
     served = f" AND task IN ({', '.join('?' * len(tasks))})" if tasks else ""
     left_out = " AND NOT (task = ? AND version = ?)" * len(without)
     versions = [text for version in without for text in version]
     return connection.execute(
-        f"{_DUE} AND resources = ?{where}{served}{left_out}{_IN_ORDER}",
+        f"{_DUE} AND resources = ?{where}{served}{left_out}{_IN_ORDER} {most}",
         (now, needs, *([value] if column else []), *tasks, *versions),
     ).fetchall()
 
