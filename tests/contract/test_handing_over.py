@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from samples import NOW, claimed, created, first_step, graph, graph_step, run_id, value
+from samples import NOW, claimed, created, first_step, graph, graph_step, run_id, success, value
 
 from taskmgr_core.handing import Handing
+from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue import embedded
+from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
 from taskmgr_core.queue.bell import Bell
-from taskmgr_core.queue.embedded import EmbeddedQueue
+from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
 from taskmgr_core.queue.handover import Place
+from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, NewRun, ReadyStep, Run, as_claimed, as_ready
-from taskmgr_core.stores.progress import every
+from taskmgr_core.stores.progress import Progress, Taking, every
 from taskmgr_core.stores.sqlite import SqliteMetadata
 
 STEP = ReadyStep(run_id(1), "001", "echo", "default", 5, NOW)
@@ -63,11 +66,16 @@ def waiting(
     """A thread that waits for a step, and does so by now."""
     before = len(queue._places._waiting)
     found = pool.submit(queue.take, "w1", (), 30.0, *arguments, **more)
+    until(lambda: len(queue._places._waiting) > before)
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
     deadline = time.monotonic() + 30
-    while len(queue._places._waiting) == before:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    return found
 
 
 def place(**more: Any) -> Place:
@@ -176,6 +184,97 @@ def test_interrupt_before_the_record_gives_nothing(
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert found.result(30) is None
+
+
+def test_two_that_follow_are_taken_with_the_record(metadata: SqliteMetadata) -> None:
+    """The second for another slot, where one waits; else, and of one alone, only the first."""
+    steps = {"001": (), "002": ("001",), "003": ("001",), "004": ("002",)}
+    created(metadata, *(graph_step(step, after=after) for step, after in steps.items()))
+
+    def ended(claim: Claim, also: bool) -> Progress:
+        return metadata.finish(claim, success(claim), decide, NOW, Taking("w1", also=also))
+
+    progress = ended(claimed(metadata), True)
+    assert progress.claim is not None
+    assert progress.also is not None
+    assert (progress.claim.step.id, progress.also.step.id) == ("002", "003")
+    held = {(each.step, each.attempt) for each in metadata.holds("w1")}
+    assert held == {("002", 1), ("003", 1)}
+    progress = ended(progress.claim, True)
+    assert progress.claim is not None
+    assert (progress.claim.step.id, progress.also) == ("004", None)
+    created(metadata, *(graph_step(step, after=after) for step, after in steps.items()), number=2)
+    progress = ended(claimed(metadata), False)
+    assert (progress.claim is None, progress.also) == (False, None)
+
+
+def test_second_of_two_is_given_to_the_slot_that_waits(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps follow on one: each slot gets one, and neither has to look for it."""
+    steps = {"001": (), "002": ("001",), "003": ("001",)}
+    created(metadata, *(graph_step(step, after=after) for step, after in steps.items()))
+    found: list[str] = []
+    claim = metadata.claim
+
+    def noted(*arguments: Any, **more: Any) -> Claim | None:
+        taken = claim(*arguments, **more)
+        found.extend([] if taken is None else [taken.step.id])
+        return taken
+
+    monkeypatch.setattr(metadata, "claim", noted)
+    both, done = threading.Barrier(2), threading.Semaphore(0)
+    ran: dict[str, str] = {}
+
+    def run(claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
+        ran[claim.step.id] = threading.current_thread().name
+        if claim.step.id == "001":
+            until(lambda: bool(queue._places._waiting))
+        else:
+            both.wait(30)  # neither ends before the other has begun
+        progress = metadata.finish(claim, success(claim), decide, NOW, taking())
+        done.release()
+        found_too = progress.claim, progress.also
+        return Announcement(
+            claim.step.run, progress.ready, progress.ended, progress.looked, *found_too
+        )
+
+    feed = TakingFeed(queue, metadata, Scaling(2, 2), ())
+    feed.start("w1", run)
+    for _ in steps:
+        assert done.acquire(timeout=30)
+    feed.stop()
+    assert feed.join(10)
+    assert found == ["001"]
+    assert ran["002"] != ran["003"]
+    assert queue._places._waiting == []
+
+
+def test_slot_that_is_not_needed_goes_on(metadata: SqliteMetadata, queue: EmbeddedQueue) -> None:
+    """Asked to keep free for each step of a chain, it takes what others submit."""
+    created(metadata, *(graph_step(f"00{n}", after=[f"00{n - 1}"][: n - 1]) for n in range(1, 6)))
+    ran: list[str] = []
+    ended = threading.Event()
+
+    def run(claim: Claim, taking: Wanted = none_wanted) -> Announcement | None:
+        ran.append(f"{claim.step.run[-1]}/{claim.step.id}")
+        if claim.step.id == "003":
+            until(lambda: bool(queue._places._waiting))
+            other = created(metadata, number=2, now=time.time())
+            queue.announce(other.id, [as_ready(metadata.steps(other.id)[0], NOW)])
+            until(lambda: "2/001" in ran)
+        progress = metadata.finish(claim, success(claim), decide, NOW, taking())
+        if claim.step.id == "005":
+            ended.set()
+        found = progress.claim, progress.also
+        return Announcement(claim.step.run, progress.ready, progress.ended, progress.looked, *found)
+
+    feed = TakingFeed(queue, metadata, Scaling(2, 2), ())
+    feed.start("w1", run)
+    assert ended.wait(30)
+    feed.stop()
+    assert feed.join(10)
+    assert sorted(ran) == ["1/001", "1/002", "1/003", "1/004", "1/005", "2/001"]
 
 
 def test_many_threads_each_get_their_own(metadata: SqliteMetadata, queue: EmbeddedQueue) -> None:

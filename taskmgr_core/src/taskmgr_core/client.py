@@ -61,6 +61,7 @@ TRACE_PAGE = 20
 LOOK_SECONDS = 0.25
 PAUSE_SHARE, MAXIMUM_PAUSE_SECONDS = 0.02, 0.02  # for which the end of a run may go unnoticed
 SHOW_SECONDS = 0.05
+Heard = Callable[[int | None], None]
 
 
 class RunTimeoutError(TaskmgrError):
@@ -245,7 +246,7 @@ class Client:
         told = self._submitted(wanted)
         return [each if isinstance(each, Exception) else each.id for each in told]
 
-    def _submit(self, wanted: Wanted, heard: Callable[[int | None], None] = _ignored) -> Run:
+    def _submit(self, wanted: Wanted, heard: Heard = _ignored) -> Run:
         """Submit a run; ``heard`` gets what ``queue.changes`` was when it was told of."""
         (told,) = self._submitted([wanted], heard)
         if isinstance(told, Exception):
@@ -253,35 +254,31 @@ class Client:
         return told
 
     def _submitted(
-        self, wanted: Sequence[Wanted], heard: Callable[[int | None], None] = _ignored
+        self, wanted: Sequence[Wanted], heard: Heard = _ignored
     ) -> list[Run | Exception]:
         graphs = Graphs(self.metadata, self._compiled, self.overrides, many=len(wanted) > 1)
         handing = Handing(self.metadata, self.queue, self._own.takes)
-
-        def tell(new: NewRun) -> None:
-            heard(self._tell(new, handing.give))
-
         with self.artifacts.files.using(), handing:  # files are put before the run is recorded
-            return submitted(wanted, graphs, self.reader, self.tracer, handing.begun, tell)
+            told = partial(self._tell, heard=heard, give=handing.give)
+            return submitted(wanted, graphs, self.reader, self.tracer, handing.begun, told)
 
-    def _start(self, new: NewRun) -> Run:
-        self.metadata.create_run(new.run, new.steps, new.values, new.edges)
-        self._tell(new)
-        return new.run
-
-    def _tell(self, new: NewRun, give: Callable[[str], None] = lambda _: None) -> int | None:
+    def _tell(
+        self, new: NewRun, heard: Heard = _ignored, give: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.teller.run_started(new.run)
         self._own.submitted(new.run.id)
         give(new.run.id)
         ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
-        return self.queue.announce(new.run.id, ready)
+        heard(self.queue.announce(new.run.id, ready))
 
     def retry(self, run_id: str, first: str | None = None) -> str:
         """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
         new = rerun(self.metadata, run_id, first, new_run_id(), time.time())
         with self.tracer.submitting(new.run.name, new.run.id) as traceparent:
-            run = attrs.evolve(new.run, traceparent=traceparent)
-            return self._start(attrs.evolve(new, run=run)).id
+            new = attrs.evolve(new, run=attrs.evolve(new.run, traceparent=traceparent))
+            self.metadata.create_run(new.run, new.steps, new.values, new.edges)
+            self._tell(new)
+        return new.run.id
 
     def run(
         self,

@@ -26,6 +26,7 @@ class Announcement:
         ended: whether the run has ended, or is to be looked at for another reason.
         looked: whether the next step was looked for when that was recorded.
         claim: the next step, which was claimed then.
+        also: another one, which was claimed with it for a taker that keeps free.
     """
 
     run: str
@@ -33,6 +34,7 @@ class Announcement:
     ended: bool = False
     looked: bool = False
     claim: Claim | None = None
+    also: Claim | None = None
 
 
 Wanted = Callable[[], Taking | None]
@@ -139,6 +141,16 @@ class Queue(Protocol):
 
         Returns:
             None where none of this process waits that would take it.
+        """
+
+    def reserve_another(self, worker: str) -> Reservation | None:
+        """Have a taker of a worker keep free for a step that may be claimed for it just now.
+
+        Arguments:
+            worker: the worker's id; its takers all take the same.
+
+        Returns:
+            None where none of them waits.
         """
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:

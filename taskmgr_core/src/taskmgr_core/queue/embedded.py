@@ -12,7 +12,7 @@ import attrs
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
-from taskmgr_core.queue.base import Announcement, CarryOut, Queue, run_nothing
+from taskmgr_core.queue.base import Announcement, CarryOut, Queue, Reservation, run_nothing
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.handover import Place, Places
 from taskmgr_core.queue.scaling import Scaling
@@ -138,12 +138,16 @@ class EmbeddedQueue:
 
     def _heard(self, look: _Look, place: Place, timeout: float) -> bool:
         """Wait; whether there may be something to take."""
-        rung = self._bell.wait_to_take(look.seen, timeout, lambda: place.settled)
-        return rung != look.seen or place.settled
+        rung = self._bell.wait_to_take(look.seen, timeout, lambda: place.given)
+        return rung != look.seen or place.given
 
     def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Place | None:
-        """Keep the first of those free that wait here."""
-        return self._places.reserve(step, version, own=own)
+        """Of those that wait here."""
+        return self._places.reserve(lambda place: place.takes(step, version, own=own))
+
+    def reserve_another(self, worker: str) -> Place | None:
+        """Of those that wait here."""
+        return self._places.reserve(lambda place: place.worker == worker)
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
         """None: there are no messages, takers look into the store."""
@@ -319,7 +323,9 @@ class TakingFeed:
             if not announcement.looked and self._goes_on(number):
                 claim = self._next(0)
         finally:
-            left = announcement.steps if claim is None else _untold(claim, announcement.steps)
+            left: Sequence[ReadyStep] = announcement.steps
+            for taken in (announcement.also, claim):
+                left = left if taken is None else _untold(taken, left)
             now = time.monotonic()
             watched = announcement.ended or now >= self._told_at + TELL_SECONDS
             if watched:
@@ -334,24 +340,55 @@ class TakingFeed:
             self._worker, self._queues, timeout, runs, self._tasks, self._units, self._covers
         )
 
-    def _taking(self, number: int) -> Taking | None:
+    def _taking(self, number: int, other: _Other) -> Taking | None:
         """What may be taken with the outcome of a step; units are held before they are claimed."""
         if self._units.offered or not self._goes_on(number):
             return None
         runs = None if self._runs is None else self._runs()
-        return Taking(self._worker, self._queues, runs, self._tasks, self._covers)
+        also = other.kept_free(self._queue, self._worker)
+        return Taking(self._worker, self._queues, runs, self._tasks, self._covers, also=also)
 
     def _carry_out(self, number: int, claim: Claim) -> Announcement | None:
         with self._lock:
             self._busy += 1
+        other = _Other()
         try:
-            return self._run(claim, lambda: self._taking(number))
+            announcement = self._run(claim, lambda: self._taking(number, other))
+            if announcement is not None and announcement.also is not None:
+                other.give(announcement.also)
+            return announcement
         finally:
+            other.release()
             with self._lock:
                 self._busy -= 1
             if claim.units:
                 self._units.give_back(claim.units)
                 self._queue.wake()  # a slot may wait for them
+
+
+@attrs.define
+class _Other:
+    """Another slot, which keeps free while a step is recorded that two may follow on."""
+
+    _place: Reservation | None = None
+
+    def kept_free(self, queue: Queue, worker: str) -> bool:
+        """Whether there is one; also when it was asked before."""
+        if self._place is None:
+            self._place = queue.reserve_another(worker)
+        return self._place is not None
+
+    def give(self, claim: Claim) -> None:
+        """Have it take a step that was claimed for it."""
+        if self._place is not None:
+            self._place.give(claim)
+            self._place = None
+
+    def release(self) -> None:
+        """Keep it free no longer."""
+        if self._place is not None:
+            self._place.release()
+            self._place = None
 
 
 def _untold(claim: Claim, steps: Sequence[ReadyStep]) -> list[ReadyStep]:

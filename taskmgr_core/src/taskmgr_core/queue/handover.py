@@ -37,8 +37,8 @@ class Place:
     covers: Covers
     wake: Callable[[], None]
     _reserved: bool = attrs.field(default=False, init=False)
-    _settled: threading.Event = attrs.field(factory=threading.Event, init=False)
     _claim: Claim | None = attrs.field(default=None, init=False)
+    _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
 
     def takes(self, step: ReadyStep, version: str, *, own: bool) -> bool:
         """Whether it would claim a step, were it recorded as ready."""
@@ -51,29 +51,34 @@ class Place:
         )
 
     @property
-    def settled(self) -> bool:
+    def given(self) -> bool:
         """Whether it need not wait any more."""
-        return self._settled.is_set()
+        return self._claim is not None
 
     def reserve(self) -> bool:
-        """Keep it free; False where it is already. Under the lock of ``Places``."""
-        reserved, self._reserved = self._reserved, True
-        return not reserved
+        """Keep it free; False where it is already, or has something to do."""
+        with self._changed:
+            if self._reserved or self.given:
+                return False
+            self._reserved = True
+            return True
 
     def give(self, claim: Claim) -> None:
         """Have it take a step that is recorded as claimed by its worker."""
         self._claim = claim
         self.release()
-
-    def release(self) -> None:
-        """Keep it free no longer."""
-        self._settled.set()
         self.wake()
 
+    def release(self) -> None:
+        """Keep it free no longer; as long as it waits it may be asked again."""
+        with self._changed:
+            self._reserved = False
+            self._changed.notify_all()
+
     def taken(self) -> Claim | None:
-        """What it was given; waits as long as it is kept free."""
-        if self._reserved:
-            self._settled.wait()
+        """What it was given; waits as long as it is kept free. None may ask it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reserved)
         return self._claim
 
 
@@ -95,10 +100,9 @@ class Places:
             with self._lock:
                 self._waiting.remove(place)
 
-    def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Place | None:
-        """See ``Queue.reserve``."""
+    def reserve(self, suits: Callable[[Place], bool]) -> Place | None:
+        """Have the first of those that suit keep free; None where there is none."""
+        if not self._waiting:
+            return None
         with self._lock:
-            for place in self._waiting:
-                if place.takes(step, version, own=own) and place.reserve():
-                    return place
-        return None
+            return next((each for each in self._waiting if suits(each) and each.reserve()), None)

@@ -29,6 +29,8 @@ class Taking:
         covers: whether a version of a task can be run by the worker.
         follows: whether only what has become ready by the outcome.
         step: the run and step that a message told of, which needs no resources; then only that.
+        also: whether another slot of the worker waits: then a second step is claimed where one has
+            become ready by the outcome. A store that takes nothing with a record need not.
     """
 
     worker: str
@@ -38,6 +40,7 @@ class Taking:
     covers: Covers = every
     follows: bool = False
     step: tuple[str, str] | None = None
+    also: bool = False
 
 
 @attrs.frozen
@@ -51,6 +54,7 @@ class Progress:
         ended: whether it was this that ended the run; of several at once only one did.
         looked: whether the next step was looked for with it.
         claim: the next step, claimed with it; None where there was none, or nobody looked.
+        also: a second one, claimed for another slot.
     """
 
     recorded: bool
@@ -59,3 +63,4 @@ class Progress:
     ended: bool = False
     looked: bool = False
     claim: Claim | None = None
+    also: Claim | None = None

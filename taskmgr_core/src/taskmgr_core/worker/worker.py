@@ -265,9 +265,10 @@ class WorkerProcess:
         if outcome.status == "ready":
             self._queue.wake()  # whoever waits for a step has to know when this one is due
         ended = progress.run_status != "running"
-        if progress.ready or ended or progress.claim is not None:
-            return Announcement(step.run, progress.ready, ended, progress.looked, progress.claim)
-        return None
+        if not (progress.ready or ended or progress.claim is not None):
+            return None
+        also = progress.claim, progress.also
+        return Announcement(step.run, progress.ready, ended, progress.looked, *also)
 
     def _help(self, run_id: str, tasks: Collection[str]) -> bool:
         """Run a step of a run in a slot that waits for it; whether there was one."""

@@ -193,6 +193,10 @@ class CeleryQueue:
         """None: who takes a step is the broker's choice."""
         return
 
+    def reserve_another(self, worker: str) -> None:  # noqa: ARG002
+        """None, as above."""
+        return
+
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
         """Those of some steps whose messages are not on their way.
 

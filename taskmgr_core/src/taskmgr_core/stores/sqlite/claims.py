@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -122,7 +123,24 @@ def with_next(
         # Nothing is claimed yet, and what was recorded must not be lost with the look.
         _LOGGER.exception("the next step could not be looked for")
         return progress
-    return attrs.evolve(progress, looked=True, claim=claim)
+    also = None
+    if wanted.also and claim is not None:
+        with contextlib.suppress(Exception):  # it is ready, and is told of as such
+            also = _another(connection, progress.ready, claim, wanted, now)
+    return attrs.evolve(progress, looked=True, claim=claim, also=also)
+
+
+def _another(
+    connection: sqlite3.Connection,
+    ready: Sequence[ReadyStep],
+    claim: Claim,
+    wanted: Taking,
+    now: float,
+) -> Claim | None:
+    """One of those that have become ready, but for the one that is claimed already."""
+    taken = claim.step.run, claim.step.id
+    others = [each for each in ready if (each.run, each.id) != taken]
+    return _following(connection, others, wanted, now)
 
 
 def _next(connection: sqlite3.Connection, wanted: Taking, now: float) -> Claim | None:
