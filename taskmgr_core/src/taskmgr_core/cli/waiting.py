@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import socket
 from collections.abc import Iterator
 
 import click
 
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, say_error
+from taskmgr_core.cli.leaving import leave
 from taskmgr_core.cli.live import RunProgress
 from taskmgr_core.cli.screen import Screen, plain, short_id
 from taskmgr_core.client import Client, RunTimeoutError
-from taskmgr_core.specs import Run
 
 
 def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = None) -> int | None:
@@ -28,11 +26,11 @@ def waited(client: Client, screen: Screen, run_id: str, timeout: float | None = 
         with terminable(), RunProgress(screen) as progress:
             client.wait(run_id, timeout, progress.update)
     except RunTimeoutError:
-        left = _leave(client, run_id)
+        left = leave(client, run_id)
         say_error(f"run {short_id(run_id)} has not ended within {timeout:g} s; {left}")
         return FAILED
     except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; {_leave(client, run_id)}", err=True)
+        click.echo(f"\ninterrupted; {leave(client, run_id)}", err=True)
         return INTERRUPTED
     return None
 
@@ -48,22 +46,3 @@ def terminable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _leave(client: Client, run_id: str) -> str:
-    """Give up a run: what only this process carries out is cancelled.
-
-    Returns:
-        What becomes of it.
-    """
-    if not _works_here(client):
-        return f"it goes on: taskmgr show {short_id(run_id)}"
-    client.cancel(run_id)
-    ended: Run = client.wait(run_id)
-    return f"run {short_id(run_id)} is {ended.status}"
-
-
-def _works_here(client: Client) -> bool:
-    """Whether this process has a worker of its own."""
-    here = (socket.gethostname(), os.getpid())
-    return any((each.host, each.pid) == here for each in client.workers())

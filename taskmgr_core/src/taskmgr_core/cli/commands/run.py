@@ -12,6 +12,7 @@ from taskmgr_core.cli import completing
 from taskmgr_core.cli.arguments import INPUTS_HELP, read_inputs
 from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.leaving import interruptible
 from taskmgr_core.cli.options import json_option, png_option, report_option, save_option
 from taskmgr_core.cli.paths import pipeline_or_name
 from taskmgr_core.cli.session import Session
@@ -75,18 +76,20 @@ def run_command(
     if no_wait and (timeout or report or png or save):
         raise click.UsageError("--no-wait goes with none of --timeout, --report, --png and --save")
     with session.client() as client:
-        run_id = submitted(client, name, inputs, version, no_cache=no_cache)
-        if no_wait:
-            if as_json:
-                session.screen.json({"run_id": run_id, "status": "running"})
-            else:
-                session.screen.line(run_id)
-            return OK
-        # A worker has the step by now, and starts its process while this is imported.
-        from taskmgr_core.cli.pictures import write_files
-        from taskmgr_core.cli.runs_view import print_run
-        from taskmgr_core.cli.views import run_view
-        from taskmgr_core.cli.waiting import waited
+        run_id = new_run_id()
+        with interruptible(client, run_id):
+            submitted(client, run_id, name, inputs, version, no_cache=no_cache)
+            if no_wait:
+                if as_json:
+                    session.screen.json({"run_id": run_id, "status": "running"})
+                else:
+                    session.screen.line(run_id)
+                return OK
+            # A worker has the step by now, and starts its process while this is imported.
+            from taskmgr_core.cli.pictures import write_files
+            from taskmgr_core.cli.runs_view import print_run
+            from taskmgr_core.cli.views import run_view
+            from taskmgr_core.cli.waiting import waited
 
         code = waited(client, session.screen, run_id, timeout)
         detail = client.detail(run_id)
@@ -102,19 +105,15 @@ def run_command(
 
 def submitted(
     client: Client,
+    run_id: str,
     name: str,
     words: Sequence[str],
     version: str | None = None,
     *,
     no_cache: bool = False,
-) -> str:
-    """Submit a run as it was typed.
-
-    Returns:
-        The run's id.
-    """
+) -> None:
+    """Submit a run as it was typed, with an id as ``new_run_id`` makes them."""
     what = pipeline_or_name(name, client.metadata)
-    run_id = new_run_id()
     graph = client.graph(what, version, run_id)
     graph = refreshed(graph) if no_cache else graph
     given: dict[str, Any] = read_inputs(graph.inputs, words, client.reader.working, graph.optional)
@@ -123,7 +122,6 @@ def submitted(
         click.echo(f"{name} {version} is yanked: {reason}", err=True)
     for step in client.unserved(graph):
         click.echo(_waits_for_resources(step), err=True)
-    return run_id
 
 
 def _waits_for_resources(step: GraphStep) -> str:
