@@ -55,7 +55,10 @@ class Validator:
                 Problem(inner, f"{number} is not a finite number, as JSON needs it")
                 for inner, number in islice(non_finite(document, place), MOST_PROBLEMS)
             ]
-            found = self._compiled_for(schema).iter_errors(document)
+            compiled = self._compiled_for(schema)
+            if not numbers and compiled.is_valid(document):
+                return ()
+            found = compiled.iter_errors(document)
             told = list(islice(_problems(found, schema, place), MOST_PROBLEMS))
         except jsonschema_rs.ValidationError as error:
             return (Problem(place, f"its schema cannot be used: {_schema_fault(error)}"),)

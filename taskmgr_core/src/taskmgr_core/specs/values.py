@@ -32,8 +32,28 @@ class FieldValue:
     source: str = ""
     artifacts: tuple[str, ...] = ()
 
+    # As ``attrs.evolve`` does it, in a fifth of its time: they are many.
+
+    def taken_on(self, port: str, kind: str) -> FieldValue:
+        """As what an input port takes from this one.
+
+        Arguments:
+            port: the input port.
+            kind: what its type is called there.
+        """
+        return FieldValue(
+            port,
+            self.digest,
+            self.size,
+            kind,
+            self.producer,
+            self.document,
+            self.port,
+            self.artifacts,
+        )
+
     def on(self, port: str) -> FieldValue:
-        """The same on another port. (As ``attrs.evolve``, in a fifth of its time.)"""
+        """The same on another port."""
         return FieldValue(
             port,
             self.digest,

@@ -249,20 +249,19 @@ class Executor:
         step = claim.graph_step
         values = []
         for field in version.task.inputs:
-            port, kind = input_port(step.id, field.name), type_name(field.schema)
-            source = step.inputs.get(field.name)
-            if source is not None and source.port in claim.values:
-                values.append(
-                    attrs.evolve(
-                        claim.values[source.port], port=port, type=kind, source=source.port
-                    )
-                )
-            elif source is not None and not source.port:
+            port, source = input_port(step.id, field.name), step.inputs.get(field.name)
+            if source is None or (source.port and source.port not in claim.values):
+                if source is not None and source.fallback:
+                    kind = type_name(field.schema)
+                    values.append(recorded(port, source.fallback[0], kind, ""))
+                elif not field.required:
+                    values.append(self._versions.default(version, field).on(port))
+                continue
+            kind = type_name(field.schema)
+            if source.port:
+                values.append(claim.values[source.port].taken_on(port, kind))
+            else:
                 values.append(recorded(port, source.constant, kind, ""))
-            elif source is not None and source.fallback:
-                values.append(recorded(port, source.fallback[0], kind, ""))
-            elif not field.required:
-                values.append(self._versions.default(version, field).on(port))
         return tuple(values)
 
     def _attempt(

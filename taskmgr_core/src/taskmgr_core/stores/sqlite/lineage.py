@@ -62,9 +62,10 @@ def record(
             for value in values
         ],
     )
-    # Defaults are often the same.
+    # Defaults are often the same, and then have the same role.
+    own = {(each.digest, each.producer): each for each in values if not each.source}
     digests = dict.fromkeys(
-        (digest, role, run_id) for value in values for digest, role in roles_of(value).items()
+        (digest, role, run_id) for each in own.values() for digest, role in roles_of(each).items()
     )
     insert(connection, "INSERT OR IGNORE INTO digest_runs (digest, role, run)", list(digests))
     insert(
