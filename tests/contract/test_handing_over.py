@@ -13,13 +13,14 @@ import attrs
 import pytest
 from samples import NOW, claimed, created, first_step, graph, graph_step, run_id, success, value
 
+from taskmgr_core.errors import StoreError
 from taskmgr_core.handing import Handing
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.queue import embedded
 from taskmgr_core.queue.base import Announcement, Wanted, none_wanted
 from taskmgr_core.queue.bell import Bell
 from taskmgr_core.queue.embedded import EmbeddedQueue, TakingFeed
-from taskmgr_core.queue.handover import Place
+from taskmgr_core.queue.handover import Place, Reservation
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, NewRun, ReadyStep, Run, as_claimed, as_ready
 from taskmgr_core.stores.progress import Progress, Taking, every
@@ -103,7 +104,7 @@ def test_taker_takes_what_it_would_claim(
     taker: dict[str, Any], step: dict[str, Any], own: bool, takes: bool
 ) -> None:
     """Of its queues, tasks, versions and runs, and nothing that needs units."""
-    assert place(**taker).takes(attrs.evolve(STEP, **step), "1.0", own=own) is takes
+    assert place(**taker).suits(attrs.evolve(STEP, **step), "1.0", own=own) is takes
 
 
 def test_step_is_given_to_who_waits(
@@ -141,7 +142,7 @@ def test_nothing_is_taken_meanwhile(
         queue.announce(other.id, [as_ready(metadata.steps(other.id)[0], NOW)])
         with pytest.raises(TimeoutError):
             found.result(0.1)
-        assert queue.reserve(STEP, "1.0", own=True) is None
+        assert not queue.reserve(Reservation(), STEP, "1.0", own=True)
     assert found.result(30) is None  # its run was not recorded
     claim = queue.take("w1", (), 30.0)
     assert claim is not None
@@ -306,3 +307,109 @@ def test_many_threads_each_get_their_own(metadata: SqliteMetadata, queue: Embedd
     for each in threads:
         each.join(30)
     assert len(set(got)) == len(got) == 120
+
+
+def test_values_that_are_given_are_as_they_are_read(
+    metadata: SqliteMetadata, queue: EmbeddedQueue, pool: ThreadPoolExecutor
+) -> None:
+    """A tuple is a list, as from the store; and what the caller changes later is not changed."""
+    theirs: list[Any] = [1, (2, 3), {"four": (5,)}]
+    new = new_run()
+    new = attrs.evolve(new, values=[value("text", theirs)])
+    found = waiting(queue, pool)
+    with Handing(metadata, queue, lambda _: True) as handing:
+        begun = handing.begun(new)
+        metadata.create_run(begun.run, begun.steps, begun.values)
+        theirs.append("changed")
+        handing.give(new.run.id)
+    claim = found.result(30)
+    assert claim is not None
+    assert claim.values["text"].document == [1, [2, 3], {"four": [5]}]
+    assert claimed(metadata, "w2", time.time()).values == claim.values
+
+
+def test_step_is_not_lost_with_an_error_of_the_wait(
+    metadata: SqliteMetadata,
+    queue: EmbeddedQueue,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who keeps free and meets an error while it waits takes the step nevertheless."""
+    asked, kept = threading.Event(), threading.Event()
+
+    def next_due(*_: object) -> float | None:
+        asked.set()
+        assert kept.wait(30)
+        raise StoreError("unable to open database file")
+
+    monkeypatch.setattr(metadata, "next_due", next_due)
+    found = waiting(queue, pool)
+    assert asked.wait(30)
+    new = new_run()
+    with Handing(metadata, queue, lambda _: True) as handing:
+        begun = handing.begun(new)
+        kept.set()
+        metadata.create_run(begun.run, begun.steps, begun.values)
+        handing.give(new.run.id)
+    claim = found.result(30)
+    assert claim is not None
+    assert claim.step.id == "002"
+    with pytest.raises(StoreError):  # it was given nothing
+        pool.submit(queue.take, "w1", ["other"], 30.0).result(30)
+
+
+def test_second_interrupt_leaves_nobody_waiting(
+    metadata: SqliteMetadata,
+    queue: EmbeddedQueue,
+    pool: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever keeps free is let go, however the submission ends."""
+
+    def interrupted(*_: object, **__: object) -> Claim | None:
+        raise KeyboardInterrupt
+
+    found = waiting(queue, pool)
+    handing = Handing(metadata, queue, lambda _: True)
+    monkeypatch.setattr(metadata, "claim_step", interrupted)
+
+    def submit() -> None:
+        with handing:
+            handing.begun(new_run())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        submit()
+    assert found.result(30) is None
+
+
+def test_one_is_not_let_go_by_who_has_it_no_more() -> None:
+    """To release, or to give, what another one has by now does nothing."""
+    asked, first, second = place(), Reservation(), Reservation()
+    assert first.takes(asked)
+    assert not second.takes(asked)
+    second.release()
+    first.release()
+    assert second.takes(asked)
+    first.release()
+    first.give(Claim(*[None] * 3))  # type: ignore[arg-type]
+    assert not asked.given
+    assert not first.takes(asked)
+    assert second.worker == "w1"
+
+
+def test_slot_is_not_kept_while_a_record_fails(
+    queue: EmbeddedQueue, pool: ThreadPoolExecutor
+) -> None:
+    """Tried again, a step is recorded without another slot that keeps free for what follows."""
+    found = waiting(queue, pool)
+    other = embedded._Other(queue, "w1")
+    assert other.keeps_free()
+    assert not embedded._Other(queue, "w1").keeps_free()
+    assert not other.keeps_free()
+    assert embedded._Other(queue, "another").keeps_free() is False
+    last = embedded._Other(queue, "w1")
+    assert last.keeps_free()
+    last.reservation.release()
+    queue.wake()
+    assert found.result(30) is None

@@ -68,8 +68,10 @@ def test_digest_is_found_in_its_role(metadata: MetadataStore) -> None:
     """Given or made, a file or a value; a file inside a value too, a repetition not."""
     file, inside = digest("file"), digest("inside")
     whole = attrs.evolve(value("whole", "w"), digest=file, artifacts=(file,))
+    alike = attrs.evolve(value("alike", "w"), digest=file)  # JSON with the very bytes of the file
     picture = value("output_001_picture", "p", "001", artifacts=(inside,))
-    run = created(metadata, values=[whole, picture, alias("input_001_repeated", picture)])
+    values = [whole, alike, picture, alias("input_001_repeated", picture)]
+    run = created(metadata, values=values)
     sought = [file, inside, picture.digest, digest("nothing")]
     found = {
         role: metadata.next_runs(sought, [role], None, older=False).keys() for role in EVERY_ROLE
@@ -77,7 +79,7 @@ def test_digest_is_found_in_its_role(metadata: MetadataStore) -> None:
     assert found == {
         "given file": {file},
         "made file": {inside},
-        "given value": set(),
+        "given value": {file},
         "made value": {picture.digest},
     }
     both = metadata.next_runs(sought, ["given file", "made value"], None, older=True)

@@ -31,6 +31,7 @@ Structure = Callable[[Any, Any], Any]
 Path = tuple[str | int, ...]
 
 _SHOWN_LENGTH = 60
+_SCALARS = (str, int, float, bool, type(None))
 _written = writer(ensure_ascii=True)
 _CANONICAL = json.JSONEncoder(
     allow_nan=False, sort_keys=True, separators=(",", ":"), ensure_ascii=False
@@ -104,6 +105,19 @@ def parse(text: str, what: str = "the document") -> Any:
         return plain(text)
     except ValueError as error:
         raise InvalidDocumentError(what, (Problem("", f"not JSON: {error}"),)) from error
+
+
+def own(document: Any) -> Any:
+    """A JSON value as it is read from its text, which nobody else can change.
+
+    What is none stays as it is: what is wrong with it is told where it is checked.
+    """
+    if isinstance(document, _SCALARS):
+        return document
+    try:
+        return plain(text_of(document))
+    except (ValueError, TypeError, RecursionError):
+        return document
 
 
 def canonical(document: Any) -> bytes:

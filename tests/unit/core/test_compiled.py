@@ -2,12 +2,12 @@
 
 import attrs
 import pytest
-from pipeline_examples import face_pipeline, face_tasks
+from pipeline_examples import face_pipeline, face_tasks, field, version_of
 
 from taskmgr_core.compiled import CompiledPipelines
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
-from taskmgr_core.specs import TaskVersion
+from taskmgr_core.specs import PipelineSpec, StepSpec, TaskVersion
 
 
 def published(task: str, version: str | None) -> TaskVersion:
@@ -83,3 +83,22 @@ def test_task_of_one_version_is_compiled_once() -> None:
     assert graph == compile_task(first)
     assert compiled.graph_of_task(first) is graph
     assert compiled.graph_of_task(second) == compile_task(second) != graph
+
+
+def test_graph_has_values_of_its_own() -> None:
+    """What becomes of a list that was written into a pipeline changes nothing of it."""
+    words: list[object] = ["a", ("b",)]
+    default = {"result": ["none"]}
+    task = version_of("all", (field("texts", list),), (field("result", list[str]),))
+    inputs = {"input_001_texts": {"value": words}}
+    taken = {"input_002_texts": "output_001_result"}
+    steps = (
+        StepSpec("001", "all", inputs, on_error="default", default=default),
+        StepSpec("002", "all", taken),
+    )
+    graph = compile_pipeline(PipelineSpec("words", {}, steps), {"all": task})
+    words.append("c")
+    default["result"].append("changed")
+    assert graph.step("001").inputs["texts"].constant == ["a", ["b"]]
+    assert graph.step("001").default == {"result": ["none"]}
+    assert graph.step("002").inputs["texts"].fallback == (["none"],)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskmgr_core.stores.memory import Memory
+from taskmgr_core.stores.memory import EACH, Memory
 
 
 def reader(value: object) -> tuple[list[object], Callable[[], object]]:
@@ -24,7 +24,7 @@ def reader(value: object) -> tuple[list[object], Callable[[], object]]:
 
 def test_text_is_read_once_for_each_kind() -> None:
     """The same text as something else is read anew."""
-    memory = Memory(100)
+    memory = Memory(9 * EACH)
     calls, read = reader("value")
     assert [memory.get("a", int, read), memory.get("a", int, read)] == ["value"] * 2
     assert calls == ["value"]
@@ -34,7 +34,7 @@ def test_text_is_read_once_for_each_kind() -> None:
 
 def test_what_was_written_need_not_be_read() -> None:
     """It is given as it was put."""
-    memory, kept = Memory(100), object()
+    memory, kept = Memory(9 * EACH), object()
     memory.put("a", int, kept)
     calls, read = reader("other")
     assert memory.get("a", int, read) is kept
@@ -43,7 +43,7 @@ def test_what_was_written_need_not_be_read() -> None:
 
 def test_what_cannot_be_read_is_not_kept() -> None:
     """The next one tries again."""
-    memory = Memory(100)
+    memory = Memory(9 * EACH)
 
     def fail() -> object:
         raise ValueError("damaged")
@@ -56,7 +56,7 @@ def test_what_cannot_be_read_is_not_kept() -> None:
 
 def test_longest_unasked_goes_first() -> None:
     """Beyond its room; one that was asked for again stays."""
-    memory = Memory(6)
+    memory = Memory(3 * (EACH + 2))
     for text in ("aa", "bb", "cc"):
         memory.put(text, int, text)
     memory.get("aa", int, lambda: "again")
@@ -69,8 +69,8 @@ def test_longest_unasked_goes_first() -> None:
 @given(st.lists(st.tuples(st.text("ab", max_size=9), st.sampled_from("ij")), max_size=60))
 def test_room_is_never_exceeded(asked: list[tuple[str, str]]) -> None:
     """However often the same is put, and what is larger than all of it."""
-    memory = Memory(10)
+    memory = Memory(2 * EACH + 10)
     for text, kind in asked:
         memory.put(text, kind, text)
         kept = [each for _, each in memory._known]
-        assert memory._size == sum(map(len, kept)) <= 10
+        assert memory._size == sum(len(each) + EACH for each in kept) <= 2 * EACH + 10

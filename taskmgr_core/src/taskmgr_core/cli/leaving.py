@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import click
 
 from taskmgr_core.cli.endings import INTERRUPTED
-from taskmgr_core.cli.screen import short_id
 from taskmgr_core.client import Client
 from taskmgr_core.errors import NotFoundError
 
@@ -27,6 +26,8 @@ def leave(client: Client, run_id: str, *, awaited: bool = True) -> str:
     Returns:
         What becomes of it.
     """
+    from taskmgr_core.cli.screen import short_id  # slow to import, and seldom needed
+
     here = (socket.gethostname(), os.getpid())
     workers = client.workers()
     own = any((each.host, each.pid) == here for each in workers)

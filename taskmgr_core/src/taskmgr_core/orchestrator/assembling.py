@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from taskmgr_core.documents import own
 from taskmgr_core.errors import NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.branching import Condition
 from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
@@ -157,7 +158,7 @@ def graph_step(
         repeat=spec.repeat,
         retry=spec.retry,
         on_error=spec.on_error,
-        default=dict(spec.default),
+        default=own(dict(spec.default)),
         handles_failure=placed.handles_failure,
         cache=task.cache,
         max_concurrent=task.max_concurrent,

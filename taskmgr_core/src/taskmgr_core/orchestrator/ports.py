@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from taskmgr_core.documents import own
 from taskmgr_core.errors import nearest
 from taskmgr_core.orchestrator.compatibility import Schema
 from taskmgr_core.specs import (
@@ -170,7 +171,7 @@ class Ports:
         if field not in step.spec.default:
             return ()
         # A default of a step that is run for each element is that of an element.
-        return ([],) if step.spec.map else (step.spec.default[field],)
+        return ([],) if step.spec.map else (own(step.spec.default[field]),)
 
     def has_step(self, step_id: str) -> bool:
         """Whether it is one of the steps."""
@@ -250,7 +251,7 @@ class Ports:
     def _direct(self, reference: Reference) -> Source | None:
         if isinstance(reference, str):
             return Source(port=reference) if self._is_source(reference) else None
-        return Source(constant=reference["value"]) if "value" in reference else None
+        return Source(constant=own(reference["value"])) if "value" in reference else None
 
     def _default(self, port: str) -> Source | None:
         """An input port that is named by another one and left to its default has that."""

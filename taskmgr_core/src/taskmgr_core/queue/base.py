@@ -11,6 +11,7 @@ from typing import Protocol
 
 import attrs
 
+from taskmgr_core.queue.handover import Reservation
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.progress import Covers, Taking, every
@@ -62,20 +63,6 @@ class CarryOut(Protocol):
 
 def run_nothing(claim: Claim, taking: Wanted = none_wanted) -> None:
     """Before it is started a feed runs nothing."""
-
-
-class Reservation(Protocol):
-    """A taker that keeps free for a step. One of the two is called, once."""
-
-    @property
-    def worker(self) -> str:
-        """Its worker's id."""
-
-    def give(self, claim: Claim) -> None:
-        """Have it take the step, which is recorded as claimed by its worker."""
-
-    def release(self) -> None:
-        """Keep it free no longer: there is no such step."""
 
 
 class Queue(Protocol):
@@ -131,26 +118,28 @@ class Queue(Protocol):
             else changed meanwhile: ask again.
         """
 
-    def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Reservation | None:
+    def reserve(self, owner: Reservation, step: ReadyStep, version: str, *, own: bool) -> bool:
         """Have a taker keep free for a step that is going to be recorded, and take nothing else.
 
         Arguments:
+            owner: for whom.
             step: the step.
             version: of its task.
             own: whether those take it, too, who take only the runs of this process.
 
         Returns:
-            None where none of this process waits that would take it.
+            Whether one of this process waits that takes it.
         """
 
-    def reserve_another(self, worker: str) -> Reservation | None:
+    def reserve_another(self, owner: Reservation, worker: str) -> bool:
         """Have a taker of a worker keep free for a step that may be claimed for it just now.
 
         Arguments:
+            owner: for whom.
             worker: the worker's id; its takers all take the same.
 
         Returns:
-            None where none of them waits.
+            Whether one of them waits.
         """
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:

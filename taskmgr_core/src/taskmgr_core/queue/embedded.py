@@ -12,9 +12,9 @@ import attrs
 
 from taskmgr_core.coverage import Coverage
 from taskmgr_core.errors import StoreGoneError, TaskmgrError
-from taskmgr_core.queue.base import Announcement, CarryOut, Queue, Reservation, run_nothing
+from taskmgr_core.queue.base import Announcement, CarryOut, Queue, run_nothing
 from taskmgr_core.queue.bell import Bell
-from taskmgr_core.queue.handover import Place, Places
+from taskmgr_core.queue.handover import Place, Places, Reservation
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
@@ -118,9 +118,16 @@ class EmbeddedQueue:
             self._emptied = look if claim.only else None
         elif timeout > 0:
             place = Place(worker, queues, runs, tasks, covers, self._bell.wake_takers)
-            with self._places.waiting(place):
-                self._wait_after(look, place, timeout)
-            claim = place.taken()
+            try:
+                with self._places.waiting(place):
+                    self._wait_after(look, place, timeout)
+            except Exception:
+                claim = place.taken()
+                if claim is None:
+                    raise
+                _LOGGER.exception("a wait met an error, and was given something to do")
+            else:
+                claim = place.taken()
             if claim is not None:  # and besides there is nothing more than at the look
                 self._emptied = look.and_after(claim)
         return claim  # without one, whoever waits may want to stop before it takes something
@@ -141,13 +148,13 @@ class EmbeddedQueue:
         rung = self._bell.wait_to_take(look.seen, timeout, lambda: place.given)
         return rung != look.seen or place.given
 
-    def reserve(self, step: ReadyStep, version: str, *, own: bool) -> Place | None:
+    def reserve(self, owner: Reservation, step: ReadyStep, version: str, *, own: bool) -> bool:
         """Of those that wait here."""
-        return self._places.reserve(lambda place: place.takes(step, version, own=own))
+        return self._places.reserve(owner, lambda place: place.suits(step, version, own=own))
 
-    def reserve_another(self, worker: str) -> Place | None:
+    def reserve_another(self, owner: Reservation, worker: str) -> bool:
         """Of those that wait here."""
-        return self._places.reserve(lambda place: place.worker == worker)
+        return self._places.reserve(owner, lambda place: place.worker == worker)
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:  # noqa: ARG002
         """None: there are no messages, takers look into the store."""
@@ -345,20 +352,21 @@ class TakingFeed:
         if self._units.offered or not self._goes_on(number):
             return None
         runs = None if self._runs is None else self._runs()
-        also = other.kept_free(self._queue, self._worker)
-        return Taking(self._worker, self._queues, runs, self._tasks, self._covers, also=also)
+        return Taking(
+            self._worker, self._queues, runs, self._tasks, self._covers, also=other.keeps_free()
+        )
 
     def _carry_out(self, number: int, claim: Claim) -> Announcement | None:
         with self._lock:
             self._busy += 1
-        other = _Other()
+        other = _Other(self._queue, self._worker)
         try:
             announcement = self._run(claim, lambda: self._taking(number, other))
             if announcement is not None and announcement.also is not None:
-                other.give(announcement.also)
+                other.reservation.give(announcement.also)
             return announcement
         finally:
-            other.release()
+            other.reservation.release()
             with self._lock:
                 self._busy -= 1
             if claim.units:
@@ -370,25 +378,18 @@ class TakingFeed:
 class _Other:
     """Another slot, which keeps free while a step is recorded that two may follow on."""
 
-    _place: Reservation | None = None
+    _queue: Queue
+    _worker: str
+    reservation: Reservation = attrs.field(factory=Reservation, init=False)
+    _asked: bool = attrs.field(default=False, init=False)
 
-    def kept_free(self, queue: Queue, worker: str) -> bool:
-        """Whether there is one; also when it was asked before."""
-        if self._place is None:
-            self._place = queue.reserve_another(worker)
-        return self._place is not None
-
-    def give(self, claim: Claim) -> None:
-        """Have it take a step that was claimed for it."""
-        if self._place is not None:
-            self._place.give(claim)
-            self._place = None
-
-    def release(self) -> None:
-        """Keep it free no longer."""
-        if self._place is not None:
-            self._place.release()
-            self._place = None
+    def keeps_free(self) -> bool:
+        """Whether there is one. Asked again, because the record failed, it is let go."""
+        if self._asked:
+            self.reservation.release()
+            return False
+        self._asked = True
+        return self._queue.reserve_another(self.reservation, self._worker)
 
 
 def _untold(claim: Claim, steps: Sequence[ReadyStep]) -> list[ReadyStep]:

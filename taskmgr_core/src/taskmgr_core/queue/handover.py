@@ -18,8 +18,43 @@ from taskmgr_core.stores.progress import Covers
 
 
 @attrs.define(eq=False)
+class Reservation:
+    """Somebody for whom a taker keeps free, once it was asked.
+
+    Whoever has it lets the taker go in the end, whatever happens: it would wait for ever. An
+    interrupt may come between any two lines; so it is known whose a taker is before that keeps
+    free, and to let one go that does not, or is another's by now, does nothing.
+    """
+
+    _place: Place | None = attrs.field(default=None, init=False)
+
+    @property
+    def worker(self) -> str:
+        """The id of the taker's worker; empty where there is none."""
+        return "" if self._place is None else self._place.worker
+
+    def takes(self, place: Place) -> bool:
+        """Have a taker keep free; whether it does."""
+        self._place = place
+        if place.keep_free(self):
+            return True
+        self._place = None
+        return False
+
+    def give(self, claim: Claim) -> None:
+        """Have the taker take a step, which is recorded as claimed by its worker."""
+        if self._place is not None:
+            self._place.give(self, claim)
+
+    def release(self) -> None:
+        """The taker keeps free no longer. Does nothing where it was given a step, or let go."""
+        if self._place is not None:
+            self._place.release(self)
+
+
+@attrs.define(eq=False)
 class Place:
-    """A taker that found nothing and waits. Implements ``Reservation``.
+    """A taker that found nothing and waits.
 
     Attributes:
         worker: its worker's id.
@@ -36,11 +71,11 @@ class Place:
     tasks: Collection[str]
     covers: Covers
     wake: Callable[[], None]
-    _reserved: bool = attrs.field(default=False, init=False)
+    _kept_for: Reservation | None = attrs.field(default=None, init=False)
     _claim: Claim | None = attrs.field(default=None, init=False)
     _changed: threading.Condition = attrs.field(factory=threading.Condition, init=False)
 
-    def takes(self, step: ReadyStep, version: str, *, own: bool) -> bool:
+    def suits(self, step: ReadyStep, version: str, *, own: bool) -> bool:
         """Whether it would claim a step, were it recorded as ready."""
         return (
             not step.resources  # units are held before a step is claimed
@@ -55,30 +90,35 @@ class Place:
         """Whether it need not wait any more."""
         return self._claim is not None
 
-    def reserve(self) -> bool:
-        """Keep it free; False where it is already, or has something to do."""
+    def keep_free(self, owner: Reservation) -> bool:
+        """Take nothing else from now on; False where it does already, or has something to do."""
         with self._changed:
-            if self._reserved or self.given:
+            if self._kept_for is not None or self.given:
                 return False
-            self._reserved = True
+            self._kept_for = owner
             return True
 
-    def give(self, claim: Claim) -> None:
-        """Have it take a step that is recorded as claimed by its worker."""
-        self._claim = claim
-        self.release()
+    def give(self, owner: Reservation, claim: Claim) -> None:
+        """Take a step for whom it keeps free."""
+        with self._changed:
+            if self._kept_for is not owner:
+                return
+            self._claim = claim
+            self._kept_for = None
+            self._changed.notify_all()
         self.wake()
 
-    def release(self) -> None:
-        """Keep it free no longer; as long as it waits it may be asked again."""
+    def release(self, owner: Reservation) -> None:
+        """Keep free for somebody no longer; as long as it waits it may be asked again."""
         with self._changed:
-            self._reserved = False
-            self._changed.notify_all()
+            if self._kept_for is owner:
+                self._kept_for = None
+                self._changed.notify_all()
 
     def taken(self) -> Claim | None:
-        """What it was given; waits as long as it is kept free. None may ask it any more."""
+        """What it was given; waits as long as it keeps free. Nobody may ask it any more."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._reserved)
+            self._changed.wait_for(lambda: self._kept_for is None)
         return self._claim
 
 
@@ -100,9 +140,9 @@ class Places:
             with self._lock:
                 self._waiting.remove(place)
 
-    def reserve(self, suits: Callable[[Place], bool]) -> Place | None:
-        """Have the first of those that suit keep free; None where there is none."""
+    def reserve(self, owner: Reservation, suits: Callable[[Place], bool]) -> bool:
+        """Have the first of those that suit keep free; whether there was one."""
         if not self._waiting:
-            return None
+            return False
         with self._lock:
-            return next((each for each in self._waiting if suits(each) and each.reserve()), None)
+            return any(suits(each) and owner.takes(each) for each in self._waiting)

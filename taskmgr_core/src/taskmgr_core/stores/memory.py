@@ -9,13 +9,16 @@ from typing import Any
 
 import attrs
 
+EACH = 500
+
 
 @attrs.define
 class Memory:
     """Keeps what texts were read as, the latest that were asked for. Threads may share it.
 
     Attributes:
-        capacity: how many characters of text it keeps at most.
+        capacity: how many characters of text it keeps at most; each counts for some more, as what
+            was read takes room, too.
     """
 
     capacity: int
@@ -47,8 +50,12 @@ class Memory:
         key = kind, text
         with self._lock:
             if key not in self._known:
-                self._size += len(text)
+                self._size += _size_of(text)
             self._known[key] = value
             while self._size > self.capacity:
                 (_, oldest), _ = self._known.popitem(last=False)
-                self._size -= len(oldest)
+                self._size -= _size_of(oldest)
+
+
+def _size_of(text: str | bytes) -> int:
+    return len(text) + EACH

@@ -28,6 +28,7 @@ from taskmgr_core.worker.admission import Admissions, Turn
 from taskmgr_core.worker.beats import BeatWatch
 from taskmgr_core.worker.condition import as_it_is
 from taskmgr_core.worker.executor import Executor, internal_failure
+from taskmgr_core.worker.holding import Holding
 from taskmgr_core.worker.logbook import StepLog
 from taskmgr_core.worker.reporting import Reporter
 from taskmgr_core.worker.streaming import Neighbours
@@ -106,6 +107,7 @@ class WorkerProcess:
         self._tasks = tuple(tasks)
         self._coverage = coverage
         self._watch = BeatWatch(timing.lost_after)
+        self._holding = Holding(metadata, self.id)
         self._started_at = time.time()
         self._teller = teller
         self._reporter = Reporter(teller, self.id, timing.slow_step, executor.timeouts)
@@ -347,6 +349,7 @@ class WorkerProcess:
             "unclaimed": (TEND_SECONDS, self._announce_unclaimed),
             "tend": (TEND_SECONDS, self._tend),
             "expire": (TEND_SECONDS, self._expire),
+            "strays": (STALLED_SECONDS, self._give_strays_back),
         }
         while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
@@ -488,13 +491,10 @@ class WorkerProcess:
         """Stop what is to be cancelled, and what has been taken from us."""
         with self._lock:
             running = dict(self._running)
-        if not running:
-            return
-        held = {
-            (hold.run, hold.step, hold.attempt)
-            for hold in self._metadata.holds(self.id)
-            if not hold.cancel_requested
-        }
-        for key, each in running.items():
-            if key not in held:
-                each.stopped = True
+        for key in self._holding.to_stop(running):
+            running[key].stopped = True
+
+    def _give_strays_back(self) -> None:
+        with self._lock:
+            running = set(self._running)
+        self._holding.give_strays_back(running, self._queue.announce)

@@ -26,6 +26,7 @@ from taskmgr_core.queue.celery.address import (
     verified,
 )
 from taskmgr_core.queue.celery.messages import message_of
+from taskmgr_core.queue.handover import Reservation
 from taskmgr_core.queue.units import NO_UNITS, Units
 from taskmgr_core.specs import Claim, ReadyStep
 from taskmgr_core.stores.metadata import MetadataStore
@@ -185,17 +186,18 @@ class CeleryQueue:
 
     def reserve(
         self,
+        owner: Reservation,  # noqa: ARG002
         step: ReadyStep,  # noqa: ARG002
         version: str,  # noqa: ARG002
         *,
         own: bool,  # noqa: ARG002
-    ) -> None:
+    ) -> bool:
         """None: who takes a step is the broker's choice."""
-        return
+        return False
 
-    def reserve_another(self, worker: str) -> None:  # noqa: ARG002
+    def reserve_another(self, owner: Reservation, worker: str) -> bool:  # noqa: ARG002
         """None, as above."""
-        return
+        return False
 
     def missing(self, steps: Sequence[ReadyStep]) -> list[ReadyStep]:
         """Those of some steps whose messages are not on their way.

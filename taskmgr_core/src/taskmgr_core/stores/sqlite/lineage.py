@@ -63,7 +63,7 @@ def record(
         ],
     )
     # Defaults are often the same, and then have the same role.
-    own = {(each.digest, each.producer): each for each in values if not each.source}
+    own = {(each.digest, each.producer, each.artifacts): each for each in values if not each.source}
     digests = dict.fromkeys(
         (digest, role, run_id) for each in own.values() for digest, role in roles_of(each).items()
     )
