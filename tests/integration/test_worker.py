@@ -56,6 +56,23 @@ def test_first_step_is_given_to_a_worker_that_waits(
     assert len(claims) < 10  # it may not be back yet
 
 
+def test_step_that_is_claimed_and_not_run_is_run_again(
+    run: Run, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker gives back what it holds and nobody runs, as after an interrupt."""
+    monkeypatch.setattr("taskmgr_core.worker.worker.STALLED_SECONDS", 0.3)
+    (step,) = run("add", left=1).steps  # a worker of this process is there now
+    monkeypatch.setattr(client.queue, "reserve", lambda *_, **__: False)
+    monkeypatch.setattr(client.queue, "announce", lambda *_, **__: 0)
+    run_id = client.submit("add", {"left": 2})
+    claim = client.metadata.claim_step(run_id, "001", step.worker, time.time(), again=True)
+    assert claim is not None
+    monkeypatch.undo()
+    wait_until(lambda: client.metadata.status(run_id) == "succeeded", "the run has succeeded")
+    (step,) = client.metadata.steps(run_id)
+    assert (step.attempt, step.failures) == (2, ())
+
+
 def test_default_input_is_recorded(run: Run) -> None:
     """The value of an input that was not given is part of the lineage."""
     detail = run("add", left=1)

@@ -335,9 +335,6 @@ class WorkerProcess:
 
     def _supervise(self) -> None:
         seen = self._queue.changes()
-        due = dict.fromkeys(("beat", "recover", "holds", "unclaimed", "tend", "expire"), 0.0)
-        due["count"] = self._timing.heartbeat + time.monotonic()
-        due["orders"] = math.inf  # they come with each beat; in between only when it rings
         deaf_until = 0.0
         last = dict.fromkeys(("orders", "holds"), 0.0)
         every: dict[str, tuple[float, Callable[[], None]]] = {
@@ -351,6 +348,9 @@ class WorkerProcess:
             "expire": (TEND_SECONDS, self._expire),
             "strays": (STALLED_SECONDS, self._give_strays_back),
         }
+        due = dict.fromkeys(every, 0.0)
+        due["count"] = self._timing.heartbeat + time.monotonic()
+        due["orders"] = math.inf  # they come with each beat; in between only when it rings
         while not self._ended.is_set() and self.trouble is None:
             now = time.monotonic()
             for name, (seconds, action) in every.items():
