@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import attrs
@@ -11,6 +11,8 @@ import attrs
 from taskmgr_plugins.errors import InvalidInputError, InvalidValueError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy
     from numpy.typing import NDArray
 
@@ -95,14 +97,14 @@ class File:
 
     __slots__ = ("_content", "_path", "name")
 
-    def __init__(self, source: str | Path | bytes, name: str | None = None) -> None:
-        if not isinstance(source, str | Path | bytes):
+    def __init__(self, source: str | os.PathLike[str] | bytes, name: str | None = None) -> None:
+        if not isinstance(source, str | os.PathLike | bytes):
             raise InvalidValueError(
                 f"{type(self).__name__} is made from a path or bytes, "
                 f"not from {type(source).__name__}"
             )
         self._content = source if isinstance(source, bytes) else None
-        self._path = None if isinstance(source, bytes) else Path(source)
+        self._path = None if isinstance(source, bytes) else _path(source)
         self.name = base_name(name) if name else (self._path.name if self._path else "")
 
     @property
@@ -131,6 +133,12 @@ class File:
         return f"{type(self).__name__}({str(self._path) if self._path else '<memory>'!r})"
 
 
+def _path(source: str | os.PathLike[str]) -> Path:
+    from pathlib import Path  # a tenth of what importing the SDK would take
+
+    return Path(source)
+
+
 class Image(File):
     """A picture: a path, the bytes of an image file, or a numpy array.
 
@@ -144,10 +152,12 @@ class Image(File):
     __slots__ = ("_array",)
 
     def __init__(
-        self, source: str | Path | bytes | NDArray[numpy.generic], name: str | None = None
+        self,
+        source: str | os.PathLike[str] | bytes | NDArray[numpy.generic],
+        name: str | None = None,
     ) -> None:
         self._array: Any = None
-        if isinstance(source, str | Path | bytes):
+        if isinstance(source, str | os.PathLike | bytes):
             super().__init__(source, name)
             return
         super().__init__(b"", name)
