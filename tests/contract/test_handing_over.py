@@ -24,7 +24,7 @@ from taskmgr_core.queue.handover import Place, Reservation
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs import Claim, NewRun, ReadyStep, Run, as_claimed, as_ready
 from taskmgr_core.stores.progress import Progress, Taking, every
-from taskmgr_core.stores.sqlite import SqliteMetadata
+from taskmgr_core.stores.sqlite import SqliteMetadata, claims
 
 STEP = ReadyStep(run_id(1), "001", "echo", "default", 5, NOW)
 
@@ -207,6 +207,25 @@ def test_two_that_follow_are_taken_with_the_record(metadata: SqliteMetadata) -> 
     created(metadata, *(graph_step(step, after=after) for step, after in steps.items()), number=2)
     progress = ended(claimed(metadata), False)
     assert (progress.claim is None, progress.also) == (False, None)
+
+
+def test_first_is_taken_where_the_second_cannot_be_looked_for(
+    metadata: SqliteMetadata, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was recorded and claimed stays so, the other is ready, and the log says why."""
+
+    def broken(*_: object) -> Claim | None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(claims, "_another", broken)
+    steps = {"001": (), "002": ("001",), "003": ("001",)}
+    created(metadata, *(graph_step(step, after=after) for step, after in steps.items()))
+    first = claimed(metadata)
+    progress = metadata.finish(first, success(first), decide, NOW, Taking("w1", also=True))
+    assert progress.claim is not None
+    assert (progress.claim.step.id, progress.also) == ("002", None)
+    assert claimed(metadata, "w2").step.id == "003"
+    assert "a second step could not be looked for" in caplog.text
 
 
 def test_second_of_two_is_given_to_the_slot_that_waits(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -125,8 +124,11 @@ def with_next(
         return progress
     also = None
     if wanted.also and claim is not None:
-        with contextlib.suppress(Exception):  # it is ready, and is told of as such
+        try:
             also = _another(connection, progress.ready, claim, wanted, now)
+        except Exception:
+            # It is ready, and is told of as such; the first one is claimed and must be run.
+            _LOGGER.exception("a second step could not be looked for")
     return attrs.evolve(progress, looked=True, claim=claim, also=also)
 
 
