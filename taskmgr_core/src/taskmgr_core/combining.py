@@ -54,7 +54,7 @@ class Combiner(Generic[P]):
     Arguments:
         carry_out: does what is asked for and says of each request what came of it. A
             request of which it says nothing, because its thread was interrupted, is
-            carried out again with the next ones.
+            carried out again with the next ones. It may ``take_in`` those who come meanwhile.
         complete: does the rest of what was carried out, while the next requests are carried
             out already; those that asked wait for it.
     """
@@ -68,6 +68,7 @@ class Combiner(Generic[P]):
         self._complete = complete
         self._lock = threading.Lock()
         self._waiting: list[Request[P]] = []
+        self._group: list[Request[P]] = []
         self._led = False
 
     def run(self, payload: P) -> Any:
@@ -95,15 +96,33 @@ class Combiner(Generic[P]):
             raise request.error
         return request.value
 
+    def take_in(self) -> Sequence[Request[P]]:
+        """Have those who have come meanwhile carried out with the group that just is.
+
+        For ``carry_out`` alone, while it can still do more at once.
+
+        Returns:
+            They; the list that was given as the group has them at its end from now on.
+        """
+        if not self._waiting:
+            return ()
+        with self._lock:
+            come = self._waiting[: max(MOST_TOGETHER - len(self._group), 0)]
+            # In this order, so that an interrupt in between loses nobody.
+            self._group += come
+            del self._waiting[: len(come)]
+        return come
+
     def _lead(self, own: Request[P]) -> None:
         """Carry out what waits, our own first among it; then somebody else leads."""
         with self._lock:
             group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            self._group = group
         try:
             self._carry_out(group)
         finally:
             with self._lock:
-                self._waiting[:0] = [each for each in group if not each.done and each is not own]
+                self._waiting[:0] = [each for each in group if self._is_left(each, own)]
                 own._leads = False
                 self._hand_on()
             done = [each for each in group if each.done]
@@ -114,6 +133,10 @@ class Combiner(Generic[P]):
                 for each in done:
                     if each is not own:
                         each._wake()
+
+    def _is_left(self, request: Request[P], own: Request[P]) -> bool:
+        """Whether somebody else has to carry out what we did not come to."""
+        return not request.done and request is not own and request not in self._waiting
 
     def _leave(self, request: Request[P]) -> None:
         """The thread was interrupted: nobody may wait for it to lead."""

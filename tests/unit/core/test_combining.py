@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from taskmgr_core.combining import Combiner, Request
+from taskmgr_core.combining import MOST_TOGETHER, Combiner, Request
 
 
 class Groups:
@@ -96,9 +96,63 @@ def test_interrupted_leader_leaves_the_others_to_one_of_them() -> None:
         assert pool.submit(groups.combiner.run, lambda: "next").result(10) == "next"
 
 
-def test_many_threads_for_long_lose_nothing() -> None:
+class TakingIn(Groups):
+    """Takes in those who come while the first of a group is done, and keeps what it took in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken_in: list[int] = []
+
+    def _carry_out(self, group: Sequence[Request[Callable[[], object]]]) -> None:
+        self.entered.set()
+        self.go.wait(10)
+        self.taken_in.append(len(self.combiner.take_in()))
+        self.seen.append(len(group))
+        for each in group:
+            each.succeed(each.payload())
+
+
+def test_those_that_come_meanwhile_can_be_taken_in() -> None:
+    """They are done with the group that is just carried out, as many as may be together."""
+    groups = TakingIn()
+    with ThreadPoolExecutor(MOST_TOGETHER + 5) as pool:
+        first = pool.submit(groups.combiner.run, lambda: -1)
+        groups.entered.wait(10)
+        others = [
+            pool.submit(groups.combiner.run, functools.partial(int, number))
+            for number in range(MOST_TOGETHER + 4)
+        ]
+        groups.waiting(MOST_TOGETHER + 4)
+        groups.go.set()
+        assert first.result(10) == -1
+        assert [each.result(10) for each in others] == list(range(MOST_TOGETHER + 4))
+    assert groups.taken_in == [MOST_TOGETHER - 1, 0]
+    assert groups.seen == [MOST_TOGETHER, 5]
+
+
+def test_taken_in_by_an_interrupted_leader_is_left_to_others() -> None:
+    """Nobody waits for a leader that took them in and was interrupted before their turn."""
+    groups = TakingIn()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(3) as pool:
+        leader = pool.submit(groups.combiner.run, interrupt)
+        groups.entered.wait(10)
+        others = [pool.submit(groups.combiner.run, lambda: "done") for _ in range(2)]
+        groups.waiting(2)
+        groups.go.set()
+        with pytest.raises(KeyboardInterrupt):
+            leader.result(10)
+        assert [each.result(10) for each in others] == ["done", "done"]
+    assert groups.taken_in[0] == 2
+
+
+@pytest.mark.parametrize("taking", [Groups, TakingIn])
+def test_many_threads_for_long_lose_nothing(taking: Callable[[], Groups]) -> None:
     """Whatever meets whatever, each operation is done once and everybody gets an answer."""
-    groups = Groups()
+    groups = taking()
     groups.go.set()
     done: list[int] = []
 
