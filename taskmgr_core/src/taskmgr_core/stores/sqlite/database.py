@@ -67,9 +67,8 @@ class Database:
     they say is found out again after a power cut; everything else is durable.
     What threads write at the same time is committed together, with what others ask for until
     the commit; where something of it fails, each is done by itself, so that a failure undoes
-    nothing of others. All that
-    is written goes through one connection, whose cache nobody else in this process
-    makes stale; while nobody writes, it also serves short looks.
+    nothing of others. All that is written goes through one connection, whose cache nobody else
+    in this process makes stale; while nobody writes, it also serves short looks.
 
     A connection cannot be taken through a fork: SQLite itself keeps its locks by
     process, and a child that believes it has its parent's would damage the file.
