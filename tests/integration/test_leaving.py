@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +11,13 @@ import click
 import pytest
 from waiting import wait_until
 
+from taskmgr_core.cli.commands.retry import retry_command
 from taskmgr_core.cli.endings import INTERRUPTED
 from taskmgr_core.cli.leaving import interruptible
+from taskmgr_core.cli.session import Session
 from taskmgr_core.client import Client
 from taskmgr_core.run_ids import new_run_id
-from taskmgr_core.specs import Worker
+from taskmgr_core.specs import NewRun, Worker
 
 
 def interrupted(client: Client, run_id: str, *, recorded: bool = True) -> None:
@@ -74,3 +77,26 @@ def test_interrupt_before_the_record_is_an_interrupt(
     with pytest.raises(KeyboardInterrupt):
         interrupted(client, new_run_id(), recorded=False)
     assert capsys.readouterr().err == ""
+
+
+def test_retry_that_is_interrupted_once_it_is_recorded_leaves_nothing(
+    client: Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new run is cancelled where nobody would carry it out, and it is told."""
+    failed = client.submit("add", {"left": 1})
+    client.cancel(failed)
+    recorded: list[str] = []
+
+    def interrupt(_: Client, new: NewRun) -> None:
+        recorded.append(new.run.id)
+        raise KeyboardInterrupt
+
+    class Here(Session):
+        def client(self) -> Any:
+            return contextlib.nullcontext(client)
+
+    monkeypatch.setattr(Client, "_tell", interrupt)
+    assert retry_command.main([failed], obj=Here(), standalone_mode=False) == INTERRUPTED
+    (run_id,) = recorded
+    assert client.metadata.status(run_id) == "cancelled"
+    assert f"interrupted; run {run_id[-8:]} is cancelled" in capsys.readouterr().err

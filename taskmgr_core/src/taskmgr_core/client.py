@@ -271,9 +271,9 @@ class Client:
         ready = [as_ready(each, new.run.created_at) for each in new.steps if each.status == "ready"]
         heard(self.queue.announce(new.run.id, ready))
 
-    def retry(self, run_id: str, first: str | None = None) -> str:
-        """Do a run again from where it failed; see ``reruns.rerun``. Gives the new run's id."""
-        new = rerun(self.metadata, run_id, first, new_run_id(), time.time())
+    def retry(self, run_id: str, first: str | None = None, new_id: str | None = None) -> str:
+        """Do a run again from where it failed; see ``reruns.rerun``. Gives its id, ``new_id``."""
+        new = rerun(self.metadata, run_id, first, new_id or new_run_id(), time.time())
         with self.tracer.submitting(new.run.name, new.run.id) as traceparent:
             new = attrs.evolve(new, run=attrs.evolve(new.run, traceparent=traceparent))
             self.metadata.create_run(new.run, new.steps, new.values, new.edges)

@@ -14,6 +14,7 @@ from taskmgr_core.addresses import API_PORT
 from taskmgr_core.cli.checkout import PIPELINE, find_checkout
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.leaving import interruptible
 from taskmgr_core.cli.lineage_views import tree_up
 from taskmgr_core.cli.live import RunProgress
 from taskmgr_core.cli.paths import quoted
@@ -28,6 +29,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.errors import TaskmgrError
 from taskmgr_core.report.formats import counted, duration
 from taskmgr_core.results import present
+from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.specs import SUMMARY_ENTRY, RunDetail
 
 
@@ -103,7 +105,9 @@ def _publish_pipelines(client: Client, screen: Screen, pipelines: Sequence[Path]
 
 
 def _run(client: Client, screen: Screen, picture: Path) -> RunDetail | None:
-    run_id = client.submit(PIPELINE, {"image": picture.absolute()})
+    run_id = new_run_id()
+    with interruptible(client, run_id):
+        client.submit(PIPELINE, {"image": picture.absolute()}, run_id=run_id)
     try:
         with RunProgress(screen, lines=True, keep=True) as progress:
             client.wait(run_id, on_change=progress.update)

@@ -6,11 +6,13 @@ import click
 
 from taskmgr_core.cli.endings import FAILED, OK
 from taskmgr_core.cli.groups import Command
+from taskmgr_core.cli.leaving import interruptible
 from taskmgr_core.cli.options import json_option, run_argument
 from taskmgr_core.cli.runs_view import print_run
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.views import run_view
 from taskmgr_core.cli.waiting import waited
+from taskmgr_core.run_ids import new_run_id
 
 
 @click.command(
@@ -37,13 +39,15 @@ def retry_command(
     its values and their lineage; what did not, and all behind it, is done again.
     """
     with session.client() as client:
-        run_id = client.retry(run, first)
-        if no_wait:
-            if as_json:
-                session.screen.json({"run_id": run_id, "status": "running"})
-            else:
-                session.screen.line(run_id)
-            return OK
+        run_id = new_run_id()
+        with interruptible(client, run_id):
+            client.retry(run, first, run_id)
+            if no_wait:
+                if as_json:
+                    session.screen.json({"run_id": run_id, "status": "running"})
+                else:
+                    session.screen.line(run_id)
+                return OK
         code = waited(client, session.screen, run_id)
         detail = client.detail(run_id)
         if as_json:
