@@ -184,6 +184,8 @@ def together(
     metadata: SqliteMetadata,
     actions: Sequence[Callable[[], Any]],
     first_writes: Callable[[sqlite3.Connection], None] = lambda _: None,
+    *,
+    durable: bool = False,
 ) -> list[Any]:
     """What came of actions of as many threads, all of which wait while a first one writes."""
     held, go = threading.Event(), threading.Event()
@@ -194,7 +196,8 @@ def together(
         go.wait(10)
 
     with ThreadPoolExecutor(len(actions) + 1) as pool:
-        first = pool.submit(metadata._database.quick, hold)
+        database = metadata._database
+        first = pool.submit(database.durable if durable else database.quick, hold)
         held.wait(10)
         others = [pool.submit(each) for each in actions]
         deadline = time.monotonic() + 10
@@ -225,9 +228,33 @@ def test_outcomes_that_wait_together_share_one_sync(
         created(metadata, number=number)
     claims = [claimed(metadata) for _ in range(5)]
     done.clear()
-    told = together(metadata, [functools.partial(finished, metadata, each) for each in claims])
-    assert all(each.ended for each in told)
-    assert done == ["commit", "sync"]
+    ending = [functools.partial(finished, metadata, each) for each in claims]
+    assert all(each.ended for each in together(metadata, ending, durable=True))
+    assert done == DURABLE
+
+
+def test_quick_write_does_not_wait_for_the_disk_that_others_need(
+    metadata: SqliteMetadata, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shares a commit with what is to last, and goes on while that is synced."""
+    returned = threading.Event()
+    sync = syncing._sync
+
+    def after_the_first(descriptor: int) -> None:
+        assert returned.wait(10)
+        sync(descriptor)
+
+    lasting = metadata._database.lasting
+
+    def quick(action: Callable[[sqlite3.Connection], None]) -> None:
+        lasting(action, lambda _: False)
+        returned.set()
+
+    monkeypatch.setattr(syncing, "_sync", after_the_first)
+    monkeypatch.setattr(metadata._database, "quick", quick)
+    new = [functools.partial(created, metadata, number=number) for number in range(2)]
+    assert len(together(metadata, new)) == 2
+    assert done.count("commit") == 1
 
 
 def test_write_that_fails_undoes_no_other(metadata: SqliteMetadata, done: list[str]) -> None:

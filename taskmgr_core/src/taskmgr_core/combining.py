@@ -1,17 +1,24 @@
 """Combining: what threads want done at the same time is done by one of them, for all at once.
 
 The first to come leads: it carries out what all have asked for until then, and hands
-the lead to one of those who came meanwhile. A thread that is alone does its own at once
-and waits for nobody. So one sync of a disk, or one round trip to a server, serves many.
+the lead to one of those who came meanwhile. So one sync of a disk, or one round trip to a
+server, serves many. A thread that is alone does its own at once.
+
+A thread can be interrupted anywhere (Ctrl-C reaches the main one). What it led is then put right
+by ``_leave``, which can follow on any of its lines: nobody is left waiting, and what was done
+is not done again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 MOST_TOGETHER = 64
+# Each makes who leads wait for its own, too.
+MOST_TAKEN_IN = 8
 
 P = TypeVar("P")
 
@@ -28,7 +35,7 @@ class Request(Generic[P]):
         self.value: Any = None
         self.error: Exception | None = None
         self.done = False
-        self._leads = False
+        self._group: list[Request[P]] = []  # what it carries out as the one that leads
         self._turn = threading.Lock()
         self._turn.acquire()
 
@@ -45,7 +52,9 @@ class Request(Generic[P]):
         self._turn.acquire()
 
     def _wake(self) -> None:
-        self._turn.release()
+        """End its wait, if that has not ended."""
+        with contextlib.suppress(RuntimeError):
+            self._turn.release()
 
 
 class Combiner(Generic[P]):
@@ -55,21 +64,24 @@ class Combiner(Generic[P]):
         carry_out: does what is asked for and says of each request what came of it. A
             request of which it says nothing, because its thread was interrupted, is
             carried out again with the next ones. It may ``take_in`` those who come meanwhile.
-        complete: does the rest of what was carried out, while the next requests are carried
-            out already; those that asked wait for it.
+        has_rest: whether something of a request that was carried out is left to be done, before
+            who asked for it goes on and while the next ones are carried out already.
+        complete: does that for all of a group that have something left, where it was led by one
+            of them; else each does it by itself.
     """
 
     def __init__(
         self,
         carry_out: Callable[[Sequence[Request[P]]], None],
+        has_rest: Callable[[Request[P]], bool] | None = None,
         complete: Callable[[Sequence[Request[P]]], None] | None = None,
     ) -> None:
         self._carry_out = carry_out
+        self._has_rest = has_rest
         self._complete = complete
         self._lock = threading.Lock()
         self._waiting: list[Request[P]] = []
-        self._group: list[Request[P]] = []
-        self._led = False
+        self._leader: Request[P] | None = None
 
     def run(self, payload: P) -> Any:
         """Have something done, together with what others want or alone; what came of it.
@@ -84,8 +96,9 @@ class Combiner(Generic[P]):
         try:
             with self._lock:
                 self._waiting.append(request)
-                request._leads, self._led = not self._led, True
-            if not request._leads:
+                if self._leader is None:
+                    self._leader = request
+            if self._leader is not request:
                 request._wait()
             if not request.done:
                 self._lead(request)
@@ -97,58 +110,63 @@ class Combiner(Generic[P]):
         return request.value
 
     def take_in(self) -> Sequence[Request[P]]:
-        """Have those who have come meanwhile carried out with the group that just is.
+        """Add those who have come meanwhile to the group that is being carried out.
 
-        For ``carry_out`` alone, while it can still do more at once.
+        For ``carry_out`` alone, while it can still do more at once and does not walk over the
+        group: the very list that it was given grows.
 
         Returns:
-            They; the list that was given as the group has them at its end from now on.
+            Those that were added, ``MOST_TAKEN_IN`` at most.
         """
-        if not self._waiting:
+        leader = self._leader
+        if leader is None or not self._waiting:
             return ()
         with self._lock:
-            come = self._waiting[: max(MOST_TOGETHER - len(self._group), 0)]
-            # In this order, so that an interrupt in between loses nobody.
-            self._group += come
+            most = min(MOST_TAKEN_IN, MOST_TOGETHER - len(leader._group))
+            come = self._waiting[:most]
+            # In this order an interrupt in between loses nobody: who is in both is done once.
+            leader._group += come
             del self._waiting[: len(come)]
         return come
 
     def _lead(self, own: Request[P]) -> None:
         """Carry out what waits, our own first among it; then somebody else leads."""
         with self._lock:
-            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-            self._group = group
-        try:
-            self._carry_out(group)
-        finally:
-            with self._lock:
-                self._waiting[:0] = [each for each in group if self._is_left(each, own)]
-                own._leads = False
-                self._hand_on()
-            done = [each for each in group if each.done]
-            try:
-                if self._complete is not None:
-                    self._complete(done)
-            finally:
-                for each in done:
-                    if each is not own:
-                        each._wake()
+            own._group += self._waiting[:MOST_TOGETHER]
+            del self._waiting[: len(own._group)]
+        self._carry_out(own._group)
+        with self._lock:
+            self._hand_on(own)
+        rest = [each for each in own._group if self._has_rest is not None and self._has_rest(each)]
+        for each in own._group:
+            if each is not own and each.done and each not in rest:
+                each._wake()
+        if own in rest and self._complete is not None:
+            self._complete(rest)
+        for each in rest:
+            if each is not own:
+                each._wake()
 
-    def _is_left(self, request: Request[P], own: Request[P]) -> bool:
-        """Whether somebody else has to carry out what we did not come to."""
-        return not request.done and request is not own and request not in self._waiting
+    def _hand_on(self, leader: Request[P]) -> None:
+        """Let somebody else lead, who also does what the leader did not come to."""
+        self._waiting[:0] = [
+            each
+            for each in leader._group
+            if not each.done and each is not leader and each not in self._waiting
+        ]
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader is not None:
+            self._leader._wake()
 
     def _leave(self, request: Request[P]) -> None:
-        """The thread was interrupted: nobody may wait for it to lead."""
+        """The thread was interrupted: nobody may wait for it."""
         with self._lock:
             if request in self._waiting:
                 self._waiting.remove(request)
-            if request._leads:
-                request._leads = False
-                self._hand_on()
-
-    def _hand_on(self) -> None:
-        self._led = bool(self._waiting)
-        if self._led:
-            self._waiting[0]._leads = True
-            self._waiting[0]._wake()
+            if self._leader is request:
+                self._hand_on(request)
+            elif self._leader is not None:  # the lead may be handed on, and nobody told
+                self._leader._wake()
+        for each in request._group:
+            if each.done and each is not request:
+                each._wake()

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from taskmgr_core.combining import MOST_TOGETHER, Combiner, Request
+from taskmgr_core.combining import MOST_TAKEN_IN, MOST_TOGETHER, Combiner, Request
+from waiting import wait_until
 
 
 class Groups:
@@ -113,21 +114,22 @@ class TakingIn(Groups):
 
 
 def test_those_that_come_meanwhile_can_be_taken_in() -> None:
-    """They are done with the group that is just carried out, as many as may be together."""
+    """They are done with the group that is just carried out, as many as may be added to it."""
     groups = TakingIn()
-    with ThreadPoolExecutor(MOST_TOGETHER + 5) as pool:
+    count = MOST_TAKEN_IN + MOST_TOGETHER + 4
+    with ThreadPoolExecutor(count + 1) as pool:
         first = pool.submit(groups.combiner.run, lambda: -1)
         groups.entered.wait(10)
         others = [
             pool.submit(groups.combiner.run, functools.partial(int, number))
-            for number in range(MOST_TOGETHER + 4)
+            for number in range(count)
         ]
-        groups.waiting(MOST_TOGETHER + 4)
+        groups.waiting(count)
         groups.go.set()
         assert first.result(10) == -1
-        assert [each.result(10) for each in others] == list(range(MOST_TOGETHER + 4))
-    assert groups.taken_in == [MOST_TOGETHER - 1, 0]
-    assert groups.seen == [MOST_TOGETHER, 5]
+        assert [each.result(10) for each in others] == list(range(count))
+    assert groups.taken_in == [MOST_TAKEN_IN, 0, 0]
+    assert groups.seen == [1 + MOST_TAKEN_IN, MOST_TOGETHER, 4]
 
 
 def test_taken_in_by_an_interrupted_leader_is_left_to_others() -> None:
@@ -183,7 +185,7 @@ def test_rest_is_done_once_for_a_group_while_the_next_one_begins() -> None:
             begun.set()
             go.wait(10)
 
-    combiner = Combiner(carry_out, complete)
+    combiner = Combiner(carry_out, lambda _: True, complete)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(combiner.run, "slow")
         assert begun.wait(10)
@@ -192,3 +194,31 @@ def test_rest_is_done_once_for_a_group_while_the_next_one_begins() -> None:
         go.set()
         assert slow.result(10) == "slow"
     assert completed == [["slow"], ["quick"]]
+
+
+def test_who_has_nothing_left_to_be_done_waits_for_nobody() -> None:
+    """A leader without a rest neither does that of others nor waits for it: each does its own."""
+    entered, go = threading.Event(), threading.Event()
+    completed: list[list[str]] = []
+
+    def carry_out(group: Sequence[Request[str]]) -> None:
+        entered.set()
+        go.wait(10)
+        combiner.take_in()
+        for each in group:
+            each.succeed(each.payload)
+
+    combiner: Combiner[str] = Combiner(
+        carry_out,
+        lambda each: each.payload != "quick",
+        lambda group: completed.append([each.payload for each in group]),
+    )
+    with ThreadPoolExecutor(3) as pool:
+        quick = pool.submit(combiner.run, "quick")
+        entered.wait(10)
+        slow = [pool.submit(combiner.run, "slow") for _ in range(2)]
+        wait_until(lambda: len(combiner._waiting) == 2, "both wait")
+        go.set()
+        assert quick.result(10) == "quick"
+        assert [each.result(10) for each in slow] == ["slow", "slow"]
+    assert completed == []

@@ -80,7 +80,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._write_lock = threading.Lock()
-        self._writes = Combiner(self._carry_out, self._complete)
+        self._writes = Combiner(self._carry_out, _has_to_last, self._complete)
         self._read_lock = threading.Lock()
         self._log = LogSync(path)
         self._writer: sqlite3.Connection | None = None
@@ -236,24 +236,27 @@ class Database:
             with self._translated(), self._write_lock:
                 self._refuse_when_unusable()
                 connection = self._writing()
-                _begin(connection)
-                begun = True
-                self._commit(connection, group, later)
+                try:
+                    _begin(connection)
+                    begun = True
+                    self._commit(connection, group, later)
+                finally:
+                    if connection.in_transaction:  # it failed, or was interrupted anywhere
+                        connection.execute("ROLLBACK")
         except Exception as error:  # noqa: BLE001 - each is raised where it was asked for
             if begun and len(group) > 1:
                 for each in group:
-                    self._write([each], tuple)
+                    self._write([each], _nobody)
                 return
             for each in group:
                 each.fail(copy.copy(error) if len(group) > 1 else error)
 
     def _complete(self, group: _Group) -> None:
         """Sync what of a group is to last, once, so that each waits only once for both."""
-        wanted = [each for each in group if each.error is None and each.payload.lasts(each.value)]
-        if len(wanted) > 1:  # who is alone does it, as does each where this fails
+        if len(group) > 1:  # who is alone does it, as does each where this fails
             with contextlib.suppress(StoreError):
                 self.sync()
-                for each in wanted:
+                for each in group:
                     each.payload.synced = True
 
     def _commit(
@@ -262,19 +265,23 @@ class Database:
         values: list[Any] = []
         try:
             # Filled one by one, so that it is known how far an interrupted one has come.
-            values.extend(each.payload.action(connection) for each in group)
-            values.extend(each.payload.action(connection) for each in later())
+            values.extend(self._done(each, connection) for each in group)
+            values.extend(self._done(each, connection) for each in later())
             connection.execute("COMMIT")
-        except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-                raise
-            if isinstance(error, Exception) or len(values) < len(group):
-                raise
-            # An interrupt just after the commit must not have it all done again.
             _settle(group, values)
+        except BaseException as error:
+            committed = not connection.in_transaction and len(values) == len(group)
+            if committed and not isinstance(error, Exception):
+                # An interrupt just after the commit must not have it all done again.
+                _settle(group, values)
             raise
-        _settle(group, values)
+
+    def _done(self, each: Request[_Write], connection: sqlite3.Connection) -> Any:
+        """Carry out one of a group, with what was done before still part of the transaction."""
+        value = each.payload.action(connection)
+        if not connection.in_transaction:  # SQLite gave it up, and the action went on
+            raise StoreError(f"{self._path}: SQLite undid what was written; try again")
+        return value
 
     @property
     def _forked(self) -> bool:
@@ -391,6 +398,14 @@ def _always(_: object) -> bool:
 
 def _never(_: object) -> bool:
     return False
+
+
+def _nobody() -> _Group:
+    return ()
+
+
+def _has_to_last(each: Request[_Write]) -> bool:
+    return each.done and each.error is None and each.payload.lasts(each.value)
 
 
 def _settle(group: _Group, values: Sequence[Any]) -> None:

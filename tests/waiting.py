@@ -1,4 +1,4 @@
-"""Waiting for something that another process does."""
+"""Waiting for something that another thread or process does."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) 
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {seconds:g} s")
-        time.sleep(0.01)
+        time.sleep(0.002)
