@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.settings import load
 from taskmgr_core.specs import Element, PipelineSpec, RunDetail, StepSpec
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 WORDS = {"type": "array", "items": {"type": "string"}}
 

@@ -10,7 +10,6 @@ import pytest
 from celery_team import Team, Work
 from redis import Redis
 from team import recorded_run
-from waiting import wait_until
 
 from servers import Server, Share
 from taskmgr_core.coverage import Coverage
@@ -20,6 +19,7 @@ from taskmgr_core.specs import ReadyStep, Release, StoredFile, TaskSpec, TaskVer
 from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from waiting import wait_until
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])

@@ -15,7 +15,6 @@ import pytest
 from celery_team import Team, Work
 from redis import Redis
 from team import recorded_chain
-from waiting import wait_until
 
 from conftest import FAST, TASKMGR, TRIALS
 from servers import Share
@@ -27,6 +26,7 @@ from taskmgr_core.stores.metadata import MetadataStore
 from taskmgr_core.stores.mongodb import MongoMetadata
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 PLAIN: dict[str, int] = {}
 GPU = {"gpu": 1}

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from celery_team import Team, Work
 from team import recorded_run
-from waiting import wait_until
 
 from servers import Share
 from taskmgr_core.orchestrator.limiting import rate_of
@@ -18,6 +17,7 @@ from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.specs import Claim, Demand, ReadyStep
 from taskmgr_core.stores.sqlite import SqliteMetadata
 from taskmgr_core.worker.admission import Alarm
+from waiting import wait_until
 
 BACKLOG = 200
 SOON = 3.0

@@ -10,12 +10,12 @@ import attrs
 import pytest
 from celery_team import Team, Work
 from redis import Redis
-from waiting import wait_until
 
 from servers import Share
 from taskmgr_core.queue.celery.address import list_key, needs_of
 from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from waiting import wait_until
 
 GPU = {"gpu": 1}
 

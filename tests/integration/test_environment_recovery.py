@@ -69,7 +69,8 @@ def test_task_that_cannot_be_loaded_costs_no_rebuild(own_platform: Platform) -> 
         pool.lease(version) as lease,
         pytest.raises(RunnerError, match="no task 'unknown'"),
     ):
-        lease.load("unknown", None, lambda: False, lease.runner.output(lambda _: None))
+        unknown = attrs.evolve(version.task, name="unknown")
+        lease.load(unknown, None, lambda: False, lease.runner.output(lambda _: None))
     pool.close()
     own_platform.metadata.close()
     assert (environment / "marker").exists()

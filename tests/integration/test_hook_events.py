@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import wait_until
 
 from conftest import FAST
 from hook_plugins import Site, site
@@ -19,6 +18,7 @@ from taskmgr_core.settings import load
 from taskmgr_core.specs import PipelineSpec, RetrySpec, StepSpec
 from taskmgr_core.wiring import Platform
 from taskmgr_plugins.events import Notification, RunEnded, RunStarted, StepEnded, StepStarted
+from waiting import wait_until
 
 __all__ = ["site"]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.environments import Environment
@@ -30,6 +29,7 @@ from taskmgr_core.runners import isolation as isolation_module
 from taskmgr_core.settings import load
 from taskmgr_core.stores.local_files import USERS, LocalFiles
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 PRISONER = Path(__file__).parents[1] / "projects" / "prisoner"
 DISTRIBUTION = "taskmgr-prisoner"

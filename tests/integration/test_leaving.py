@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.cli.commands.retry import retry_command
 from taskmgr_core.cli.endings import INTERRUPTED
@@ -18,6 +17,7 @@ from taskmgr_core.cli.session import Session
 from taskmgr_core.client import Client
 from taskmgr_core.run_ids import new_run_id
 from taskmgr_core.specs import NewRun, Worker
+from waiting import wait_until
 
 
 def interrupted(client: Client, run_id: str, *, recorded: bool = True) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from plugin_projects import code_with_model, write_plugin
-from waiting import wait_until
 
 from conftest import FAST, TASKMGR, TRIALS
 from taskmgr_core.documents import digest_of
@@ -23,6 +22,7 @@ from taskmgr_core.environment_builder import fingerprint_of
 from taskmgr_core.settings import load
 from taskmgr_core.specs import Worker
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 WEIGHTS = b"weights of the task"
 

@@ -26,6 +26,25 @@ SETUPTOOLS = (
     '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n'
 )
 
+SLOW_TO_LOAD = """
+import time
+from taskmgr_plugins import MLTask, hookimpl
+
+class Slow(MLTask):
+    name = "shout"
+    load_timeout = 0.2
+
+    def load_model(self) -> None:
+        time.sleep(30)
+
+    def predict(self, text: str) -> str:
+        return text
+
+@hookimpl
+def taskmgr_tasks():
+    return [Slow]
+"""
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
@@ -204,6 +223,14 @@ def test_model_that_is_absent_or_another_is_refused(desk: Desk, tmp_path: Path) 
     (folder / "models/weights.bin").write_bytes(b"other")
     found = hashlib.sha256(b"other").hexdigest()
     with pytest.raises(PublishError, match=f"has the sha256 {found}, .* declares {digest}"):
+        desk.publisher.publish(folder)
+    assert desk.metadata.latest_versions() == []
+
+
+def test_task_that_does_not_get_loaded_is_refused(desk: Desk, tmp_path: Path) -> None:
+    """The time that its author allows for loading holds for the trial of a publish, too."""
+    folder = write_plugin(tmp_path / "tiny", code=SLOW_TO_LOAD)
+    with pytest.raises(PublishError, match=r"took longer than its load_timeout of 0\.2 s"):
         desk.publisher.publish(folder)
     assert desk.metadata.latest_versions() == []
 

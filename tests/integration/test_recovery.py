@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.specs import PipelineSpec, StepSpec
+from waiting import wait_until
 
 StartWorker = Callable[..., "subprocess.Popen[bytes]"]
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from waiting import wait_until
 
 from conftest import TASKMGR, TRIALS
 from servers import Share
@@ -23,6 +22,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.settings import load
 from taskmgr_core.specs import FINAL_RUN_STATUSES
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 pytestmark = pytest.mark.long
 

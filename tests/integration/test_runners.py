@@ -14,7 +14,6 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.environments import Environment
@@ -28,6 +27,7 @@ from taskmgr_core.worker.pool import RunnerPool
 from taskmgr_plugins.converter import LARGE_JSON_BYTES
 from taskmgr_plugins.protocol import Frame
 from taskmgr_plugins.texts import MESSAGE_CHARACTERS, TRACEBACK_CHARACTERS
+from waiting import wait_until
 
 UNRULY = Path(__file__).parents[1] / "projects" / "unruly"
 DISTRIBUTION = "taskmgr-unruly"
@@ -363,6 +363,19 @@ def test_idle_runner_ends_after_its_time(unruly: Platform, make_pool: object) ->
         process, folder = psutil.Process(lease.runner.pid), lease.runner.folder
     wait_until(lambda: not process.is_running(), "it ended and was reaped")
     wait_until(lambda: not folder.exists(), "its folder is gone")
+
+
+def test_task_that_does_not_get_loaded_is_ended(unruly: Platform, make_pool: object) -> None:
+    """Loading has a time of its own, after which its process is killed, and the message says so."""
+    version = unruly.metadata.version("slow_to_load")
+    hasty = attrs.evolve(version.task, load_timeout=0.2)
+    pool = make_pool(600)  # type: ignore[operator]
+    with pool.lease(version) as lease:
+        output = lease.runner.output(lambda _: None)
+        with pytest.raises(RunnerError, match=r"load_timeout of 0\.2 s and was killed") as failed:
+            lease.load(hasty, None, lambda: False, output)
+        assert not lease.runner.alive
+    assert failed.value.code == "timeout"
 
 
 def test_lent_runner_does_not_end_of_idleness(unruly: Platform, make_pool: object) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from celery_team import Team, Work
 from redis import Redis
-from waiting import wait_until
 
 from servers import Server, Share
 from taskmgr_core.accounts.interface import Principal
@@ -22,6 +21,7 @@ from taskmgr_core.queue.celery.queue import CeleryQueue
 from taskmgr_core.queue.scaling import Scaling
 from taskmgr_core.specs.accounts import Role
 from taskmgr_core.stores.sqlite import SqliteMetadata
+from waiting import wait_until
 
 ADA = Principal("ada", Role.VIEWER, "red", "1")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.specs import PipelineSpec, RetrySpec, StepSpec
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from pathlib import Path
 import attrs
 import pytest
 from redis import Redis
-from waiting import wait_until
 
 from conftest import FAST, TASKMGR, TRIALS
 from servers import Server
@@ -20,6 +19,7 @@ from taskmgr_core.client import Client
 from taskmgr_core.settings import load
 from taskmgr_core.specs import PipelineSpec, StepSpec
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 pytestmark = pytest.mark.long
 

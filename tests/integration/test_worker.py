@@ -11,11 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
-from waiting import wait_until
 
 from taskmgr_core.client import Client
 from taskmgr_core.specs import Claim, PipelineSpec, ResultSpec, RunDetail, RunStatus, StepSpec
 from taskmgr_core.wiring import Platform
+from waiting import wait_until
 
 Run = Callable[..., RunDetail]
 

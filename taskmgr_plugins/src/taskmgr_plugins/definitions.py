@@ -138,9 +138,10 @@ def _checked(options: Options) -> Options:
     for wrong in filter(None, faults):
         raise TaskDefinitionError(f"task {name}: {wrong}")
     _check_option(options, "priority", int, "a whole number from 0 to 9", lambda it: 0 <= it <= 9)
-    _check_option(
-        options, "timeout", (int, float), "seconds above 0", lambda it: 0 < it < float("inf")
-    )
+    for limit in ("timeout", "load_timeout"):
+        _check_option(
+            options, limit, (int, float), "seconds above 0", lambda it: 0 < it < float("inf")
+        )
     _check_option(options, "memory_mb", int, "whole megabytes above 0", lambda it: it > 0)
     _check_option(options, "retries", int, "a whole number, 0 or more", lambda it: it >= 0)
     _check_option(options, "max_batch_size", int, "a whole number, 1 or more", lambda it: it >= 1)

@@ -57,7 +57,8 @@ class Options:
     Attributes:
         name: the task's name, a lower-case identifier.
         queue: which workers may take it: letters, digits, ``_``, ``-`` and ``.``.
-        timeout: seconds until an attempt is killed.
+        timeout: seconds until an attempt is killed; loading is not counted.
+        load_timeout: seconds until a process is killed in which it is being loaded.
         priority: 0 to 9, higher first.
         memory_mb: megabytes of resident memory until an attempt is killed.
         retries: further attempts after one that failed.
@@ -88,6 +89,7 @@ class Options:
     cache: str = ""
     max_concurrent: int = 0
     rate: str = ""
+    load_timeout: float = 900
 
 
 class Task:
@@ -100,6 +102,7 @@ class Task:
     name: ClassVar[str | None] = None
     queue: ClassVar[str] = "default"
     timeout: ClassVar[float] = 60
+    load_timeout: ClassVar[float] = 900
     priority: ClassVar[int] = 5
     memory_mb: ClassVar[int] = 2048
     retries: ClassVar[int] = 0
@@ -177,6 +180,7 @@ def task(
     cache: str = "",
     max_concurrent: int = 0,
     rate: str = "",
+    load_timeout: float = 900,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -273,6 +277,7 @@ def options_of(announced: Any) -> Options:
             cache=announced.cache,
             max_concurrent=announced.max_concurrent,
             rate=announced.rate,
+            load_timeout=announced.load_timeout,
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):

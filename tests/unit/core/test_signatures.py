@@ -69,6 +69,7 @@ WHOLE = TaskVersion(
         cache="by-inputs",
         max_concurrent=3,
         rate="10/s",
+        load_timeout=30,
     ),
     release=Release(
         distribution="taskmgr-echo",

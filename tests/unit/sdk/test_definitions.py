@@ -155,6 +155,8 @@ def test_task_name_of_other_characters_is_refused(name: str) -> None:
         ("timeout", float("inf"), "seconds above 0"),
         ("timeout", float("nan"), "seconds above 0"),
         ("timeout", "60", "seconds above 0"),
+        ("load_timeout", 0, "seconds above 0"),
+        ("load_timeout", None, "seconds above 0"),
         ("memory_mb", 0, "whole megabytes above 0"),
         ("memory_mb", 0.5, "whole megabytes above 0"),
         ("retries", -1, "a whole number, 0 or more"),

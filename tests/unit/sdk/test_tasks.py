@@ -75,6 +75,7 @@ def test_class_attributes_are_the_options() -> None:
         models = (Model("a.onnx", "0" * 64, "MIT", "here"),)
         network = True
         cache, max_concurrent, rate = "by-inputs", 2, "10/s"
+        load_timeout = 30
 
     assert options_of(Heavy) == Options(
         name="heavy",
@@ -88,6 +89,7 @@ def test_class_attributes_are_the_options() -> None:
         cache="by-inputs",
         max_concurrent=2,
         rate="10/s",
+        load_timeout=30,
     )
 
 

@@ -65,6 +65,7 @@ def task_view(version: TaskVersion, versions: Iterable[TaskVersion] = ()) -> dic
         "cache": task.cache or None,
         "max_concurrent": task.max_concurrent or None,
         "rate": task.rate or None,
+        "load_timeout": task.load_timeout,
         "models": [documents.unstructure(each) for each in task.models],
         "release": release_view(version.release),
     }

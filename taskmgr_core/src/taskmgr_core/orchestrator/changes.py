@@ -15,6 +15,7 @@ Kind = Literal["added", "removed", "changed"]
 _OPTIONS = (
     *("description", "queue", "timeout", "priority", "memory_mb", "retries", "resources"),
     *("network", "max_batch_size", "max_batch_wait_ms", "cache", "max_concurrent", "rate"),
+    "load_timeout",
 )
 
 

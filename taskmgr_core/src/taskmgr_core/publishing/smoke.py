@@ -14,12 +14,11 @@ from taskmgr_core.environments import Environment
 from taskmgr_core.errors import PublishError, RunnerError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.publishing.declarations import check_declarations
-from taskmgr_core.runners import Needs, Runner, RunnerLauncher
+from taskmgr_core.runners import Limits, Needs, Runner, RunnerLauncher
 from taskmgr_core.specs import ModelSpec, StoredFile, TaskSpec
 from taskmgr_core.stores.artifacts import ArtifactStore
 
 DESCRIBE_SECONDS = 300.0
-LOAD_SECONDS = 900.0
 
 
 @attrs.frozen
@@ -89,7 +88,7 @@ class SmokeLoad:
         models = files.paths(stored[model.name] for model in task.models)
         frame = {"kind": "load", "task": task.name, "models": models}
         try:
-            runner.request(frame, timeout=LOAD_SECONDS)
+            runner.request(frame, limits=Limits.of_loading(task.load_timeout))
         except RunnerError as error:
             raise _refusal(f"the task {task.name} cannot be loaded", error) from error
 

@@ -2,7 +2,6 @@
 
 from taskmgr_core.runners.handle import _CODES as _CODES
 from taskmgr_core.runners.handle import (
-    LOAD_SECONDS,
     START_SECONDS,
     Limits,
     Runner,
@@ -13,7 +12,6 @@ from taskmgr_core.runners.isolation import Isolation, Needs, in_force, missing_h
 from taskmgr_core.runners.launching import Interpreter, RunnerLauncher
 
 __all__ = [
-    "LOAD_SECONDS",
     "START_SECONDS",
     "Interpreter",
     "Isolation",

@@ -33,7 +33,6 @@ from taskmgr_plugins.errors import ProtocolError
 from taskmgr_plugins.protocol import Frame
 
 START_SECONDS = 60.0
-LOAD_SECONDS = 900.0
 TICK_SECONDS = 0.05
 CHILDREN_EVERY_TICKS = 20
 CRASH_SECONDS = 5.0
@@ -59,6 +58,7 @@ class Limits:
         cancelled: asked a few times a second; true ends the request.
         advice: what to do about a timeout, for the message.
         clock: monotonic seconds, by which the timeout is measured.
+        name: what an author calls this timeout.
     """
 
     timeout: float = START_SECONDS
@@ -66,11 +66,26 @@ class Limits:
     cancelled: Callable[[], bool] = lambda: False
     advice: str = "raise the task's timeout, or make it faster"
     clock: Callable[[], float] = time.monotonic
+    name: str = "timeout"
+
+    @classmethod
+    def of_loading(
+        cls,
+        timeout: float,
+        memory_mb: int | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Limits:
+        """What getting a task ready may take; its ``timeout`` is for its calls alone."""
+        advice = (
+            "make load_model faster, as by shipping the weights with the task, or raise the "
+            "task's load_timeout"
+        )
+        return cls(timeout, memory_mb, cancelled, advice, name="load_timeout")
 
     def exceeded(self) -> RunnerError:
         """Why a request that takes longer is ended."""
         return RunnerError(
-            f"took longer than its timeout of {self.timeout:g} s and was killed; {self.advice}",
+            f"took longer than its {self.name} of {self.timeout:g} s and was killed; {self.advice}",
             "timeout",
         )
 

@@ -50,6 +50,7 @@ from taskmgr_core.specs.runs import (
 )
 from taskmgr_core.specs.schedules import CATCH_UP, CatchUp, Firing, Schedule
 from taskmgr_core.specs.tasks import (
+    LOAD_TIMEOUT,
     FieldSpec,
     ModelSpec,
     Release,
@@ -81,6 +82,7 @@ __all__ = [
     "FAILURE_PORT",
     "FINAL_RUN_STATUSES",
     "FINAL_STEP_STATUSES",
+    "LOAD_TIMEOUT",
     "REFRESH",
     "RUN_STATUSES",
     "SPLIT_STATUSES",

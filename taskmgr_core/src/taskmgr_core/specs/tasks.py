@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+LOAD_TIMEOUT = 900.0
+
 
 @attrs.frozen
 class FieldSpec:
@@ -46,7 +48,7 @@ class TaskSpec:
     """What a task declares; see ``taskmgr_plugins.tasks.Options``.
 
     Attributes:
-        timeout: seconds for one attempt.
+        timeout: seconds for one attempt; loading is not counted.
         priority: 0 to 9, higher first.
         memory_mb: megabytes of resident memory for one attempt.
         retries: further attempts after one that failed.
@@ -58,6 +60,7 @@ class TaskSpec:
         cache: ``by-inputs`` where what equal inputs gave may be taken again; empty for never.
         max_concurrent: how many of its steps run at once, on all workers; 0 for any number.
         rate: how many of its steps begin in a time, as ``10/s``; empty for any number.
+        load_timeout: seconds in which a process has to load it.
     """
 
     name: str
@@ -78,6 +81,7 @@ class TaskSpec:
     cache: str = ""
     max_concurrent: int = 0
     rate: str = ""
+    load_timeout: float = LOAD_TIMEOUT
 
     def input(self, name: str) -> FieldSpec | None:
         """The input of that name, if there is one."""

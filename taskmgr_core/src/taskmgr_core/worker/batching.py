@@ -249,7 +249,7 @@ class Batches:
             mark = secrets.token_hex(8)
             try:
                 shared = SharedOutput(mark, list(outputs.values()))
-                lease.load(task, limits.memory_mb, deserted, shared)
+                lease.load(line.version.task, limits.memory_mb, deserted, shared)
                 placed = _placed(lease.runner, batch)
                 if not placed:
                     return

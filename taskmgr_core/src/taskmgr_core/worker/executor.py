@@ -315,7 +315,7 @@ class Executor:
         with self._lease(version, limits.cancelled, claim.units) as lease:
             runner, output = lease.runner, lease.runner.output(on_lines)
             try:
-                lease.load(step.task, step.memory_mb, limits.cancelled, output)
+                lease.load(version.task, step.memory_mb, limits.cancelled, output)
                 placed = runner.placed(paths)
                 frame = call_frame(step.task, lease.models, documents, placed)
                 seconds = drawn(
@@ -344,7 +344,7 @@ class Executor:
         with self._lease(version, limits.cancelled, claim.units) as lease:
             output = lease.runner.output(on_lines)
             try:
-                lease.load(step.task, step.memory_mb, limits.cancelled, output)
+                lease.load(version.task, step.memory_mb, limits.cancelled, output)
                 placed = lease.runner.placed(paths)
                 frame = call_frame(step.task, lease.models, documents, placed)
                 if claim.traceparent:  # a key that a runner of an older SDK ignores

@@ -16,8 +16,8 @@ from taskmgr_core.environments import Environment, Environments
 from taskmgr_core.errors import RunnerError, RunnerProtocolError
 from taskmgr_core.models import ModelFiles
 from taskmgr_core.output import Output
-from taskmgr_core.runners import LOAD_SECONDS, Limits, Needs, Runner, RunnerLauncher
-from taskmgr_core.specs import Release, TaskVersion
+from taskmgr_core.runners import Limits, Needs, Runner, RunnerLauncher
+from taskmgr_core.specs import Release, TaskSpec, TaskVersion
 from taskmgr_core.uv import never
 
 IDLE_SECONDS = 900.0
@@ -79,12 +79,12 @@ class Lease:
         return self._warm.models
 
     def load(
-        self, task: str, memory_mb: int | None, cancelled: Callable[[], bool], output: Output
+        self, task: TaskSpec, memory_mb: int | None, cancelled: Callable[[], bool], output: Output
     ) -> None:
         """Get the task ready where it is not; its timeout is for its calls alone.
 
         Arguments:
-            task: its name.
+            task: as it was published.
             memory_mb: its limit of memory.
             cancelled: asked a few times a second; true ends it.
             output: takes what the task writes.
@@ -94,9 +94,8 @@ class Lease:
         """
         if self._warm.loaded:
             return
-        advice = "make load_model faster, as by shipping the weights with the task"
-        limits = Limits(LOAD_SECONDS, memory_mb, cancelled, advice)
-        frame = {"kind": "load", "task": task, "models": dict(self.models)}
+        limits = Limits.of_loading(task.load_timeout, memory_mb, cancelled)
+        frame = {"kind": "load", "task": task.name, "models": dict(self.models)}
         try:
             answer = self.runner.request(frame, limits=limits, output=output)
         except RunnerError as error:

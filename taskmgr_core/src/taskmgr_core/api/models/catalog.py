@@ -101,6 +101,7 @@ class TaskView:
     cache: str | None
     max_concurrent: int | None
     rate: str | None
+    load_timeout: float
     models: tuple[ModelView, ...]
     release: ReleaseView
 
@@ -128,6 +129,7 @@ class TaskView:
             cache=task.cache or None,
             max_concurrent=task.max_concurrent or None,
             rate=task.rate or None,
+            load_timeout=task.load_timeout,
             models=tuple(
                 ModelView(each.name, each.sha256, each.licence, each.source, each.version)
                 for each in task.models

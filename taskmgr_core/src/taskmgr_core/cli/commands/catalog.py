@@ -24,6 +24,7 @@ from taskmgr_core.pipelines import load_pipeline
 from taskmgr_core.report.formats import counted, duration, short_digest
 from taskmgr_core.signing.verifying import Verdict
 from taskmgr_core.specs import (
+    LOAD_TIMEOUT,
     FieldSpec,
     Graph,
     GraphStep,
@@ -203,6 +204,8 @@ def _print_task(
         ("limits", f"{duration(task.timeout)}, {task.memory_mb} MB, {_retries(task.retries)}"),
         ("network", "yes" if task.network else "no"),
     ]
+    if task.load_timeout != LOAD_TIMEOUT:
+        rows.append(("loading", f"within {duration(task.load_timeout)}"))
     if task.max_batch_size > 1:
         gathered = f"up to {task.max_batch_size} calls, gathered for {task.max_batch_wait_ms:g} ms"
         rows.append(("batches", gathered))

@@ -14,7 +14,7 @@ from taskmgr_core.errors import InvalidValueError, RunnerError, TaskmgrError
 from taskmgr_core.inputs import InputReader
 from taskmgr_core.orchestrator.graph import compile_task
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_core.runners import LOAD_SECONDS, Limits, Runner, call_frame
+from taskmgr_core.runners import Limits, Runner, call_frame
 from taskmgr_core.specs import TaskSpec
 from taskmgr_core.testing.contract.broken import ContractBrokenError
 from taskmgr_core.testing.contract.contents import Content
@@ -131,7 +131,8 @@ class Stand:
         """
         frame = {"kind": "load", "task": self.task, "models": self.stage.model_paths(self.task)}
         try:
-            answer = runner.request(frame, limits=Limits(LOAD_SECONDS, self.spec.memory_mb))
+            limits = Limits.of_loading(self.spec.load_timeout, self.spec.memory_mb)
+            answer = runner.request(frame, limits=limits)
         except RunnerError as error:
             raise _not_loaded(error) from error
         return float(answer["seconds"]["load"])
