@@ -65,11 +65,11 @@ def test_task_that_cannot_be_loaded_costs_no_rebuild(own_platform: Platform) -> 
     pool = RunnerPool(
         own_platform.environments, own_platform.models, own_platform.launcher(slots=1), 0
     )
+    unknown = attrs.evolve(version.task, name="unknown")
     with (
         pool.lease(version) as lease,
         pytest.raises(RunnerError, match="no task 'unknown'"),
     ):
-        unknown = attrs.evolve(version.task, name="unknown")
         lease.load(unknown, None, lambda: False, lease.runner.output(lambda _: None))
     pool.close()
     own_platform.metadata.close()

@@ -67,9 +67,9 @@ class InputReader:
 
         Arguments:
             graph: whose inputs they are.
-            given: name -> a JSON value; for ``Image``, ``File`` and ``Array`` also a
-                path, a file's bytes, or the digest of something stored; for
-                ``Image`` and ``Array`` also a numpy array.
+            given: name -> a JSON value; for ``Image``, ``File`` and ``Array``, wherever in a
+                value they are, also a path, a file's bytes, or the digest of something stored;
+                for ``Image`` and ``Array`` also a numpy array.
 
         Raises:
             InvalidInputsError: with every fault.
@@ -90,6 +90,8 @@ class InputReader:
                 read[name] = self._document(schema, given[name], name)
             except InvalidValueError as error:
                 problems.append(_placed(str(error), name))
+            except RecursionError:
+                problems.append(Problem(name, "it is nested too deeply"))
             else:
                 problems.extend(self.validator.validate(read[name], schema, name))
         if problems:
@@ -114,10 +116,22 @@ class InputReader:
             return [list(pair) for pair in value.coordinates]
         if value is not None and len(members := _members(schema)) == 1:
             return self._document(members[0], value, name)
+        return self._composed(schema, value, name)
+
+    def _composed(self, schema: Mapping[str, Any], value: Any, name: str) -> Any:
+        """A list or an object, with what is in it, or a plain value."""
         items = schema.get("items")
-        if isinstance(items, Mapping) and TYPE_KEY in items and isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and _has_kinds(items):
             return [self._document(items, each, f"{name}[{at}]") for at, each in enumerate(value)]
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            return {key: self._entry(schema, key, each, name) for key, each in value.items()}
         return plain(value)
+
+    def _entry(self, schema: Mapping[str, Any], key: str, value: Any, name: str) -> Any:
+        """What an object has under a key."""
+        properties = schema.get("properties", {})
+        found = properties.get(key, schema.get("additionalProperties"))
+        return self._document(found, value, f"{name}.{key}") if _has_kinds(found) else plain(value)
 
     def _announced(
         self, schema: Mapping[str, Any], announced: ValueType, value: Any, name: str
@@ -220,6 +234,13 @@ def _is_file_or_stored(value: Any) -> bool:
     )
 
 
+def _has_kinds(schema: Any) -> bool:
+    """Whether values of a schema may have a file, an array or the like in them."""
+    if isinstance(schema, Mapping):
+        return TYPE_KEY in schema or any(map(_has_kinds, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_has_kinds, schema))
+
+
 def _members(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The alternatives of a schema but null."""
     return [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
@@ -247,14 +268,17 @@ def _problem_of(path: Path) -> str | None:
 
 def _short(path: Path) -> str:
     """A path for a message; somebody may have given a file's content instead."""
-    text = str(path)
-    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}..."
+    return _short_text(str(path), _LONGEST_PATH)
+
+
+def _short_text(text: str, most: int = 20) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _placed(message: str, name: str) -> Problem:
     """What is wrong with an input, with its place where the message begins with that."""
     place, _, said = message.partition(": ")
-    if re.fullmatch(rf"{re.escape(name)}(\[\d+\])*", place) is None:
+    if re.fullmatch(rf"{re.escape(name)}(\[\d+\]|\.\w+)*", place) is None:
         return Problem("", message)
     return Problem(place, said.removeprefix(f"{place}: "))
 
@@ -271,6 +295,9 @@ def from_text(schema: Mapping[str, Any], text: str) -> Any:
     Arguments:
         schema: the field's.
         text: as typed.
+
+    Raises:
+        InvalidValueError: it is nested too deeply.
     """
     members = _members(schema)
     if members and text != "null":
@@ -281,3 +308,5 @@ def from_text(schema: Mapping[str, Any], text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+    except RecursionError as error:
+        raise InvalidValueError(f"{_short_text(text)} is nested too deeply") from error

@@ -178,6 +178,7 @@ def test_age_is_told_in_the_unit_that_fits(monkeypatch: pytest.MonkeyPatch) -> N
     assert [ago(1_000_000.0 - each) for each in passed] == ["5 s", "1 min", "2 h", "3 d"]
 
 
+DEEP = "[" * 100_000 + "]" * 100_000
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "image": named_types()["Image"],
     "text": {"type": "string"},
@@ -222,6 +223,8 @@ def test_object_and_file_of_one_may_be_mixed(tmp_path: Path) -> None:
         ("{nothing", "the inputs: not JSON"),
         ("@list.json", "it must be an object"),
         ("count=@text.txt", "count: the file text.txt is not JSON"),
+        ("count=@deep.json", "count: the file deep.json is nested too deeply"),
+        (f"count={DEEP}", r"count: \[+\.\.\. is nested too deeply"),
         ("a b=1", "'a b=1' is no input"),
     ],
 )
@@ -229,6 +232,7 @@ def test_word_that_is_no_input_is_refused(tmp_path: Path, word: str, message: st
     """The message names the word, and what could be written."""
     (tmp_path / "list.json").write_text("[1]")
     (tmp_path / "text.txt").write_text("text")
+    (tmp_path / "deep.json").write_text(DEEP)
     with pytest.raises(InvalidValueError, match=message):
         read_inputs(SCHEMAS, [word], tmp_path)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import cv2
 import numpy
 import pytest
@@ -306,6 +307,46 @@ def test_files_inside_are_stored_too(reader: InputReader) -> None:
     assert read(reader, Image | None, None) is None
     assert read(reader, list[Image], ["face.png", Image(PNG, "face.png")]) == [picture, picture]
     assert fault(reader, list[Image], ["face.png", "absent"]).startswith("x[1]: the file ")
+
+
+@attrs.frozen
+class Pair:
+    """Two pictures and some rows, one of which may be absent."""
+
+    left: Image
+    right: Image | None = None
+    rows: Array | None = None
+
+
+def test_files_in_objects_are_stored_too(reader: InputReader, folder: Path) -> None:
+    """However deep they are, they are taken as at the top of a value; faults have their place."""
+    picture = stored(PNG, "face.png", "image/png")
+    rows = read(reader, Array, ROWS)
+    wanted = {"left": picture, "right": None, "rows": rows}
+    given = {"left": "face.png", "right": None, "rows": ROWS}
+    assert read(reader, Pair, given) == wanted
+    assert read(reader, Pair | None, given) == wanted
+    assert read(reader, dict[str, list[Pair]], {"both": [given, given]}) == {"both": [wanted] * 2}
+    assert read(reader, dict[str, Image], {"a b": "face.png"}) == {"a b": picture}
+    (folder / "text.png").write_text("no picture")
+    for name, told in (("absent.png", "does not exist"), ("text.png", "is not a picture")):
+        place, _, said = fault(reader, list[Pair], [given, {"left": name}]).partition(": ")
+        assert place == "x[1].left"
+        assert told in said
+
+
+def test_value_that_is_nested_too_deeply_is_refused(reader: InputReader) -> None:
+    """However it is given, the message names the input."""
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    try:
+        assert fault(reader, Any, value) == "x: it is nested too deeply"
+    finally:
+        while value:  # taken apart, for Python would do that by recursion
+            value = value[0]
+    with pytest.raises(InvalidValueError, match=r"\[\[\[.*\.\.\. is nested too deeply"):
+        from_text({}, "[" * 100_000 + "]" * 100_000)
 
 
 @pytest.mark.parametrize(

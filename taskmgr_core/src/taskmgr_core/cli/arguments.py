@@ -88,10 +88,17 @@ def _field(schemas: Mapping[str, Mapping[str, Any]], word: str, working: Path) -
         )
     schema = schemas.get(name, {})
     if text.startswith("@@"):
-        return name, from_text(schema, text[1:])
+        return name, _typed(schema, name, text[1:])
     if text.startswith("@"):
         return name, _from_file(schema, working, text[1:], name)
-    return name, from_text(schema, text)
+    return name, _typed(schema, name, text)
+
+
+def _typed(schema: Mapping[str, Any], name: str, text: str) -> Any:
+    try:
+        return from_text(schema, text)
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{name}: {error}") from error
 
 
 def _from_file(schema: Mapping[str, Any], working: Path, path: str, name: str) -> Any:
@@ -105,6 +112,8 @@ def _from_file(schema: Mapping[str, Any], working: Path, path: str, name: str) -
         return json.loads(_file_text(working, path))
     except ValueError as error:
         raise InvalidValueError(f"{name}: the file {path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidValueError(f"{name}: the file {path} is nested too deeply") from error
 
 
 def _file_text(working: Path, path: str) -> str:
