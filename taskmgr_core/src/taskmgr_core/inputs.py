@@ -120,7 +120,7 @@ class InputReader:
 
     def _composed(self, schema: Mapping[str, Any], value: Any, name: str) -> Any:
         """A list or an object, with what is in it, or a plain value."""
-        items = schema.get("items")
+        items: Any = schema.get("items")
         if isinstance(value, list | tuple) and _has_kinds(items):
             return [self._document(items, each, f"{name}[{at}]") for at, each in enumerate(value)]
         if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
