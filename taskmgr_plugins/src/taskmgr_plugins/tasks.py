@@ -78,6 +78,7 @@ class Options:
     name: str | None = None
     queue: str = "default"
     timeout: float = 60
+    load_timeout: float = 900
     priority: int = 5
     memory_mb: int = 2048
     retries: int = 0
@@ -89,7 +90,6 @@ class Options:
     cache: str = ""
     max_concurrent: int = 0
     rate: str = ""
-    load_timeout: float = 900
 
 
 class Task:
@@ -171,6 +171,7 @@ def task(
     name: str | None = None,
     queue: str = "default",
     timeout: float = 60,
+    load_timeout: float = 900,
     priority: int = 5,
     memory_mb: int = 2048,
     retries: int = 0,
@@ -180,7 +181,6 @@ def task(
     cache: str = "",
     max_concurrent: int = 0,
     rate: str = "",
-    load_timeout: float = 900,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -266,6 +266,7 @@ def options_of(announced: Any) -> Options:
             name=task_name(announced),
             queue=announced.queue,
             timeout=announced.timeout,
+            load_timeout=announced.load_timeout,
             priority=announced.priority,
             memory_mb=announced.memory_mb,
             retries=announced.retries,
@@ -277,7 +278,6 @@ def options_of(announced: Any) -> Options:
             cache=announced.cache,
             max_concurrent=announced.max_concurrent,
             rate=announced.rate,
-            load_timeout=announced.load_timeout,
         )
     options = getattr(announced, OPTIONS_ATTRIBUTE, None)
     if isinstance(options, Options):
