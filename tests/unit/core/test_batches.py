@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,29 @@ def test_no_more_runs_than_the_window_are_under_way() -> None:
         assert asked - len(results) <= 4
     assert sorted(int(each.item.id) for each in results) == list(range(90))
     assert all(each.result == {"n": int(each.item.id)} for each in results)
+
+
+def test_result_does_not_wait_for_a_full_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has ended is given before the next item is asked for, which may be long in coming."""
+
+    class AtOnce(ThreadPoolExecutor):
+        """Does everything while it is submitted."""
+
+        def submit(self, work: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            done: Future[Any] = Future()
+            done.set_result(work(*given, **named))
+            return done
+
+    def items() -> Iterator[Item]:
+        yield Item("1", {"n": 1})
+        pytest.fail("the next item is asked for")
+
+    monkeypatch.setattr("taskmgr_core.batches.running.ThreadPoolExecutor", AtOnce)
+    platform = Platform()
+    platform.gate.set()
+    found = run_items(platform, "count", items(), 4)
+    assert next(found).item.id == "1"
+    found.close()
 
 
 def test_what_fails_does_not_stop_the_others() -> None:
