@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,42 @@ def test_failures_are_kept_beside_the_results(taskmgr: CommandLine) -> None:
     assert not kept.exists()
 
 
+def test_line_with_the_id_of_another_one_fails(taskmgr: CommandLine) -> None:
+    """Of two lines with one id the first is run; the second is told each time, with both lines."""
+    lines = ['{"id": "a", "left": 1}', '{"id": "b", "left": 2}', '{"id": "a", "left": 3}']
+    (taskmgr.folder / "items.jsonl").write_text("\n".join(lines))
+    command = ("batch", "add", "--inputs", "items.jsonl", "--id", "id", "--out", "sums.jsonl")
+    for first, again in ((2, 0), (0, 2)):
+        told = taskmgr.json(*command, code=1)
+        assert (told["succeeded"], told["failed"], told["done_before"]) == (first, 1, again)
+        (failure,) = told["failures"]
+        assert failure["item"] == "line 3"
+        assert failure["message"] == (
+            "line 3 of items.jsonl: its id 'a' is that of line 1 too; give each line its own id"
+        )
+    assert [(row["item"], row["result"]) for row in rows(taskmgr.folder / "sums.jsonl")] == [
+        ("a", 2),
+        ("b", 3),
+    ]
+
+
+def test_pipe_is_read_once_and_goes_on(taskmgr: CommandLine) -> None:
+    """Lines from a pipe are all run; of the same ones again only those without a result."""
+    pipe = taskmgr.folder / "pipe"
+    os.mkfifo(pipe)
+
+    def told(*lines: str) -> Any:
+        writing = threading.Thread(target=pipe.write_text, args=("\n".join(lines),), daemon=True)
+        writing.start()
+        found = taskmgr.json("batch", "add", "--inputs", "pipe", "--out", "sums.jsonl")
+        writing.join()
+        return found["succeeded"], found["failed"], found["done_before"]
+
+    assert told('{"left": 1}', '{"left": 2}') == (2, 0, 0)
+    assert told('{"left": 1}', '{"left": 2}', '{"left": 3}') == (1, 0, 2)
+    assert sorted(row["result"] for row in rows(taskmgr.folder / "sums.jsonl")) == [2, 3, 4]
+
+
 def test_other_values_want_another_file(texts: CommandLine) -> None:
     """Results of other constants, or of another pipeline, are not mixed into a file."""
     texts("batch", "words", "--input", "0.txt", "--out", "a.jsonl")
@@ -97,7 +135,27 @@ def test_other_values_want_another_file(texts: CommandLine) -> None:
             ["add", "--input", "left=*.txt", "--input", "right=*.txt"],
             "a batch goes over the files of one input",
         ),
-        (["words"], "give --input 'PATTERN' or --inputs FILE"),
+        (["words"], "give --input 'PATTERN' or --inputs FILE\n"),
+        (
+            ["words", "--input", "*.txt", "--inputs", "a.jsonl"],
+            "give --input 'PATTERN' or --inputs FILE, not both",
+        ),
+        (["add", "--input", "right=*.txt"], "left: is missing; give --set left=<integer>"),
+        (["add", "--input", "left=*.txt", "--set", "right=x"], 'right: "x" does not fit integer'),
+        (["add", "--inputs", "pipe", "--set", "right=x"], 'right: "x" does not fit integer'),
+        (["add", "--inputs", "0.txt", "--set", "rihgt=1"], "rihgt: there is no such input; did"),
+        (["add", "--inputs", "absent.jsonl"], "the file absent.jsonl cannot be read: No such file"),
+        (
+            ["add", "--inputs", "lines.jsonl"],
+            "error: add can run with no line of lines.jsonl; the first:\n"
+            "  lefd: there is no such input; did you mean 'left'?\n"
+            "  left: is missing; give --set left=<integer>\n",
+        ),
+        (
+            ["add", "--inputs", "0.txt"],
+            "run with no line of 0.txt; the first:\n  line 1 of 0.txt: ",
+        ),
+        (["add", "--inputs", "lines.jsonl", "--id", "name"], "'name', which is to be its id"),
         (["wrods", "--input", "*.txt"], "did you mean 'words'"),
     ],
 )
@@ -105,8 +163,10 @@ def test_batch_that_cannot_begin_is_said(
     texts: CommandLine, words: list[str], message: str
 ) -> None:
     """What is wrong with the command is told before anything runs, and no file is made."""
+    (texts.folder / "lines.jsonl").write_text('{"lefd": 1}\n{"right": 2}\n')
+    os.mkfifo(texts.folder / "pipe")
     assert message in texts("batch", *words, "--out", "a.jsonl", code=2).err
-    assert not (texts.folder / "a.jsonl").exists()
+    assert not list(texts.folder.glob("a.*"))
 
 
 def test_unknown_suffix_is_said(texts: CommandLine) -> None:

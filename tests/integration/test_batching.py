@@ -77,6 +77,32 @@ def test_item_that_fails_fails_alone(
     assert (failure.code, message in failure.message) == (code, True)
 
 
+def test_slow_item_makes_nobody_late_who_has_another_timeout(client: Client) -> None:
+    """Of steps with different timeouts in one line, only the slow one fails, at its own."""
+    long, short = (
+        StepSpec(
+            step_id,
+            "together",
+            {f"input_{step_id}_word": port},
+            map=port,
+            parallel=4,
+            on_error="continue",
+            timeout=timeout,
+        )
+        for step_id, port, timeout in (("001", "long", 2.0), ("002", "short", 1.0))
+    )
+    pipeline = PipelineSpec("looked", {"long": WORDS, "short": WORDS}, (long, short))
+    given = {"long": ["a"], "short": ["b", "hang", "c"]}
+    run_id = client.run(pipeline, given, timeout=60).run.id
+    (first,) = client.metadata.elements(run_id, "001", 0, 1)
+    elements = client.metadata.elements(run_id, "002", 0, 3)
+    assert first.status == "succeeded"
+    assert [each.status for each in elements] == ["succeeded", "failed", "succeeded"]
+    failure = elements[1].failure
+    assert failure is not None
+    assert (failure.code, "timeout of 1 s" in failure.message) == ("timeout", True)
+
+
 def test_cancelled_step_leaves_its_batch(platform: Platform, tmp_path: Path) -> None:
     """A run that is cancelled ends at once; its batch goes on for the steps of others."""
     gate = tmp_path / "gate"

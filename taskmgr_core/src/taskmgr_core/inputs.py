@@ -6,7 +6,7 @@ import json
 import re
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class InputReader:
     working: Path
     paths: bool = True
 
-    def read(self, graph: Graph, given: Mapping[str, Any]) -> dict[str, Any]:
+    def read(self, graph: Graph, given: Mapping[str, Any], option: str = "") -> dict[str, Any]:
         """The document of each input.
 
         Arguments:
@@ -70,21 +70,17 @@ class InputReader:
             given: name -> a JSON value; for ``Image``, ``File`` and ``Array``, wherever in a
                 value they are, also a path, a file's bytes, or the digest of something stored;
                 for ``Image`` and ``Array`` also a numpy array.
+            option: what stands before ``name=value`` where they are given, for the message.
 
         Raises:
             InvalidInputsError: with every fault.
         """
-        problems = [
-            Problem(name, f"there is no such input; {nearest(name, graph.inputs)}")
-            for name in given
-            if name not in graph.inputs
-        ]
+        problems = unknown_inputs(graph, given)
         read: dict[str, Any] = {}
         for name, schema in graph.inputs.items():
             if name not in given:
                 if name not in graph.optional:
-                    wanted = type_name(schema)
-                    problems.append(Problem(name, f"is missing; give {name}=<{wanted}>"))
+                    problems.append(_missing(schema, name, option))
                 continue
             try:
                 read[name] = self._document(schema, given[name], name)
@@ -219,6 +215,34 @@ class InputReader:
         with tempfile.TemporaryDirectory() as folder:
             document = ValueConverter(Path(folder)).unstructure(value, Array, name)
             return take_files(document, Path(folder), self.artifacts)
+
+
+def unknown_inputs(graph: Graph, names: Iterable[str]) -> list[Problem]:
+    """What is said of the names that are no input."""
+    return [
+        Problem(name, f"there is no such input; {nearest(name, graph.inputs)}")
+        for name in names
+        if name not in graph.inputs
+    ]
+
+
+def missing_inputs(graph: Graph, names: Collection[str], option: str = "") -> list[Problem]:
+    """What is said of the inputs that have to be given and are not among some names.
+
+    Arguments:
+        graph: whose inputs they are.
+        names: of what is given.
+        option: what stands before ``name=value`` where they are given.
+    """
+    return [
+        _missing(schema, name, option)
+        for name, schema in graph.inputs.items()
+        if name not in names and name not in graph.optional
+    ]
+
+
+def _missing(schema: Mapping[str, Any], name: str, option: str) -> Problem:
+    return Problem(name, f"is missing; give {option}{name}=<{type_name(schema)}>")
 
 
 def is_file(schema: Mapping[str, Any]) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from report_samples import graph_step
 
 from taskmgr_core.batches.columns import Columns
 from taskmgr_core.batches.files import Codec, Csv, JsonLines, RowFile
-from taskmgr_core.batches.items import Item, items_of, of_lines, paths_of
+from taskmgr_core.batches.items import Item, count_lines, items_of, of_lines, paths_of
 from taskmgr_core.batches.parquet import ParquetResults
 from taskmgr_core.batches.running import BatchResult, run_items
 from taskmgr_core.errors import ConflictError, InvalidValueError, StoreError
@@ -116,6 +118,29 @@ def test_no_more_runs_than_the_window_are_under_way() -> None:
         assert asked - len(results) <= 4
     assert sorted(int(each.item.id) for each in results) == list(range(90))
     assert all(each.result == {"n": int(each.item.id)} for each in results)
+
+
+def test_result_does_not_wait_for_a_full_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has ended is given before the next item is asked for, which may be long in coming."""
+
+    class AtOnce(ThreadPoolExecutor):
+        """Does everything while it is submitted."""
+
+        def submit(self, work: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            done: Future[Any] = Future()
+            done.set_result(work(*given, **named))
+            return done
+
+    def items() -> Iterator[Item]:
+        yield Item("1", {"n": 1})
+        pytest.fail("the next item is asked for")
+
+    monkeypatch.setattr("taskmgr_core.batches.running.ThreadPoolExecutor", AtOnce)
+    platform = Platform()
+    platform.gate.set()
+    found = run_items(platform, "count", items(), 4)
+    assert next(found).item.id == "1"
+    found.close()
 
 
 def test_what_fails_does_not_stop_the_others() -> None:
@@ -270,6 +295,25 @@ def test_lines_have_ids_that_follow_them(tmp_path: Path) -> None:
     assert again == f"{first}-2"
     path.write_text('{"a": 3}\n{"a": 1, "b": 2}\n')
     assert [each.id for each in of_lines(path, dict)] == [second, first]
+
+
+def test_second_line_with_an_id_has_a_problem(tmp_path: Path) -> None:
+    """A line whose id an earlier one has is no item of that id: its problem names both lines."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"k": 1, "a": 1}\n\n{"k": "1", "a": 2}\n{"k": 2, "a": 1}\n')
+    found = {each.id: each for each in of_lines(path, dict, "k")}
+    assert found["1"].inputs == found["2"].inputs == {"a": 1}
+    assert found["line 3"].problem == (
+        f"line 3 of {path}: its id '1' is that of line 1 too; give each line its own k"
+    )
+
+
+def test_lines_that_are_read_once_are_not_counted(tmp_path: Path) -> None:
+    """A pipe has no number of items before its end, and none are taken from it to know."""
+    path, pipe = tmp_path / "a.jsonl", tmp_path / "pipe"
+    path.write_text('{"a": 1}\n\n{"a": 3}\n')
+    os.mkfifo(pipe)
+    assert (count_lines(path), count_lines(pipe)) == (2, None)
 
 
 def test_patterns_name_files_once_and_in_order(tmp_path: Path) -> None:

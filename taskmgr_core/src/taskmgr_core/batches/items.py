@@ -33,6 +33,45 @@ class Item:
     problem: str = ""
 
 
+@attrs.define
+class _Names:
+    """Gives the lines of one file their ids.
+
+    Attributes:
+        field: the property with the id; empty for a digest.
+        lines: id -> the line that has it.
+        times: digest -> how many lines had it so far.
+    """
+
+    field: str
+    lines: dict[str, int] = attrs.field(factory=dict)
+    times: dict[str, int] = attrs.field(factory=dict)
+
+    def identified(self, document: Any, number: int) -> tuple[str, Mapping[str, Any]]:
+        """The id and the inputs of the object on a line."""
+        if not isinstance(document, dict):
+            raise InvalidValueError('it must be an object, as {"field": value}')
+        if not self.field:
+            return self._digest(document), document
+        if not isinstance(document.get(self.field), str | int):
+            raise InvalidValueError(
+                f"it has no text or number {self.field!r}, which is to be its id"
+            )
+        item_id = str(document[self.field])
+        first = self.lines.setdefault(item_id, number)
+        if first != number:
+            raise InvalidValueError(
+                f"its id {item_id!r} is that of line {first} too; give each line its own "
+                f"{self.field}"
+            )
+        return item_id, {k: v for k, v in document.items() if k != self.field}
+
+    def _digest(self, document: Mapping[str, Any]) -> str:
+        digest = digest_of(canonical(document)).rpartition(":")[2][:_ID_DIGITS]
+        self.times[digest] = self.times.get(digest, 0) + 1
+        return digest if self.times[digest] == 1 else f"{digest}-{self.times[digest]}"
+
+
 def items_of(inputs: Iterable[Mapping[str, Any] | Item]) -> Iterator[Item]:
     """Items as they are; other inputs get their place, from 0, as the id."""
     for place, each in enumerate(inputs):
@@ -73,7 +112,8 @@ def of_files(paths: Iterable[str], read: Read) -> Iterator[Item]:
 def of_lines(path: Path, read: Read, field: str = "") -> Iterator[Item]:
     """An item for each line of a file of JSON objects; empty lines are left out.
 
-    Only the line that is read is in memory.
+    Only the line that is read is in memory, and the ids of those before it. A second line with
+    an id of an earlier one has a problem: which of them was done would be a matter of chance.
 
     Arguments:
         path: the file.
@@ -84,23 +124,24 @@ def of_lines(path: Path, read: Read, field: str = "") -> Iterator[Item]:
     Raises:
         InvalidValueError: the file cannot be read.
     """
-    times: dict[str, int] = {}
+    names = _Names(field)
     for number, line in _lines(path):
         try:
-            document = json.loads(line)
-            item_id, inputs = _identified(document, field, times)
+            item_id, inputs = names.identified(json.loads(line), number)
         except (ValueError, RecursionError, InvalidValueError) as error:
             yield Item(f"line {number}", problem=f"line {number} of {path}: {error}")
         else:
             yield _item(item_id, inputs, read)
 
 
-def count_lines(path: Path) -> int:
-    """How many items ``of_lines`` gives.
+def count_lines(path: Path) -> int | None:
+    """How many items ``of_lines`` gives; None where it can be read only once, as a pipe can.
 
     Raises:
         InvalidValueError: the file cannot be read.
     """
+    if path.exists() and not path.is_file():
+        return None
     return sum(1 for _ in _lines(path))
 
 
@@ -113,18 +154,6 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         raise InvalidValueError(f"the file {path} cannot be read: {reason}") from error
-
-
-def _identified(document: Any, field: str, times: dict[str, int]) -> tuple[str, Mapping[str, Any]]:
-    if not isinstance(document, dict):
-        raise InvalidValueError('it must be an object, as {"field": value}')
-    if field:
-        if not isinstance(document.get(field), str | int):
-            raise InvalidValueError(f"it has no text or number {field!r}, which is to be its id")
-        return str(document[field]), {k: v for k, v in document.items() if k != field}
-    digest = digest_of(canonical(document)).rpartition(":")[2][:_ID_DIGITS]
-    times[digest] = times.get(digest, 0) + 1
-    return digest if times[digest] == 1 else f"{digest}-{times[digest]}", document
 
 
 def _item(item_id: str, given: Any, read: Read) -> Item:

@@ -115,9 +115,10 @@ def run_items(
         try:
             for item in items:
                 under_way.add(pool.submit(batch.work, item))
-                if len(under_way) >= window:
-                    ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from _results(ended)
+                # The next item may be long in coming: what has ended is given before.
+                patience = None if len(under_way) >= window else 0
+                ended, under_way = wait(under_way, patience, FIRST_COMPLETED)
+                yield from _results(ended)
             while under_way:
                 ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 yield from _results(ended)

@@ -26,10 +26,10 @@ class BatchProgress:
 
     Arguments:
         screen: the terminal.
-        count: how many items there are.
+        count: how many items there are; None where that shows at the end.
     """
 
-    def __init__(self, screen: Screen, count: int) -> None:
+    def __init__(self, screen: Screen, count: int | None) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

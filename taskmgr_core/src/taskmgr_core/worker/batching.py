@@ -6,6 +6,10 @@ hands out the answers. While a runner is busy the line grows by itself; one that
 to do waits a moment for more. Nobody waits for those who cannot come: when every slot of the
 worker stands in line, the batch begins.
 
+All calls of a batch have the same timeout. With several, a batch that ends at the longest makes
+those late that have less, whoever is slow in it; one that ends at the shortest kills the runner
+of whoever may take longer, each time anew.
+
 An attempt that is cancelled leaves; the batch goes on for the others, and is killed when all
 have left. Where a runner dies, or is too slow, with several attempts in it, each is tried by
 itself, so that only the one that is to blame fails.
@@ -13,6 +17,7 @@ itself, so that only the one that is to blame fails.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 import threading
@@ -73,7 +78,6 @@ class Call:
     on_lines: OnLines
     alone: bool = attrs.field(default=False, init=False)
     left: bool = attrs.field(default=False, init=False)
-    deadline: float | None = attrs.field(default=None, init=False)
     came: float = attrs.field(factory=time.monotonic, init=False)
     _ended: threading.Event = attrs.field(factory=threading.Event, init=False)
     _answer: Answer | None = attrs.field(default=None, init=False)
@@ -93,14 +97,13 @@ class Call:
         """Wait for the answer.
 
         Raises:
-            RunnerError: it was cancelled, or took too long.
+            RunnerError: it was cancelled.
             Exception: whatever it came to.
         """
         while not self._ended.wait(LOOK_SECONDS):
-            late = self.deadline is not None and time.monotonic() >= self.deadline
-            if late or self.limits.cancelled():
+            if self.limits.cancelled():
                 self.left = True
-                raise self.limits.exceeded() if late else self.limits.ended()
+                raise self.limits.ended()
         if self._answer is None:
             raise self._error or RuntimeError("an attempt ended without an answer")
         return self._answer
@@ -130,6 +133,15 @@ class _Line:
     @property
     def wait_seconds(self) -> float:
         return self.version.task.max_batch_wait_ms / 1000
+
+    def batch(self) -> list[Call]:
+        """The first that waits, with those that may be in one batch with it."""
+        waiting = [call for call in self.waiting if not call.left]
+        if not waiting or waiting[0].alone:
+            return waiting[:1]
+        timeout = waiting[0].limits.timeout
+        fitting = (c for c in waiting if not c.alone and c.limits.timeout == timeout)
+        return list(itertools.islice(fitting, self.most))
 
 
 class Batches:
@@ -216,21 +228,14 @@ class Batches:
     def _next(self, line: _Line) -> list[Call]:
         """Wait for more to come, as long as the first has time; the lock is held."""
         until = line.waiting[0].came + line.wait_seconds
-        while len(line.waiting) < min(line.most, self._slots) and self._inside < self._slots:
+        enough = min(line.most, self._slots)
+        while (batch := line.batch()) and len(batch) < enough and self._inside < self._slots:
             remaining = until - time.monotonic()
-            if remaining <= 0 or line.waiting[0].alone or not line.changed.wait(remaining):
+            if remaining <= 0 or batch[0].alone:
                 break
-            if not line.waiting:
-                return []
-        batch: list[Call] = []
-        while line.waiting and len(batch) < line.most:
-            if line.waiting[0].alone and batch:
-                break
-            call = line.waiting.popleft()
-            if not call.left:
-                batch.append(call)
-            if call.alone and batch:
-                break
+            line.changed.wait(remaining)
+        taken = set(batch)
+        line.waiting = deque(call for call in line.waiting if call not in taken and not call.left)
         return batch
 
     def _carry_out(self, line: _Line, batch: Sequence[Call]) -> None:
@@ -240,7 +245,6 @@ class Batches:
         task = line.version.task.name
         limits = attrs.evolve(
             batch[0].limits,
-            timeout=max(each.limits.timeout for each in batch),
             memory_mb=max(each.limits.memory_mb or 0 for each in batch) or None,
             cancelled=deserted,
         )
@@ -278,10 +282,6 @@ class Batches:
         shared: SharedOutput,
     ) -> list[Answer | BaseException]:
         """What came of each call; of none where each is to be tried by itself."""
-        now = time.monotonic()
-        for call in calls:
-            own = call.limits.timeout < limits.timeout
-            call.deadline = now + call.limits.timeout if own else None
         runner = lease.runner
         try:
             answer = runner.request(dict(frame), limits=limits, output=shared)
@@ -320,7 +320,7 @@ class Batches:
 
     def _try_alone(self, line: _Line, calls: Sequence[Call]) -> None:
         for call in calls:
-            call.alone, call.deadline = True, None
+            call.alone = True
         with self._lock:
             line.waiting.extendleft(reversed(calls))
 

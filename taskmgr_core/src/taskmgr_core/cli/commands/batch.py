@@ -17,6 +17,7 @@ from taskmgr_core.batches.parquet import ParquetResults
 from taskmgr_core.batches.running import WINDOW, BatchResult
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.arguments import read_inputs
+from taskmgr_core.cli.batch_checks import check_constants, check_lines
 from taskmgr_core.cli.batch_view import BatchProgress, say_end
 from taskmgr_core.cli.endings import FAILED, INTERRUPTED, OK
 from taskmgr_core.cli.groups import Command
@@ -33,11 +34,11 @@ _FILES = ("Image", "File", "Array")
 
 @attrs.frozen
 class _Batch:
-    """What is to be run: the pipeline and how, the items, and how many there are."""
+    """What is to be run: the pipeline and how, the items, and how many there are, if known."""
 
     what: str | PipelineSpec
     items: Iterator[Item]
-    count: int
+    count: int | None
     columns: Columns
     version: str | None
     no_cache: bool = False
@@ -69,7 +70,7 @@ class _Batch:
     "--inputs",
     "lines",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with the inputs of one run as a JSON object on each line.",
+    help="A file, or a pipe, with the inputs of one run as a JSON object on each line.",
 )
 @click.option(
     "--id",
@@ -127,7 +128,8 @@ def batch_command(
     failed. Failures are in a file beside it, with .failures.jsonl for the suffix.
     """
     if bool(patterns) == bool(lines):
-        raise click.UsageError("give --input 'PATTERN' or --inputs FILE")
+        both = ", not both" if lines else ""
+        raise click.UsageError(f"give --input 'PATTERN' or --inputs FILE{both}")
     if id_field and not lines:
         raise click.UsageError("--id goes with --inputs")
     with session.client() as client:
@@ -159,9 +161,14 @@ def _prepared(
     same = read_inputs(graph.inputs, constants, client.reader.working)
     columns = Columns.of(graph, same, version)
     if lines is not None:
+        check_constants(client.reader, graph, same, graph.inputs)
+        count = count_lines(lines)
+        if count is not None:
+            check_lines(graph, same, lines, id_field)
         items = of_lines(lines, lambda given: {**same, **given}, id_field)
-        return _Batch(what, items, count_lines(lines), columns, version)
+        return _Batch(what, items, count, columns, version)
     field, wanted = _field_and_patterns(graph, patterns, same)
+    check_constants(client.reader, graph, same, [field])
     paths = paths_of(wanted)
     items = of_files(paths, _reading(client, graph, field, same))
     return _Batch(what, items, len(paths), columns, version)
