@@ -107,6 +107,7 @@ def test_elements_that_failed_are_told_of_a_run_that_succeeded(
     assert "3 (2 failed)" in told
     assert "001 odd: 3 elements, 2 failed" in told
     assert "2  task-error  6 is even" in told
+    assert "  3 elements, 2 failed\n" in taskmgr("graph", made).out
     assert "001[2] ✗ failed  task-error: 6 is even" in (
         taskmgr("lineage", made, "--element", "001[2]").out
     )
