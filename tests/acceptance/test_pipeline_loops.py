@@ -136,4 +136,6 @@ def test_pipeline_stands_in_the_place_of_a_step(taskmgr: CommandLine, tmp_path: 
     )
     drawn = taskmgr("graph", outer).out
     assert "002  up" in drawn
-    assert "    002.1 add 1.0.0  after 001  repeat until" in drawn
+    assert "    002.1 add 1.0.0  after 001\n" in drawn
+    # As the run has it: the pipeline inside says `output_1_result`.
+    assert "      repeat until output_002.1_result > 5\n" in drawn

@@ -93,6 +93,28 @@ def test_element_that_fails_may_be_left_out(taskmgr: CommandLine, tmp_path: Path
     assert run(taskmgr, path, [1, 4, 5])["result"]["each"] == [1, -1, 5]
 
 
+def test_elements_that_failed_are_told_of_a_run_that_succeeded(
+    taskmgr: CommandLine, tmp_path: Path
+) -> None:
+    """`show` and its JSON count them and tell of the first; their lineage says why it ends."""
+    path = mapped(tmp_path, "odd", ODD, on_error="continue")
+    made = run(taskmgr, path, [4, 1, 6])["run_id"]
+    shown, _ = taskmgr.json("show", made)["steps"]
+    assert (shown["status"], shown["elements"], shown["elements_failed"]) == ("succeeded", 3, 2)
+    assert [each["index"] for each in shown["element_errors"]] == [0, 2]
+    assert "6 is even" in shown["element_errors"][1]["error"]["message"]
+    told = taskmgr("show", made).out
+    assert "3 (2 failed)" in told
+    assert "001 odd: 3 elements, 2 failed" in told
+    assert "2  task-error  6 is even" in told
+    assert "  3 elements, 2 failed\n" in taskmgr("graph", made).out
+    assert "001[2] ✗ failed  task-error: 6 is even" in (
+        taskmgr("lineage", made, "--element", "001[2]").out
+    )
+    element = taskmgr.json("lineage", made, "--element", "001[0]")["element"]
+    assert (element["status"], element["error"]["code"]) == ("failed", "task-error")
+
+
 def test_wrong_map_is_refused(taskmgr: CommandLine, tmp_path: Path) -> None:
     """What is no list, what no input takes, and elements that do not fit are told before."""
 

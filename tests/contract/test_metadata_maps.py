@@ -11,6 +11,8 @@ from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.specs import (
     Claim,
     Edge,
+    FailedElement,
+    FailedElements,
     Failure,
     Outcome,
     Run,
@@ -183,3 +185,20 @@ def test_lists_count_steps_and_not_elements(metadata: MetadataStore) -> None:
     run, _ = mapping(metadata)
     assert count_of(metadata, run) == 1
     assert [each.elements for each in metadata.steps(run.id)] == [5]
+
+
+def test_failed_elements_are_counted_and_the_first_are_told(metadata: MetadataStore) -> None:
+    """Those that were borne are told in their order, and no more of them than is asked for."""
+    run, _ = mapping(metadata, 4, on_error="continue")
+    assert metadata.failed_elements(run.id, "001", 9) == FailedElements()
+    ended(metadata)
+    for _ in range(3):
+        finished(metadata, claimed(metadata), FAILED)
+    first = tuple(FailedElement(index, FAILED.failure) for index in (1, 2))
+    assert metadata.failed_elements(run.id, "001", 2) == FailedElements(3, first)
+
+
+def test_step_that_is_run_once_has_no_failed_elements(metadata: MetadataStore) -> None:
+    """Nor are those of another step its own."""
+    run = begun(metadata, graph_step(), graph_step("002"))
+    assert metadata.failed_elements(run.id, "002", 9) == FailedElements()

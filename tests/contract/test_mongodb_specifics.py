@@ -23,7 +23,7 @@ from samples import (
     value,
 )
 from test_metadata_loops import loop
-from test_metadata_maps import mapping, said
+from test_metadata_maps import FAILED, mapping, said
 
 from servers import Server, Share
 from taskmgr_core.errors import RecordTooLargeError, SettingsError, StoreAwayError, StoreError
@@ -184,9 +184,20 @@ def map_elements(store: MetadataStore) -> None:
     assert len(store.elements(run.id, "001", 0, 3)) == 3
 
 
+def bear_elements(store: MetadataStore) -> None:
+    """Two elements that failed, counted and told."""
+    run, _ = mapping(store, 2, parallel=1, on_error="continue")
+    for number in range(2):
+        claim = store.claim_step(run.id, f"001[{number}]", "w1", NOW)
+        assert claim is not None
+        finished(store, claim, FAILED)
+    assert store.failed_elements(run.id, "001", 1).count == 2
+
+
 OPERATIONS: Mapping[str, Callable[[MetadataStore], object]] = {
     "expire": lambda store: store.expire(decide, NOW),
     "map": map_elements,
+    "failed elements": bear_elements,
     "loop": loop,
     "claim and finish": claim_and_finish,
     "claim of own runs": lambda store: store.claim("w1", (), NOW, [run_id(1)]),

@@ -21,7 +21,7 @@ from samples import (
     value,
 )
 from test_metadata_loops import loop
-from test_metadata_maps import mapping, said
+from test_metadata_maps import FAILED, mapping, said
 
 from taskmgr_core.orchestrator.engine import decide
 from taskmgr_core.orchestrator.limiting import rate_of
@@ -168,6 +168,16 @@ def map_elements(metadata: SqliteMetadata) -> None:
     assert len(metadata.elements(run.id, "001", 0, 3)) == 3
 
 
+def bear_elements(metadata: SqliteMetadata) -> None:
+    """Two elements that failed, counted and told."""
+    run, _ = mapping(metadata, 2, parallel=1, on_error="continue", number=NEWEST)
+    for number in range(2):
+        claim = metadata.claim_step(run.id, f"001[{number}]", "w1", NOW)
+        assert claim is not None
+        finished(metadata, claim, FAILED)
+    assert metadata.failed_elements(run.id, "001", 1).count == 2
+
+
 def limit(metadata: SqliteMetadata) -> None:
     """Two steps that want one place, one of them let in, and the other when that has ended."""
     demands = [Demand("task:echo", 1), Demand("rate:task:echo", rate=rate_of("9/s"))]
@@ -197,6 +207,7 @@ def cache(metadata: SqliteMetadata) -> None:
 OPERATIONS: Mapping[str, Callable[[SqliteMetadata], object]] = {
     "expire": lambda metadata: metadata.expire(decide, NOW),
     "map": map_elements,
+    "failed elements": bear_elements,
     "loop": lambda metadata: loop(metadata, NEWEST),
     "claim of nothing": lambda metadata: metadata.claim("w1", ["none"], NOW),
     "claim and finish": claim_and_finish,

@@ -124,7 +124,7 @@ def test_every_public_method_is_asked() -> None:
             "release_lost",
             "holders",
         ),
-        "elements",
+        *("elements", "failed_elements"),
         *("reconcile", "expire", "beat", "order", "remove_worker", "holds", "append_log"),
         *("add_versions", "put_route", "put_pipeline"),
     }

@@ -7,7 +7,7 @@ import re
 import attrs
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
-from taskmgr_core.specs import RunDetail, element_port, input_port, output_port, until_port
+from taskmgr_core.specs import Element, RunDetail, element_port, input_port, output_port, until_port
 from taskmgr_core.stores.metadata import MetadataStore
 
 _NAME = re.compile(r"([A-Za-z0-9.]+)\[([0-9]+)\]\Z")
@@ -58,6 +58,19 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
     found_values = {each.port: each for each in metadata.values(detail.run.id, ordered)}
     values = tuple(found_values[port] for port in ordered if port in found_values)
     return attrs.evolve(detail, values=values, edges=tuple(edges))
+
+
+def state_of_element(metadata: MetadataStore, run_id: str, name: str) -> Element | None:
+    """What came of an element or iteration; None where nothing is recorded of it yet.
+
+    Arguments:
+        metadata: where it is recorded.
+        run_id: the run's full id.
+        name: one that ``of_element`` has found.
+    """
+    found = _NAME.match(name)
+    page = metadata.elements(run_id, found[1], int(found[2]), 1) if found else ()
+    return next(iter(page), None)
 
 
 def _rank(port: str, way: list[str], outputs: list[str]) -> int:

@@ -12,7 +12,16 @@ from pipeline_examples import face_document, face_tasks
 
 from taskmgr_core import documents
 from taskmgr_core.errors import InvalidPipelineError, RunnerError
-from taskmgr_core.orchestrator.conditions import case_of, holds, names_in, no_case_of
+from taskmgr_core.orchestrator.conditions import (
+    Branch,
+    branch_of,
+    case_of,
+    holds,
+    joined,
+    names_in,
+    no_case_of,
+    parts_of,
+)
 from taskmgr_core.orchestrator.graph import compile_pipeline
 from taskmgr_core.specs import Graph, PipelineSpec, Source
 
@@ -157,3 +166,35 @@ def test_graph_with_conditions_is_stored_and_read() -> None:
     """What is compiled comes back from its JSON as it was."""
     graph = compiled({"when": "image.size > 1"})
     assert documents.structure(json.loads(documents.dumps(graph)), Graph) == graph
+
+
+EXPRESSIONS = ["mode", 'a > 1 ? ")(" : b', "(a) + (b)", "f((a))", "a || (b && c)", '"(" + mode']
+
+
+@given(st.lists(st.sampled_from(EXPRESSIONS), min_size=2))
+def test_joined_conditions_are_told_apart(parts: list[str]) -> None:
+    """What was joined is found again, brackets in texts or not, and what was joined twice."""
+    whole = joined(iter(parts))
+    assert parts_of(whole) == parts
+    assert parts_of(joined(iter([whole, "c"]))) == [*parts, "c"]
+
+
+@given(st.sampled_from(EXPRESSIONS), st.lists(st.text(max_size=9), min_size=1, unique=True))
+def test_branch_of_a_switch_is_known_by_its_condition(on: str, cases: list[str]) -> None:
+    """What it asks, and whether it is a case or all that are none."""
+    found = branch_of(case_of(on, cases[0]))
+    assert found is not None
+    assert (found.on, len(found.texts), found.otherwise) == (on, 1, False)
+    rest = branch_of(no_case_of(on, dict.fromkeys(cases)))
+    assert rest is not None
+    assert (rest.on, len(rest.texts), rest.otherwise) == (on, len(cases), True)
+    assert branch_of(case_of("mode", "a")) == Branch("mode", ('"a"',), False)
+
+
+@pytest.mark.parametrize(
+    "expression", ["go", "(a) > 3", '(a) == "x" || b', "!((a))", "!(b)", "((a)", "(a) &&", ""]
+)
+def test_other_conditions_are_no_branches(expression: str) -> None:
+    """They are one part, and of no switch."""
+    assert branch_of(expression) is None
+    assert parts_of(expression) == [expression]

@@ -7,7 +7,7 @@ from report_samples import things_run
 
 from taskmgr_core.errors import ArtifactError
 from taskmgr_core.report.html import render_report
-from taskmgr_core.specs import Step
+from taskmgr_core.specs import FailedElement, FailedElements, Failure, Step
 
 
 def open_nothing(digest: str) -> Path:
@@ -32,3 +32,15 @@ def test_report_says_how_often() -> None:
     page = render_report(attrs.evolve(detail, steps=steps), open_nothing)
     assert '<span class="muted">12 times</span></td><td class="number">1</td>' in page
     assert page.count(" times</span>") == 1
+
+
+def test_report_tells_of_failed_elements() -> None:
+    """Of a step that bore them as well: how many, and of the first which one and why."""
+    detail = things_run({"$artifact": "sha256:1", "size": 3})
+    first, *others = detail.steps
+    failed = FailedElements(2, (FailedElement(7, Failure("task-error", "seven is bad")),))
+    steps = (attrs.evolve(first, elements=12, failed=failed), *others)
+    page = render_report(attrs.evolve(detail, steps=steps), open_nothing)
+    assert '<span class="muted">12 times, 2 failed</span>' in page
+    assert '<span class="muted">element 7 (12 elements, 2 failed)</span>' in page
+    assert "seven is bad" in page

@@ -20,6 +20,8 @@ from taskmgr_core.cli import views
 from taskmgr_core.orchestrator.graph import compile_task
 from taskmgr_core.specs import (
     Edge,
+    FailedElement,
+    FailedElements,
     Failure,
     FieldSpec,
     FieldValue,
@@ -55,7 +57,7 @@ STEP = Step(
     run="r", id="001", task="x", version="1.0", queue="default", priority=5, status="failed",
     attempt=2, lost=1, worker="w1", ready_at=1.0, started_at=2.0, finished_at=3.5,
     seconds={"total": 1.5}, failure=FAILURE, failures=(FAILURE,), resources={"gpu": 1},
-    origin="other", elements=3,
+    origin="other", elements=3, failed=FailedElements(2, (FailedElement(1, FAILURE),)),
 )  # fmt: skip
 VALUE = FieldValue("number", FILE.digest, 1, "integer", "001", 3, "", (FILE.digest,))
 GRAPH = compile_task(TASK)

@@ -13,7 +13,7 @@ from taskmgr_core.cli.cells import cell
 from taskmgr_core.cli.screen import Screen, plain, short_id, table
 from taskmgr_core.report.formats import printable, shortened, size
 from taskmgr_core.results import present
-from taskmgr_core.specs import FieldValue, GraphStep, ResultSpec, RunDetail, output_port
+from taskmgr_core.specs import Element, FieldValue, GraphStep, ResultSpec, RunDetail, output_port
 
 VALUE_LENGTH = 40
 ABOVE = "(see above)"
@@ -43,6 +43,18 @@ def print_edges(screen: Screen, detail: RunDetail) -> None:
         sources = ", ".join(made_from.get(each.port, ()))
         shown.add_row(plain(each.port), plain(value), plain(sources))
     screen.print(shown)
+
+
+def print_failed(screen: Screen, name: str, state: Element | None) -> None:
+    """Print why the lineage of an element or iteration ends with it, where it did not succeed."""
+    status = state.status if state else "pending"
+    if status == "succeeded":
+        return
+    told = Text.assemble((f"{name} ", "bold"), screen.status(status))
+    failure = state.failure if state else None
+    if failure is not None:
+        told.append(f"  {printable(failure.code)}: {printable(failure.message)}")
+    screen.line(told)
 
 
 @attrs.define

@@ -57,7 +57,10 @@ def _columns(screen: Screen, steps: Sequence[Step]) -> dict[str, list[Text]]:
 
 def _times(step: Step) -> Text:
     """For how many elements it was run, or in how many iterations."""
-    return plain("" if step.elements is None else str(step.elements))
+    if step.elements is None:
+        return plain("")
+    failed = f" ({step.failed.count} failed)" if step.failed.count else ""
+    return plain(f"{step.elements}{failed}")
 
 
 def _status(screen: Screen, step: Step) -> Text:

@@ -11,6 +11,8 @@ from taskmgr_core.orchestrator.compatibility import type_name
 from taskmgr_core.results import present
 from taskmgr_core.specs import (
     Edge,
+    Element,
+    FailedElement,
     Failure,
     FieldSpec,
     FieldValue,
@@ -203,7 +205,14 @@ def step_view(step: Step) -> dict[str, Any]:
         "cached_from": step.cached_from or None,
         "waits_for": step.waits_for or None,
         "elements": step.elements,
+        "elements_failed": None if step.elements is None else step.failed.count,
+        "element_errors": [element_error_view(each) for each in step.failed.first],
     }
+
+
+def element_error_view(failed: FailedElement) -> dict[str, Any]:
+    """Why an element or an iteration failed."""
+    return {"index": failed.index, "error": failure_view(failed.failure)}
 
 
 def value_view(value: FieldValue) -> dict[str, Any]:
@@ -270,6 +279,15 @@ def lineage_view(detail: RunDetail) -> dict[str, Any]:
         "status": detail.run.status,
         "values": [_lineage_value(each) for each in detail.values],
         "edges": [edge_view(each) for each in detail.edges],
+    }
+
+
+def element_view(name: str, state: Element | None) -> dict[str, Any]:
+    """What came of an element or an iteration, such as ``002[3]``."""
+    return {
+        "name": name,
+        "status": state.status if state else "pending",
+        "error": failure_view(state.failure) if state else None,
     }
 
 

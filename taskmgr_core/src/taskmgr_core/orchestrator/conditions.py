@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from taskmgr_core.errors import RunnerError
 from taskmgr_core.orchestrator.compatibility import Schema
 
@@ -32,6 +34,10 @@ _MISSING = re.compile(r"missing ('[^']+')")
 _UNEXPECTED = re.compile(r"input '([^']*)'")
 _NO_OVERLOAD = re.compile(r"no matching overload for '([^']+)' applied to '\((.*)\)'")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
+# What ``_literal`` writes, and what stands behind the brackets of a branch's condition.
+_LITERAL = re.compile(r'"[^"]*"')
+_CASE = re.compile(r' == "[^"]*"')
+_NO_CASE = re.compile(r' in \[("[^"]*"(, "[^"]*")*)?\]\)')
 
 
 def names_in(expression: str) -> tuple[str, ...]:
@@ -140,6 +146,66 @@ def case_of(expression: str, case: str) -> str:
 def no_case_of(expression: str, cases: Mapping[str, Any]) -> str:
     """The condition that an expression gives none of some texts."""
     return f"!(({expression}) in [{', '.join(map(_literal, cases))}])"
+
+
+@attrs.frozen
+class Branch:
+    """A condition that a switch has made of what it says.
+
+    Attributes:
+        on: the expression that gives a text.
+        texts: those of its cases that are meant, as literals.
+        otherwise: whether the condition holds where it gives none of them.
+    """
+
+    on: str
+    texts: tuple[str, ...]
+    otherwise: bool
+
+
+def parts_of(expression: str) -> list[str]:
+    """The conditions that ``joined`` has made one condition of; itself where it has not."""
+    plain = _without_texts(expression)
+    parts: list[str] = []
+    begin = 0
+    while plain.startswith("(", begin):
+        end = _closing(plain, begin)
+        parts.append(expression[begin + 1 : end])
+        if end == len(plain) - 1 and len(parts) > 1:
+            return [inner for each in parts for inner in parts_of(each)]
+        if not plain.startswith(" && ", end + 1):
+            break
+        begin = end + len(" && ") + 1
+    return [expression]
+
+
+def branch_of(expression: str) -> Branch | None:
+    """The branch whose condition an expression is, see ``case_of`` and ``no_case_of``."""
+    otherwise = expression.startswith("!((")
+    begin = 2 if otherwise else 0
+    plain = _without_texts(expression)
+    if not plain.startswith("(", begin):
+        return None
+    end = _closing(plain, begin)
+    found = (_NO_CASE if otherwise else _CASE).fullmatch(expression, end + 1)
+    if found is None:
+        return None
+    return Branch(expression[begin + 1 : end], tuple(_LITERAL.findall(found[0])), otherwise)
+
+
+def _without_texts(expression: str) -> str:
+    """An expression of the same length, in whose texts there are no brackets."""
+    return _STRINGS.sub(lambda found: "_" * len(found[0]), expression)
+
+
+def _closing(plain: str, begin: int) -> int:
+    """Where the bracket is closed that is opened there; the end where it is not."""
+    depth = 0
+    for index in range(begin, len(plain)):
+        depth += (plain[index] == "(") - (plain[index] == ")")
+        if depth == 0:
+            return index
+    return len(plain)
 
 
 def _literal(text: str) -> str:

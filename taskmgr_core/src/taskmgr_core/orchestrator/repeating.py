@@ -98,6 +98,17 @@ def end_of(
     return "gives" if step.repeat.on_max == "continue" else "max"
 
 
+def own_port(step_id: str, name: str) -> str:
+    """A name in a condition, with the id that its step has in a run.
+
+    Arguments:
+        step_id: the id; a pipeline that stands in the place of a step has put something before it.
+        name: a port of the step as its own pipeline calls it, or another name.
+    """
+    found = _OWN.match(name)
+    return name if found is None else f"{found[1]}_{step_id}_{found[2]}"
+
+
 def fields_read(until: str) -> frozenset[tuple[str, str]]:
     """What a condition reads: ``input`` or ``output``, and the field."""
     found = (_OWN.match(name) for name in conditions.names_in(until))

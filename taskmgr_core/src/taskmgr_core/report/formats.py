@@ -91,6 +91,11 @@ def shortened(text: str, limit: int) -> str:
     return line[: max(limit - 1, 0)].rstrip() + ELLIPSIS
 
 
+def with_failed(count: int, noun: str, failed: int) -> str:
+    """``3 elements``, or ``3 elements, 2 failed``."""
+    return counted(count, noun) + (f", {failed} failed" if failed else "")
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """``1 step``, ``3 steps``."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"

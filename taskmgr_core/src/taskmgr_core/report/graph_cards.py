@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from taskmgr_core.report import svg
-from taskmgr_core.report.formats import counted, duration, shortened
+from taskmgr_core.report.formats import duration, shortened, with_failed
+from taskmgr_core.report.graph_notes import notes_of
 from taskmgr_core.report.layout import Link, Node
 from taskmgr_core.specs import (
     Graph,
@@ -25,10 +26,15 @@ _HEADER = 46.0
 _SMALL_HEADER = 30.0
 _ROW = 20.0
 _FOOT = 8.0
+NOTE_HEIGHT = 15.0
+# How far below the upper edge of a card the lines arrive that carry no value.
+_CONTROL_OFFSET = 15.0
 _NARROWEST, _WIDEST = 170.0, 320.0
 # Pixels for a character, by the widest of the usual system fonts.
 TITLE_ADVANCE, PORT_ADVANCE, SMALL_ADVANCE = 8.4, 6.7, 6.7
 INPUTS, RESULT = "inputs", "result"
+# The pin of a step that lines of control come from and go to; all others of it are ports.
+CONTROL = "control"
 
 
 @attrs.frozen
@@ -71,7 +77,7 @@ class Card:
         title, subtitle: its two lines; a card without status has one.
         status: of the step, or empty.
         time: at the end of the second line.
-        note: what else is to be said of the step, such as how often it is run; or empty.
+        notes: when and how often the step is run, a line for each.
         left, right: the ports on either side.
         width: the same for all cards of a column.
     """
@@ -85,12 +91,12 @@ class Card:
     left: tuple[Port, ...] = ()
     right: tuple[Port, ...] = ()
     width: float = _NARROWEST
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def header(self) -> float:
         """The height above the ports."""
-        return _HEADER if self.status else _SMALL_HEADER
+        return (_HEADER if self.status else _SMALL_HEADER) + NOTE_HEIGHT * len(self.notes)
 
     @property
     def height(self) -> float:
@@ -102,9 +108,10 @@ class Card:
         """As wide as its texts, within bounds."""
         head = svg.columns(shortened(self.title, 60)) * TITLE_ADVANCE + (38 if self.status else 24)
         small = (svg.columns(self.subtitle) + svg.columns(self.time)) * SMALL_ADVANCE + 62
+        notes = max(map(svg.columns, self.notes), default=0) * SMALL_ADVANCE + 43
         rows = [name_columns(left) + name_columns(right) for left, right in self.rows()]
         ports = max(rows, default=0) * PORT_ADVANCE + 44
-        return max(_NARROWEST, min(_WIDEST, max(head, small if self.status else 0, ports)))
+        return max(_NARROWEST, min(_WIDEST, max(head, small if self.status else 0, notes, ports)))
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """The names of the ports that stand side by side."""
@@ -115,13 +122,14 @@ class Card:
 
     def node(self) -> Node:
         """The card as the layout knows it."""
+        control = {CONTROL: _CONTROL_OFFSET} if self.status else {}
         return Node(
             self.id,
             self.column,
             self.width,
             self.height,
-            {port.id: self.pin(index) for index, port in enumerate(self.left)},
-            {port.id: self.pin(index) for index, port in enumerate(self.right)},
+            {port.id: self.pin(index) for index, port in enumerate(self.left)} | control,
+            {port.id: self.pin(index) for index, port in enumerate(self.right)} | control,
         )
 
     def pin(self, index: int) -> float:
@@ -191,8 +199,9 @@ def _step_id(step: str) -> str:
 def _depths(graph: Graph) -> dict[str, int]:
     """The column of each step: one more than the last it waits for."""
     depths: dict[str, int] = {}
-    for step in graph.steps:
-        depths[step.id] = 1 + max((depths.get(earlier, 0) for earlier in step.after), default=0)
+    for step in sorted(graph.steps, key=lambda each: each.handles_failure):
+        earlier = list(depths) if step.handles_failure else step.after
+        depths[step.id] = 1 + max((depths.get(each, 0) for each in earlier), default=0)
     return depths
 
 
@@ -205,7 +214,7 @@ def _step_card(step: GraphStep, state: Step | None, column: int) -> Card:
         subtitle=f"{step.id} · {step.version}",
         status=status,
         time=_time(step, state),
-        note=_note(step),
+        notes=tuple(notes_of(step, state)),
         left=tuple(_input(step.id, name, source) for name, source in step.inputs.items()),
         right=tuple(
             Port(output_port(step.id, name), name, output_port(step.id, name))
@@ -214,20 +223,13 @@ def _step_card(step: GraphStep, state: Step | None, column: int) -> Card:
     )
 
 
-def _note(step: GraphStep) -> str:
-    """How often it is run, where that is not once."""
-    if step.repeat is None:
-        return ""
-    return f"repeat until {step.repeat.until}, at most {counted(step.repeat.max, 'time')}"
-
-
 def _time(step: GraphStep, state: Step | None) -> str:
     """How long it took; what became of it where it did not succeed."""
     if state is None:
         return ""
     words: list[str] = [] if state.status == "succeeded" else [state.status]
     if step.repeat is not None and state.elements is not None:
-        words.append(counted(state.elements, "iteration"))
+        words.append(with_failed(state.elements, "iteration", state.failed.count))
     words += [state.remark] if state.remark else []
     if state.started_at is not None and state.finished_at is not None:
         words.append(duration(state.finished_at - state.started_at))
@@ -253,7 +255,7 @@ def _result_ports(graph: Graph) -> Iterator[Port]:
 
 
 def links_of(graph: Graph, cards: Mapping[str, Card]) -> list[Link]:
-    """Every line, where both of its ends have a card."""
+    """Every line, where both of its ends have a card: first those that carry a value."""
     owners = {port.id: card.id for card in cards.values() for port in card.right}
     wanted = [
         (source.port, _step_id(step.id), input_port(step.id, field))
@@ -262,11 +264,34 @@ def links_of(graph: Graph, cards: Mapping[str, Card]) -> list[Link]:
     ]
     if RESULT in cards:
         wanted += [(port, RESULT, pin) for port, pin in _result_sources(graph)]
-    return [
-        Link(owners[port], port, target, pin)
-        for port, target, pin in wanted
-        if port in owners and cards[owners[port]].column < cards[target].column
+    carried = {(port, target) for port, target, _ in wanted}
+    links = [
+        *(Link(owners[port], port, target, pin) for port, target, pin in wanted if port in owners),
+        *(
+            Link(owners[port], port, target, CONTROL, control=True)
+            for port, target in _conditions(graph)
+            if port in owners and (port, target) not in carried
+        ),
+        *_failure_links(graph),
     ]
+    return [each for each in links if cards[each.source].column < cards[each.target].column]
+
+
+def _conditions(graph: Graph) -> Iterator[tuple[str, str]]:
+    """The ports that conditions read, each with the card of the step that is run or not."""
+    for step in graph.steps:
+        for port in dict.fromkeys(source.port for source in step.reads.values() if source.port):
+            yield port, _step_id(step.id)
+
+
+def _failure_links(graph: Graph) -> Iterator[Link]:
+    """From the steps that nothing waits for to what is run when the run has failed."""
+    awaited = {earlier for step in graph.steps for earlier in step.after}
+    for handler in (each for each in graph.steps if each.handles_failure):
+        for step in graph.steps:
+            if step.id not in awaited and not step.handles_failure:
+                ends = (_step_id(step.id), CONTROL, _step_id(handler.id), CONTROL)
+                yield Link(*ends, control=True)
 
 
 def _result_sources(graph: Graph) -> Iterator[tuple[str, str]]:

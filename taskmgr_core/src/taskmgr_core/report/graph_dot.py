@@ -12,6 +12,7 @@ from taskmgr_core.report.layout import Link
 from taskmgr_core.specs import Graph, Step
 
 _NAME_LENGTH = 60
+_CONTROL_PORT = "c"
 
 
 def graph_dot(graph: Graph, steps: Iterable[Step] = ()) -> str:
@@ -69,10 +70,10 @@ def _head(card: Card, stated: bool) -> Iterator[str]:
     mark = f"{theme.STATUS_MARKS.get(card.status, '?')} " if stated and card.status else ""
     colour = theme.light(card.status if mark else "ink")
     yield (
-        f'<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT COLOR="{colour}"><B>'
+        f'<TR><TD COLSPAN="2" ALIGN="LEFT" PORT="{_CONTROL_PORT}"><FONT COLOR="{colour}"><B>'
         f"{_text(mark + card.title)}</B></FONT></TD></TR>"
     )
-    for small in filter(None, (" · ".join(filter(None, (card.subtitle, card.time))), card.note)):
+    for small in filter(None, (" · ".join(filter(None, (card.subtitle, card.time))), *card.notes)):
         yield (
             f'<TR><TD COLSPAN="2" ALIGN="LEFT"><FONT POINT-SIZE="9" COLOR="'
             f'{theme.light("muted")}">{_text(small)}</FONT></TD></TR>'
@@ -94,13 +95,16 @@ def _cell(ports: Sequence[Port], index: int, side: str, align: str) -> str:
 def _edges(cards: Mapping[str, Card], links: Iterable[Link]) -> Iterator[str]:
     for link in links:
         source, target = cards[link.source], cards[link.target]
-        begin = _place(source.right, link.source_pin)
-        end = _place(target.left, link.target_pin)
-        yield f"  {_quoted(source.id)}:o{begin}:e -> {_quoted(target.id)}:i{end}:w;"
+        begin = _place(source.right, link.source_pin, "o")
+        end = _place(target.left, link.target_pin, "i")
+        dashed = " [style=dashed]" if link.control else ""
+        yield f"  {_quoted(source.id)}:{begin}:e -> {_quoted(target.id)}:{end}:w{dashed};"
 
 
-def _place(ports: Sequence[Port], pin: str) -> int:
-    return next(index for index, port in enumerate(ports) if port.id == pin)
+def _place(ports: Sequence[Port], pin: str, side: str) -> str:
+    """The cell of a port, or of the head where a line carries no value."""
+    cells = (f"{side}{index}" for index, port in enumerate(ports) if port.id == pin)
+    return next(cells, _CONTROL_PORT)
 
 
 def _quoted(text: str) -> str:

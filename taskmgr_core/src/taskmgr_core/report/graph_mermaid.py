@@ -60,25 +60,28 @@ def _label(card: Card, stated: bool) -> Iterator[str]:
     mark = f"{theme.STATUS_MARKS.get(card.status, '?')} " if stated else ""
     yield f"{mark}{card.title}"
     yield " · ".join(filter(None, (card.subtitle, card.time)))
-    yield from filter(None, [card.note])
+    yield from card.notes
     yield from (port.name for port in card.left if not port.wired)
 
 
 def _edges(cards: Mapping[str, Card], links: Sequence[Link]) -> Iterator[str]:
     """One arrow between two cards, however many ports it maps: more of them hide one another."""
-    mapped: dict[tuple[str, str], list[str]] = {}
+    mapped: dict[tuple[str, str, bool], list[str]] = {}
     for link in links:
         source = _name(cards[link.source], link.source_pin)
-        target = _name(cards[link.target], link.target_pin)
+        target = source if link.control else _name(cards[link.target], link.target_pin)
         text = source if source == target else f"{source} → {target}"
-        mapped.setdefault((link.source, link.target), []).append(_escaped(text))
-    for (source, target), texts in mapped.items():
+        mapped.setdefault((link.source, link.target, link.control), []).append(_escaped(text))
+    for (source, target, control), texts in mapped.items():
         label = _LINE.join(texts)
-        yield f'  {_identifier(source)} -- "{label}" --> {_identifier(target)}'
+        line = f'-. "{label}" .->' if control else f'-- "{label}" -->'
+        yield f"  {_identifier(source)} {line} {_identifier(target)}"
 
 
 def _name(card: Card, pin: str) -> str:
-    return next(port.name for port in (*card.left, *card.right) if port.id == pin)
+    """What is written of a port; a line of control from no port is that of a failure."""
+    names = (port.name for port in (*card.left, *card.right) if port.id == pin)
+    return next(names, "on failure")
 
 
 def _classes(cards: Iterable[Card]) -> Iterator[str]:

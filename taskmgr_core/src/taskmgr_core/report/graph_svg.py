@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from taskmgr_core.report import svg
 from taskmgr_core.report.formats import counted
 from taskmgr_core.report.graph_cards import (
+    CONTROL,
+    NOTE_HEIGHT,
     PORT_ADVANCE,
     RESULT,
     SMALL_ADVANCE,
@@ -68,10 +70,16 @@ def _within_page(width: float) -> str:
 
 def _wires(links: Sequence[Link], layout: Layout) -> Iterator[str]:
     for link, route in zip(links, layout.routes, strict=True):
-        target = "result" if link.target == RESULT else link.target_pin
-        yield svg.element(
-            "path", svg.title(f"{link.source_pin} → {target}"), d=_path(route), class_="wire"
+        said = svg.title(
+            f"{_end(link.source, link.source_pin)} → {_end(link.target, link.target_pin)}"
         )
+        classes = "wire control" if link.control else "wire"
+        yield svg.element("path", said, d=_path(route), class_=classes)
+
+
+def _end(card: str, pin: str) -> str:
+    """What a line joins: a port, or a step as a whole."""
+    return card if pin == CONTROL else "result" if card == RESULT else pin
 
 
 def _path(route: Sequence[Point]) -> str:
@@ -92,7 +100,7 @@ def _path(route: Sequence[Point]) -> str:
 
 def _card(card: Card, place: Point) -> str:
     width = card.width
-    said = ", ".join(filter(None, (card.title, card.subtitle, card.status, card.time, card.note)))
+    said = ", ".join(filter(None, (card.title, card.subtitle, card.status, card.time, *card.notes)))
     return svg.element(
         "g",
         svg.title(said),
@@ -120,6 +128,10 @@ def _status_header(card: Card, width: float) -> Iterator[str]:
     if time:
         classes = f"small end {card.status}"
         yield svg.element("text", svg.text(time), x=width - 12, y=35.0, class_=classes)
+    for index, note in enumerate(card.notes, start=1):
+        line = svg.fitted(note, width - 42, SMALL_ADVANCE)
+        y = 35.0 + NOTE_HEIGHT * index
+        yield svg.element("text", svg.text(line), x=30.0, y=y, class_="muted small")
 
 
 def _ports(card: Card) -> Iterator[str]:
@@ -170,5 +182,6 @@ _STYLE = (
     ".drawing .port{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}"
     ".drawing .pin{fill:var(--card);stroke:var(--wire);stroke-width:1.5}"
     ".drawing .wire{fill:none;stroke:var(--wire);stroke-width:1.5}"
+    ".drawing .control{stroke-dasharray:4 3}"
     ".drawing .wire:hover{stroke:var(--accent);stroke-width:3}"
 )

@@ -9,7 +9,7 @@ import attrs
 from taskmgr_core.report.formats import printable, shortened
 from taskmgr_core.report.graph_cards import INPUTS, RESULT, Card, cards_of, grouped, links_of
 from taskmgr_core.report.theme import STATUS_MARKS
-from taskmgr_core.specs import Graph, Step
+from taskmgr_core.specs import Graph, Step, input_port
 
 _CONSTANT_LENGTH = 60
 _INDENT = "    "
@@ -38,6 +38,12 @@ def graph_lines(graph: Graph, steps: Iterable[Step] = ()) -> Iterator[Line]:
     states = {step.id: step for step in steps}
     cards = cards_of(graph, states, result=True)
     sources = {(each.target, each.target_pin): each.source_pin for each in links_of(graph, cards)}
+    sources |= {
+        (f"step {step.id}", input_port(step.id, field)): source.port
+        for step in graph.steps
+        for field, source in step.inputs.items()
+        if source.port
+    }
     after = {f"step {step.id}": step.after for step in graph.steps}
     yield Line(printable(graph.name))
     depth = 0
@@ -60,13 +66,12 @@ def _head(card: Card, after: tuple[str, ...], stated: bool) -> Iterator[Line]:
     parts = [f"{card.subtitle.replace(' · ', f' {printable(card.title)} ')}"]
     if after:
         parts.append(f"after {', '.join(after)}")
-    if card.note:
-        parts.append(printable(card.note))
     if stated:
         # The time of a step that did not succeed begins with its status.
         passed = card.time.removeprefix(card.status).removeprefix(" · ")
         parts.append(f"{STATUS_MARKS.get(card.status, '?')} {card.status} {passed}".rstrip())
     yield Line("  ".join(parts), card.status if stated else "")
+    yield from (Line(f"  {printable(note)}") for note in card.notes)
 
 
 def _ports(card: Card, sources: dict[tuple[str, str], str]) -> Iterator[Line]:

@@ -18,7 +18,7 @@ from taskmgr_core.report.overlays import find_overlays
 from taskmgr_core.report.recorded import OpenArtifact, RecordedValues
 from taskmgr_core.report.tables import result_view
 from taskmgr_core.report.timeline_svg import said, stages_of, timeline_of, timeline_svg
-from taskmgr_core.specs import Failure, FieldValue, RunDetail, Step, input_port, output_port
+from taskmgr_core.specs import Failure, FieldValue, Graph, RunDetail, Step, input_port, output_port
 from taskmgr_core.summary import timing_of
 
 _OPEN_ROWS = 60
@@ -27,11 +27,18 @@ _STAGES = tuple(stage for stage in theme.STAGE_COLOURS if stage != "other")
 
 @attrs.frozen
 class Trouble:
-    """A failure and where it happened; ``step`` is None for the run's own."""
+    """A failure and where it happened.
+
+    Attributes:
+        step: None for the run's own.
+        failure: why.
+        place: which attempt or element of the step.
+        final: whether it was not tried again, and not borne.
+    """
 
     step: Step | None
     failure: Failure
-    attempt: str
+    place: str
     final: bool
 
 
@@ -106,6 +113,7 @@ def page_environment(*more: BaseLoader) -> Environment:
     environment.filters["shortened"] = formats.shortened
     environment.globals.update(
         counted=formats.counted,
+        with_failed=formats.with_failed,
         item_colour=theme.item_colour,
         stage_colour=theme.stage_colour,
         sign=_sign,
@@ -138,9 +146,22 @@ def _troubles(detail: RunDetail) -> Iterator[Trouble]:
     if detail.run.failure is not None and detail.run.failure.message not in of_steps:
         yield Trouble(None, detail.run.failure, "", final=True)
     for step in detail.steps:
+        yield from _of_elements(step, detail.run.graph)
+    for step in detail.steps:
         for index, failure in enumerate(step.failures):
             if failure != step.failure:
-                yield Trouble(step, failure, f"attempt {index + 1}", final=False)
+                yield Trouble(step, failure, f"attempt {index + 1}, tried again", final=False)
+
+
+def _of_elements(step: Step, graph: Graph) -> Iterator[Trouble]:
+    """The first of the elements or iterations of a step that failed."""
+    if not step.failed.count:
+        return
+    noun = "element" if graph.step(step.id).repeat is None else "iteration"
+    told = formats.with_failed(step.elements or 0, noun, step.failed.count)
+    for each in step.failed.first:
+        if each.failure is not None:
+            yield Trouble(step, each.failure, f"{noun} {each.index} ({told})", final=False)
 
 
 def _lineage(detail: RunDetail) -> Iterator[Origin]:

@@ -46,12 +46,17 @@ class Node:
 
 @attrs.frozen
 class Link:
-    """A line from a right pin of one node to a left pin of another."""
+    """A line from a right pin of one node to a left pin of another.
+
+    Attributes:
+        control: whether it carries no value, and says only what a node depends on.
+    """
 
     source: str
     source_pin: str
     target: str
     target_pin: str
+    control: bool = False
 
 
 @attrs.frozen

@@ -60,6 +60,35 @@ class Failure:
 
 
 @attrs.frozen
+class FailedElement:
+    """An element of a list, or an iteration, that failed.
+
+    Attributes:
+        index: the element's place in the list, or the iteration's number, from 0.
+        failure: why it failed.
+    """
+
+    index: int
+    failure: Failure | None
+
+
+@attrs.frozen
+class FailedElements:
+    """Those of the elements or iterations of a step that failed.
+
+    Attributes:
+        count: how many there are.
+        first: the first of them, in their order.
+    """
+
+    count: int = 0
+    first: tuple[FailedElement, ...] = ()
+
+
+NONE_FAILED = FailedElements()
+
+
+@attrs.frozen
 class Step:
     """The state of one step of one run.
 
@@ -81,6 +110,8 @@ class Step:
             running it; empty where it was run.
         waits_for: the limit that keeps a ready step from being run, in words; empty for none.
         waits_since: UTC seconds since when it was ready, where a limit has held it back.
+        failed: which of its elements or iterations failed, where somebody looked for them; see
+            ``details.with_failed``.
     """
 
     run: str
@@ -106,6 +137,7 @@ class Step:
     cached_from: str = ""
     waits_for: str = ""
     waits_since: float | None = None
+    failed: FailedElements = NONE_FAILED
 
     @property
     def remark(self) -> str:

@@ -22,6 +22,7 @@ from taskmgr_core.specs import (
     Claim,
     Edge,
     Element,
+    FailedElements,
     FieldValue,
     Hold,
     LogLine,
@@ -341,6 +342,15 @@ class MetadataStore(CatalogStore, RunCreator, Protocol):
 
     def elements(self, run_id: str, step_id: str, first: int, limit: int) -> list[Element]:
         """What came of a step for the elements of a list from one on, in their order."""
+
+    def failed_elements(self, run_id: str, step_id: str, limit: int) -> FailedElements:
+        """How many elements or iterations of a step failed, from an index, and the first of them.
+
+        Arguments:
+            run_id: the run's full id.
+            step_id: the step's.
+            limit: how many are told one by one at most.
+        """
 
     # lineage
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
-from taskmgr_core.report.formats import counted, duration, short_digest, shortened, size
+from taskmgr_core.report.formats import duration, short_digest, shortened, size, with_failed
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     Failure,
@@ -128,7 +128,7 @@ def _title(step: GraphStep, done: Step | None, view: RunView) -> list[Cell]:
         ended = view.at if done.finished_at is None else done.finished_at
         cells.append(Cell(f"  {duration(max(ended - done.started_at, 0))}"))
     if done is not None and done.elements is not None:
-        cells.append(Cell(f"  {counted(done.elements, 'time')}"))
+        cells.append(Cell(f"  {with_failed(done.elements, 'time', done.failed.count)}"))
     if done is not None and done.tries > 1:
         cells.append(Cell(f"  attempt {done.tries}", "odd"))
     if done is not None and done.remark:

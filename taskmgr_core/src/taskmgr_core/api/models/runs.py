@@ -11,6 +11,7 @@ import attrs
 from taskmgr_core.results import present
 from taskmgr_core.specs import (
     Edge,
+    FailedElement,
     Failure,
     FieldValue,
     LogLine,
@@ -159,6 +160,19 @@ class Seconds:
 
 
 @attrs.frozen
+class ElementErrorView:
+    """Why an element of a list, or an iteration, failed."""
+
+    index: int
+    error: FailureView | None
+
+    @classmethod
+    def of(cls, failed: FailedElement) -> ElementErrorView:
+        """As it is recorded."""
+        return cls(failed.index, FailureView.of(failed.failure))
+
+
+@attrs.frozen
 class StepView:
     """A step of a run."""
 
@@ -181,6 +195,8 @@ class StepView:
     cached_from: str | None
     waits_for: str | None
     elements: int | None
+    elements_failed: int | None
+    element_errors: tuple[ElementErrorView, ...]
 
     @classmethod
     def of(cls, step: Step) -> StepView:
@@ -205,6 +221,8 @@ class StepView:
             cached_from=step.cached_from or None,
             waits_for=step.waits_for or None,
             elements=step.elements,
+            elements_failed=None if step.elements is None else step.failed.count,
+            element_errors=tuple(map(ElementErrorView.of, step.failed.first)),
         )
 
 

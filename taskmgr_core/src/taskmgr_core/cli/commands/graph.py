@@ -13,6 +13,7 @@ from taskmgr_core.cli.pictures import Writing
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.client import Client
+from taskmgr_core.details import with_failed
 from taskmgr_core.errors import NotFoundError
 from taskmgr_core.report.graph_dot import graph_dot
 from taskmgr_core.report.graph_mermaid import graph_mermaid
@@ -111,7 +112,7 @@ def _found(client: Client, what: str) -> tuple[Graph, list[Step]]:
             run = client.metadata.run(named)
         except NotFoundError:
             raise NotFoundError(f"{error}; nor is there a run {what!r}") from None
-        return run.graph, client.metadata.steps(run.id)
+        return run.graph, list(with_failed(client.metadata, client.metadata.steps(run.id)))
 
 
 def _drawn(format_: str, graph: Graph, steps: list[Step]) -> str:

@@ -9,14 +9,14 @@ import click
 
 from taskmgr_core.cli import completing
 from taskmgr_core.cli.groups import Command
-from taskmgr_core.cli.lineage_views import mermaid, print_edges, tree_down, tree_up
+from taskmgr_core.cli.lineage_views import mermaid, print_edges, print_failed, tree_down, tree_up
 from taskmgr_core.cli.options import json_option
 from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.trace_views import TITLES, page_tree, traces_mermaid, worth_telling
-from taskmgr_core.cli.views import lineage_view, page_view
+from taskmgr_core.cli.views import element_view, lineage_view, page_view
 from taskmgr_core.client import TRACE_PAGE
-from taskmgr_core.elements import of_element
+from taskmgr_core.elements import of_element, state_of_element
 from taskmgr_core.errors import not_installed
 from taskmgr_core.report.formats import short_digest
 from taskmgr_core.tracing import Page
@@ -105,16 +105,20 @@ def lineage_command(
     if events is not None:
         _write_events(session, run, events)
         return
+    state = None
     with session.client() as client:
         detail = client.models.lineage().completed(client.detail(run))
         if element is not None:
             detail = of_element(client.metadata, detail, element)
+            state = state_of_element(client.metadata, detail.run.id, element)
     if as_json:
-        session.screen.json(lineage_view(detail))
+        told = {} if element is None else {"element": element_view(element, state)}
+        session.screen.json({**lineage_view(detail), **told})
     elif as_mermaid:
         click.echo(mermaid(detail))
     elif element is not None:
         print_edges(session.screen, detail)
+        print_failed(session.screen, element, state)
     else:
         tree = tree_down if down else tree_up
         session.screen.print(tree(session.screen, detail))

@@ -18,15 +18,16 @@ from taskmgr_core.cli.options import (
 )
 from taskmgr_core.cli.pictures import write_files
 from taskmgr_core.cli.results_view import print_result
-from taskmgr_core.cli.screen import Screen, facts, plain, table, took
+from taskmgr_core.cli.screen import Screen, facts, plain, short_id, table, took
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.timings import print_timings
 from taskmgr_core.cli.views import detail_view
-from taskmgr_core.report.formats import moment, short_digest, size
+from taskmgr_core.report.formats import moment, short_digest, shortened, size, with_failed
 from taskmgr_core.results import present
-from taskmgr_core.specs import SUMMARY_ENTRY, Failure, FieldValue, RunDetail
+from taskmgr_core.specs import SUMMARY_ENTRY, Failure, FieldValue, RunDetail, Step
 
 VALUE_LENGTH = 48
+MESSAGE_LENGTH = 200
 
 
 @click.command(
@@ -134,9 +135,29 @@ def _print_failures(screen: Screen, detail: RunDetail) -> None:
         for number, failure in enumerate([*step.failures, *last], start=1):
             screen.heading(f"{step.id} {step.task}, failure {number}: {failure.code}")
             _print_failure(screen, failure)
+    for step in detail.steps:
+        if step.failed.count:
+            repeats = detail.run.graph.step(step.id).repeat is not None
+            _print_failed_elements(screen, step, "iteration" if repeats else "element")
     if detail.run.failure is not None and not any(each.failure for each in detail.steps):
         screen.heading(f"failure: {detail.run.failure.code}")
         _print_failure(screen, detail.run.failure)
+
+
+def _print_failed_elements(screen: Screen, step: Step, noun: str) -> None:
+    """How many of a step's elements failed, and why the first of them did."""
+    told = with_failed(step.elements or 0, noun, step.failed.count)
+    screen.heading(f"{step.id} {step.task}: {told}")
+    shown = table(noun, "code", "message", right=(noun,), whole=(noun, "code"))
+    for each in step.failed.first:
+        code = each.failure.code if each.failure else ""
+        message = shortened(each.failure.message, MESSAGE_LENGTH) if each.failure else ""
+        shown.add_row(plain(str(each.index)), plain(code), plain(message))
+    screen.print(shown)
+    more = step.failed.count - len(step.failed.first)
+    if more:
+        logs = f"taskmgr logs {short_id(step.run)}"
+        screen.line(f"... and {more} more; {logs} has all of them", style="dim")
 
 
 def _print_failure(screen: Screen, failure: Failure) -> None:

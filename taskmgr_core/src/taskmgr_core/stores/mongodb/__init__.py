@@ -12,6 +12,8 @@ from taskmgr_core.specs import (
     Claim,
     Edge,
     Element,
+    FailedElement,
+    FailedElements,
     FieldValue,
     Hold,
     LogLine,
@@ -34,7 +36,7 @@ from taskmgr_core.specs import (
 from taskmgr_core.specs.resources import NO_RESOURCES
 from taskmgr_core.stores.creating import Seen, nobody
 from taskmgr_core.stores.metadata import Fed, Role, RunFilter
-from taskmgr_core.stores.mongodb import creating, searching
+from taskmgr_core.stores.mongodb import creating, records, searching
 from taskmgr_core.stores.mongodb.accounts import MongoAccounts
 from taskmgr_core.stores.mongodb.cache import MongoCache
 from taskmgr_core.stores.mongodb.catalog import Catalog
@@ -336,6 +338,15 @@ class MongoMetadata:
         with self._database.translated():
             document = self._runs.find(run_id, {"state": 1})
             return self._runs.elements.listing(document, step_id, first, limit)
+
+    def failed_elements(self, run_id: str, step_id: str, limit: int) -> FailedElements:
+        """How many elements of a step failed, and the first of them."""
+        with self._database.translated():
+            document = self._runs.find(run_id, {records.in_state(step_id, "generation"): 1})
+            count, first = self._runs.elements.failed(document, step_id, limit)
+        return FailedElements(
+            count, tuple(FailedElement(each.index, each.failure) for each in first)
+        )
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

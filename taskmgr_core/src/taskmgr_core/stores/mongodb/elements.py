@@ -371,6 +371,12 @@ class Elements:
         found = self.database.elements.find({"_id": {"$in": ids}})
         return sorted((_element(each) for each in found), key=lambda each: each.index)
 
+    def failed(self, document: Document, step: str, limit: int) -> tuple[int, list[Element]]:
+        """How many elements of a step failed, and the first of them."""
+        wanted, every = {**_key(document, step), "status": "failed"}, self.database.elements
+        first = every.find(wanted).sort("index", ASCENDING).limit(limit)
+        return every.count_documents(wanted), [_element(each) for each in first]
+
     def values(self, document: Document, ports: Collection[str] | None) -> Iterator[FieldValue]:
         """The recorded values of elements of a run (of these ports, when given)."""
         wanted = None if ports is None else {each for each in ports if is_element(each)}

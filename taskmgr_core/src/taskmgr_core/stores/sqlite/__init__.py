@@ -14,6 +14,7 @@ from taskmgr_core.specs import (
     Claim,
     Edge,
     Element,
+    FailedElements,
     FieldValue,
     Hold,
     LogLine,
@@ -375,6 +376,11 @@ class SqliteMetadata:
         """What came of a step for elements of a list."""
         with self._database.reading() as connection:
             return elements.listing(connection, run_id, step_id, first, limit)
+
+    def failed_elements(self, run_id: str, step_id: str, limit: int) -> FailedElements:
+        """How many elements of a step failed, and the first of them."""
+        with self._database.reading() as connection:
+            return elements.failed(connection, run_id, step_id, limit)
 
     def holds(self, worker_id: str) -> list[Hold]:
         """The steps that a worker holds."""

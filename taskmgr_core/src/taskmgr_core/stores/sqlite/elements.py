@@ -14,9 +14,12 @@ from collections.abc import Sequence
 
 from taskmgr_core.orchestrator.engine import MapState
 from taskmgr_core.specs import (
+    NONE_FAILED,
     SPLIT_STATUSES,
     Claim,
     Element,
+    FailedElement,
+    FailedElements,
     Failure,
     GraphStep,
     Outcome,
@@ -39,6 +42,7 @@ _INSERT = (
 _OF_STEP = "FROM steps INDEXED BY elements_of_step WHERE run = ? AND parent = ? AND parent <> ''"
 _ACTIVE = f"SELECT 1 {_OF_STEP} AND status IN ('ready', 'running') LIMIT ?"
 _ANY = f"SELECT 1 {_OF_STEP} AND status = ? LIMIT 1"
+_FAILED = f"{_OF_STEP} AND status = 'failed'"
 
 
 def begin(connection: sqlite3.Connection, held: Claim, outcome: Outcome) -> None:
@@ -156,16 +160,34 @@ def listing(
     return [_element(connection, row, outputs) for row in rows]
 
 
-def _element(connection: sqlite3.Connection, row: sqlite3.Row, outputs: Sequence[str]) -> Element:
+def failed(connection: sqlite3.Connection, run_id: str, step_id: str, limit: int) -> FailedElements:
+    """See ``MetadataStore.failed_elements``."""
+    step = (run_id, step_id)
+    count = connection.execute(f"SELECT count(*) {_FAILED}", step).fetchone()[0]
+    if not count:
+        return NONE_FAILED
+    rows = connection.execute(
+        f"SELECT run, id, position, failure {_FAILED} ORDER BY position LIMIT ?", (*step, limit)
+    )
+    return FailedElements(
+        count, tuple(FailedElement(row["position"], _failure(row)) for row in rows)
+    )
+
+
+def _failure(row: sqlite3.Row) -> Failure | None:
     what = f"the stored element {row['id']} of run {row['run']}"
     failure = row["failure"]
+    return None if failure is None else stored(failure, Failure, what, SUBMIT_AGAIN)
+
+
+def _element(connection: sqlite3.Connection, row: sqlite3.Row, outputs: Sequence[str]) -> Element:
     found = lineage.values(
         connection, row["run"], [element_port(port, row["position"]) for port in outputs]
     )
     return Element(
         index=row["position"],
         status=row["status"],
-        failure=None if failure is None else stored(failure, Failure, what, SUBMIT_AGAIN),
+        failure=_failure(row),
         outputs={value.port: value for value in found},
     )
 
