@@ -42,7 +42,8 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
     lists = [step.map] if step.map else []
     until = element_port(until_port(step_id), index)
     outputs = [output_port(step_id, each) for each in step.outputs]
-    own = {element_port(each, index) for each in (*lists, *fields, *outputs)} | {until}
+    cut = [element_port(step.entries, index)] if step.map else []
+    own = {*cut, *(element_port(each, index) for each in (*fields, *outputs)), until}
     # The element itself may be taken by other steps, too.
     edges = [
         each
@@ -50,7 +51,7 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
         if each.target in own or (each.source in own and each.target in outputs)
     ]
     fed = {element_port(each, index) for each in (step.repeat.feed if step.repeat else ())}
-    cut = [element_port(each, index) for each in lists]
+    lists += [each.source for each in edges if each.target in cut]
     cut += [each.source for each in edges if each.target in fed]
     way = [*lists, *cut, "", *(element_port(each, index) for each in outputs), until]
     ports = {port for edge in edges for port in (edge.source, edge.target)}
