@@ -1,4 +1,4 @@
-"""Maps of maps: each element has a lineage of its own."""
+"""Maps of maps: each element has a lineage of its own, also where it was taken over by a retry."""
 
 from __future__ import annotations
 
@@ -118,3 +118,22 @@ def test_map_in_a_pipeline_leads_to_the_elements_of_another(
     )
     run_id = run(taskmgr, outer, [4, 1, 3])["run_id"]
     assert behind(taskmgr, run_id, "a.1[1]", "a.1[2]", "b[1]") == {"numbers[2]"}
+
+
+def test_element_of_a_step_that_was_taken_over_is_shown_where_it_was_made(
+    taskmgr: CommandLine, tmp_path: Path
+) -> None:
+    """A retry names the run that it has a step from, and follows to the elements there."""
+    path = twice(tmp_path, on_error="continue")
+    first = run(taskmgr, path, [4, 1, 6, 5])["run_id"]
+    again = taskmgr.json("retry", first, "--from", "002")["run_id"]
+    found = taskmgr("lineage", again, "--element", "001[3]")
+    assert f"step 001 was taken over from run {first}" in found.err
+    assert found.out == taskmgr("lineage", first, "--element", "001[3]").out
+    assert taskmgr.json("lineage", again, "--element", "001[3]")["run_id"] == first
+    assert "4 elements" in taskmgr("lineage", again, "--element", "001[4]", code=2).err
+    assert "output_001_result[3]" in taskmgr("lineage", again, "--element", "002[1]").out
+    shown = taskmgr("show", again).out
+    assert f"001 was not run: it is taken over from run {first[-8:]}" in shown
+    assert "002 was not run" not in shown
+    assert "taken over" in taskmgr("graph", again).out
