@@ -202,3 +202,29 @@ def test_step_that_is_run_once_has_no_failed_elements(metadata: MetadataStore) -
     """Nor are those of another step its own."""
     run = begun(metadata, graph_step(), graph_step("002"))
     assert metadata.failed_elements(run.id, "002", 9) == FailedElements()
+
+
+def test_map_of_a_map_leaves_its_elements_as_they_are(metadata: MetadataStore) -> None:
+    """What a later step is run for is recorded beside what each element gave, and claimed."""
+    maps = attrs.evolve(graph_step(), map="text", on_error="continue")
+    later = attrs.evolve(graph_step("002", ["001"]), map=output_port("001", "said"), map_of="map")
+    run = begun(metadata, maps, later)
+    elements = tuple(value(element_port("text", index), f"e{index}") for index in range(2))
+    finished(metadata, claimed(metadata), Outcome("mapping", elements=elements))
+    finished(metadata, claimed(metadata), FAILED)
+    ended(metadata)
+    port = output_port("001", "said")
+    gathered = (value(port, ["e1!"], "001"),)
+    finished(metadata, claimed(metadata), Outcome("succeeded", gathered))
+    entry = value(element_port(later.entries, 0), "e1!", "001")
+    edge = Edge(element_port(port, 1), entry.port)
+    finished(metadata, claimed(metadata), Outcome("mapping", (), (edge,), elements=(entry,)))
+    claim = claimed(metadata)
+    assert (claim.step.id, [each.port for each in claim.graph_step.inputs.values()]) == (
+        "002[0]",
+        [entry.port],
+    )
+    assert claim.values[entry.port].document == "e1!"
+    found = [each.port for each in metadata.values(run.id) if each.port.startswith(f"{port}[")]
+    assert found == [element_port(port, 1)]
+    assert edge in metadata.edges(run.id)

@@ -55,16 +55,18 @@ def test_ports_show_what_they_have(recorded: Home) -> None:
 def test_cached_and_waiting_steps_say_so(recorded: Home) -> None:
     """A card says whose outputs a step has, and which limit keeps it from being run."""
     view = rundown.look(recorded.watcher(), run_id(1), 0)
-    first, second, *rest = view.detail.steps
+    first, second, third, *rest = view.detail.steps
     steps = (
         attrs.evolve(first, cached_from="0197/001"),
         attrs.evolve(second, status="ready", waits_for="2 at once of task:clean"),
+        attrs.evolve(third, origin="0198"),
         *rest,
     )
     cards = rundown.cards(attrs.evolve(view, detail=attrs.evolve(view.detail, steps=steps)))
     titles = [plain(each.title) for each in cards]
     assert "cached from 0197/001" in titles[1]
     assert "waits: 2 at once of task:clean" in titles[2]
+    assert "taken over from 0198" in titles[3]
     assert "cached" not in titles[3]
 
 

@@ -7,10 +7,33 @@ import re
 import attrs
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
-from taskmgr_core.specs import Element, RunDetail, element_port, input_port, output_port, until_port
+from taskmgr_core.specs import (
+    Element,
+    RunDetail,
+    Step,
+    element_port,
+    input_port,
+    output_port,
+    until_port,
+)
 from taskmgr_core.stores.metadata import MetadataStore
 
 _NAME = re.compile(r"([A-Za-z0-9.]+)\[([0-9]+)\]\Z")
+
+
+def run_of_element(detail: RunDetail, name: str) -> str:
+    """The run that an element or iteration is recorded with: this one, or an earlier one.
+
+    Arguments:
+        detail: a run; what it has taken over from another one was made there.
+        name: a step and an index, as ``002[3]``.
+
+    Raises:
+        InvalidValueError: it is no such name.
+        NotFoundError: there is no such step.
+    """
+    step, _ = _step_named(detail, name)
+    return step.origin or detail.run.id
 
 
 def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDetail:
@@ -25,14 +48,8 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
         InvalidValueError: it is no such name.
         NotFoundError: there is no such step, or it has no such element.
     """
-    found = _NAME.match(name)
-    if found is None:
-        raise InvalidValueError(f"{name!r} is no element; write a step and an index, as 002[3]")
-    step_id, index = found[1], int(found[2])
-    steps = {each.id: each for each in detail.steps}
-    if step_id not in steps:
-        raise NotFoundError.named("step", step_id, steps)
-    count = steps[step_id].elements
+    state, index = _step_named(detail, name)
+    step_id, count = state.id, state.elements
     step = detail.run.graph.step(step_id)
     if count is None or index >= count:
         what = "iterations" if step.repeat else "elements"
@@ -42,7 +59,8 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
     lists = [step.map] if step.map else []
     until = element_port(until_port(step_id), index)
     outputs = [output_port(step_id, each) for each in step.outputs]
-    own = {element_port(each, index) for each in (*lists, *fields, *outputs)} | {until}
+    cut = [element_port(step.entries, index)] if step.map else []
+    own = {*cut, *(element_port(each, index) for each in (*fields, *outputs)), until}
     # The element itself may be taken by other steps, too.
     edges = [
         each
@@ -50,7 +68,7 @@ def of_element(metadata: MetadataStore, detail: RunDetail, name: str) -> RunDeta
         if each.target in own or (each.source in own and each.target in outputs)
     ]
     fed = {element_port(each, index) for each in (step.repeat.feed if step.repeat else ())}
-    cut = [element_port(each, index) for each in lists]
+    lists += [each.source for each in edges if each.target in cut]
     cut += [each.source for each in edges if each.target in fed]
     way = [*lists, *cut, "", *(element_port(each, index) for each in outputs), until]
     ports = {port for edge in edges for port in (edge.source, edge.target)}
@@ -71,6 +89,17 @@ def state_of_element(metadata: MetadataStore, run_id: str, name: str) -> Element
     found = _NAME.match(name)
     page = metadata.elements(run_id, found[1], int(found[2]), 1) if found else ()
     return next(iter(page), None)
+
+
+def _step_named(detail: RunDetail, name: str) -> tuple[Step, int]:
+    """The step and the index in the name of an element."""
+    found = _NAME.match(name)
+    if found is None:
+        raise InvalidValueError(f"{name!r} is no element; write a step and an index, as 002[3]")
+    steps = {each.id: each for each in detail.steps}
+    if found[1] not in steps:
+        raise NotFoundError.named("step", found[1], steps)
+    return steps[found[1]], int(found[2])
 
 
 def _rank(port: str, way: list[str], outputs: list[str]) -> int:

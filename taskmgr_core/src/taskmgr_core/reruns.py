@@ -8,6 +8,7 @@ import attrs
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.orchestrator.engine import rule_of
+from taskmgr_core.orchestrator.mapping import with_makers
 from taskmgr_core.orchestrator.starting import first_steps
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
@@ -59,7 +60,7 @@ def rerun(
         id=new_id,
         name=old.name,
         kind=old.kind,
-        graph=old.graph,
+        graph=with_makers(old.graph),  # an earlier taskmgr did not note how lists are made
         status="running",
         created_at=now,
         retry_of=old.id,

@@ -148,3 +148,4 @@ def test_cached_and_waiting_steps_say_so() -> None:
         assert "cached" in drawn
         assert "waits: 2 at once of x" in drawn
         assert "cached" not in write(graph, (attrs.evolve(steps[0], cached_from=""), steps[1]))
+        assert "taken over" in write(graph, (attrs.evolve(steps[0], origin="r0"), steps[1]))

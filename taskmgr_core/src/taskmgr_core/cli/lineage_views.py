@@ -198,7 +198,7 @@ def _mermaid(detail: RunDetail) -> Iterator[str]:
         yield f'  {_node(name)}(["{quoted(_titled(name, ports.get(name)))}"])'
     for step in steps:
         yield f'  subgraph s_{step.id}["{quoted(f"{step.id} {step.task} {step.version}")}"]'
-        own = tuple(f"{kind}_{step.id}_" for kind in ("input", "output", "model"))
+        own = (*(f"{kind}_{step.id}_" for kind in ("input", "output", "model")), f"map:{step.id}[")
         inside = [port for port in ports if port.startswith(own)]
         for port in inside:
             yield f'    {_node(port)}["{quoted(_titled(port, ports[port]))}"]'

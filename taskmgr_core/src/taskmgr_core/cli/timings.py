@@ -64,13 +64,17 @@ def _times(step: Step) -> Text:
 
 
 def _status(screen: Screen, step: Step) -> Text:
-    return screen.status(step.status).append(" cached" if step.cached_from else "", "dim")
+    elsewhere = step.origin or step.cached_from
+    return screen.status(step.status).append(f" {step.remark}" if elsewhere else "", "dim")
 
 
 def _print_remarks(screen: Screen, steps: Sequence[Step]) -> None:
-    """Where a cached result is from, and why a step waits that could be run."""
+    """Where what was not run is from, and why a step waits that could be run."""
     for step in steps:
-        if step.cached_from:
+        if step.origin:
+            told = f"{step.id} was not run: it is taken over from run {short_id(step.origin)}"
+            screen.line(told, "dim")
+        elif step.cached_from:
             run, _, of = step.cached_from.partition("/")
             screen.line(f"{step.id} was not run: step {of} of run {short_id(run)} gave this", "dim")
         elif step.remark:

@@ -42,7 +42,7 @@ from taskmgr_core.orchestrator.inlining import (
     too_many,
 )
 from taskmgr_core.orchestrator.limiting import key_reads, problems_of_limit
-from taskmgr_core.orchestrator.mapping import mapped_schema, problems_of_map
+from taskmgr_core.orchestrator.mapping import mapped_schema, problems_of_map, with_makers
 from taskmgr_core.orchestrator.ordering import circles, ordered
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports, port_step
 from taskmgr_core.orchestrator.repeating import problems_of_repeat
@@ -266,7 +266,7 @@ class _Compilation:
         )
         inner = {step.id: step.inner for step in steps if step.inner is not None}
         yielding = {step.id for step in steps if step.task is not None and step.task.streams}
-        return fed(inlined(graph, inner), yielding)
+        return fed(with_makers(inlined(graph, inner)), yielding)
 
     def _connected(self) -> _Connected:
         """Look everything up and connect it; what is wrong is reported."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import attrs
+
 from taskmgr_core.errors import Problem
 from taskmgr_core.orchestrator.compatibility import Schema, says_nothing, type_name
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
-from taskmgr_core.specs import Source
+from taskmgr_core.specs import Graph, Source, output_port
 
 MOST_PARALLEL = 1000
 
@@ -53,3 +55,19 @@ def problems_of_map(
         )
     if step.handles_failure:
         yield Problem(place, "what is run when the run fails is run once")
+
+
+def with_makers(graph: Graph) -> Graph:
+    """A graph whose steps know how the list is made that they are run for.
+
+    Arguments:
+        graph: with the steps of all pipelines in it, or one of an earlier taskmgr.
+    """
+    makers = {
+        output_port(step.id, name): "map" if step.map else "repeat"
+        for step in graph.steps
+        if step.map or step.repeat
+        for name in step.outputs
+    }
+    steps = (attrs.evolve(each, map_of=makers.get(each.map, "")) for each in graph.steps)
+    return attrs.evolve(graph, steps=tuple(steps))

@@ -227,6 +227,8 @@ class GraphStep:
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
+        map_of: what the step that makes that list has itself, ``map`` or ``repeat``; empty for
+            neither.
         repeat: as in ``StepSpec``.
         borne: what follows for the run when it fails, where the step in whose place its
             pipeline stands says so; empty for ``on_error``.
@@ -268,6 +270,16 @@ class GraphStep:
     rate: str = ""
     limit: LimitSpec | None = None
     key_reads: Mapping[str, Source] = attrs.field(factory=dict)
+    map_of: str = ""
+
+    @property
+    def entries(self) -> str:
+        """What the entries of the list belong to that it is run for: the list, as a rule.
+
+        Where that is made of elements or iterations, these have the list's name already, and
+        the k-th entry need not be the k-th of them: ``map:002``, which no input can be named.
+        """
+        return f"map:{self.id}" if self.map_of else self.map
 
     @property
     def sources(self) -> frozenset[str]:
@@ -338,11 +350,11 @@ def element_step(step: GraphStep, index: int) -> GraphStep:
     """What is run for one element of a step that is run for each."""
 
     def of_element(sources: Mapping[str, Source]) -> dict[str, Source]:
-        own = Source(element_port(step.map, index))
+        own = Source(element_port(step.entries, index))
         return {name: own if each.port == step.map else each for name, each in sources.items()}
 
     inputs, keys = of_element(step.inputs), of_element(step.key_reads)
-    return attrs.evolve(step, inputs=inputs, key_reads=keys, when="", reads={}, map="")
+    return attrs.evolve(step, inputs=inputs, key_reads=keys, when="", reads={}, map="", map_of="")
 
 
 def iteration_step(step: GraphStep, index: int, last: int | None) -> GraphStep:

@@ -141,7 +141,9 @@ class Step:
 
     @property
     def remark(self) -> str:
-        """What its status does not say: that it was taken from the cache, or why it waits."""
+        """What its status does not say: where it was not run here, or why it waits."""
+        if self.origin:
+            return "taken over"
         if self.cached_from:
             return "cached"
         return f"waits: {self.waits_for}" if self.waits_for and self.status == "ready" else ""

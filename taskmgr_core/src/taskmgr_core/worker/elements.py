@@ -34,7 +34,11 @@ MOST_SHOWN = 40
 
 
 def begun(
-    claim: Claim, inputs: tuple[FieldValue, ...], inline_bytes: int, artifacts: ArtifactStore
+    claim: Claim,
+    inputs: tuple[FieldValue, ...],
+    inline_bytes: int,
+    artifacts: ArtifactStore,
+    metadata: MetadataStore,
 ) -> Outcome:
     """What a step is to be run for.
 
@@ -43,6 +47,7 @@ def begun(
         inputs: the values of its input ports, the list on those that get its elements.
         inline_bytes: larger elements are put aside as files.
         artifacts: where files are.
+        metadata: where it is recorded what the list was made from.
 
     Raises:
         RunnerError: the value is no list.
@@ -61,7 +66,7 @@ def begun(
     producer = "" if source is None else source.producer
     elements = tuple(
         put_aside(
-            recorded(element_port(step.map, index), document, _kind(document), producer),
+            recorded(element_port(step.entries, index), document, _kind(document), producer),
             inline_bytes,
             artifacts,
         )
@@ -72,8 +77,33 @@ def begun(
             recorded(output_port(step.id, name), [], "array", step.id) for name in step.outputs
         ]
         return Outcome("succeeded", (*inputs, *outputs), whole_edges(step, inputs))
-    edges = () if source is None else tuple(Edge(step.map, each.port) for each in elements)
+    edges = () if source is None else tuple(_entry_edges(claim, elements, metadata))
     return Outcome("mapping", inputs, edges, elements=elements)
+
+
+def _entry_edges(
+    claim: Claim, entries: tuple[FieldValue, ...], metadata: MetadataStore
+) -> Iterator[Edge]:
+    """From what each entry of a list came from, which is the list where that is all that is known.
+
+    Of a list that elements gave it is the element; a default that stands in place of what one
+    should have given came from nothing that is recorded.
+    """
+    step = claim.graph_step
+    if step.map_of != "map":
+        yield from (Edge(step.map, each.port) for each in entries)
+        return
+    gave = sorted(
+        int(edge.source[len(step.map) + 1 : -1])
+        for edge in metadata.edges(claim.step.run)
+        if edge.target == step.map and edge.source.startswith(f"{step.map}[")
+    )
+    # Only a default fills the list up; without one its entries are those that gave some, in order.
+    indexes = gave if len(gave) == len(entries) else range(len(entries))
+    known = set(gave)
+    for index, entry in zip(indexes, entries, strict=True):
+        if index in known:
+            yield Edge(element_port(step.map, index), entry.port)
 
 
 def of_element(claim: Claim, outcome: Outcome) -> Outcome:
@@ -165,11 +195,11 @@ def gathered(
 
 def _broke_off(claim: Claim, metadata: MetadataStore) -> bool:
     """Whether the elements were yielded by a step that has given no list in the end."""
-    mapped = claim.graph_step.map
-    if mapped in claim.values:
+    step = claim.graph_step
+    if step.map in claim.values:
         return False
     # The elements of a list that stands for one that was never given have no producer.
-    first = metadata.values(claim.step.run, [element_port(mapped, 0)])
+    first = metadata.values(claim.step.run, [element_port(step.entries, 0)])
     return any(each.producer for each in first)
 
 

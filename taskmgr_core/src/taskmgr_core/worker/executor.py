@@ -231,7 +231,7 @@ class Executor:
         if claim.step.elements is None and repeats:
             outcome = loops.begun(inputs)
         elif claim.step.elements is None:
-            outcome = begun(claim, inputs, self.inline_bytes, self.artifacts)
+            outcome = begun(claim, inputs, self.inline_bytes, self.artifacts, self.metadata)
         else:
             gather = loops.ended if repeats else gathered
             outcome = gather(

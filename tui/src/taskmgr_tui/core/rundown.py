@@ -141,6 +141,8 @@ def _title(step: GraphStep, done: Step | None, view: RunView) -> list[Cell]:
 
 
 def _remark(done: Step) -> str:
+    if done.origin:
+        return f"{done.remark} from {done.origin}"
     return f"cached from {done.cached_from}" if done.cached_from else done.remark
 
 

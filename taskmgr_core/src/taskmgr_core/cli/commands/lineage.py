@@ -15,10 +15,11 @@ from taskmgr_core.cli.screen import Screen, plain
 from taskmgr_core.cli.session import Session
 from taskmgr_core.cli.trace_views import TITLES, page_tree, traces_mermaid, worth_telling
 from taskmgr_core.cli.views import element_view, lineage_view, page_view
-from taskmgr_core.client import TRACE_PAGE
-from taskmgr_core.elements import of_element, state_of_element
-from taskmgr_core.errors import not_installed
+from taskmgr_core.client import TRACE_PAGE, Client
+from taskmgr_core.elements import of_element, run_of_element, state_of_element
+from taskmgr_core.errors import NotFoundError, not_installed
 from taskmgr_core.report.formats import short_digest
+from taskmgr_core.specs import Element, RunDetail
 from taskmgr_core.tracing import Page
 
 
@@ -105,12 +106,7 @@ def lineage_command(
     if events is not None:
         _write_events(session, run, events)
         return
-    state = None
-    with session.client() as client:
-        detail = client.models.lineage().completed(client.detail(run))
-        if element is not None:
-            detail = of_element(client.metadata, detail, element)
-            state = state_of_element(client.metadata, detail.run.id, element)
+    detail, state = _recorded(session, run, element)
     if as_json:
         told = {} if element is None else {"element": element_view(element, state)}
         session.screen.json({**lineage_view(detail), **told})
@@ -122,6 +118,34 @@ def lineage_command(
     else:
         tree = tree_down if down else tree_up
         session.screen.print(tree(session.screen, detail))
+
+
+def _recorded(session: Session, run: str, element: str | None) -> tuple[RunDetail, Element | None]:
+    """A run; where an element or iteration is named, with what is of it alone, and its state."""
+    with session.client() as client:
+        detail = client.detail(run)
+        if element is None:
+            return client.models.lineage().completed(detail), None
+        maker = _with_element(session.screen, client, detail, element)
+        found = of_element(client.metadata, maker, element)
+        return found, state_of_element(client.metadata, maker.run.id, element)
+
+
+def _with_element(screen: Screen, client: Client, detail: RunDetail, element: str) -> RunDetail:
+    """The run itself, or the one that its step was taken over from with its elements."""
+    maker, step = run_of_element(detail, element), element.partition("[")[0]
+    if maker == detail.run.id:
+        return detail
+    try:
+        found = client.detail(maker)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"the elements of step {step!r} were recorded with run {maker}, from which it was "
+            "taken over, and that is not recorded any more"
+        ) from error
+    told = f"step {step} was taken over from run {maker}; this is its element there"
+    screen.err.print(plain(told, "dim"), soft_wrap=True)
+    return found
 
 
 def _write_events(session: Session, run: str, path: Path) -> None:

@@ -391,14 +391,14 @@ class Elements:
 
     def edges(self, document: Document) -> Iterator[tuple[str, str]]:
         """The edges of elements of a run: source and target."""
-        for each in self._of(document):
+        for each in self._of(document, {"edges": 1}):
             yield from each["edges"]
 
-    def _of(self, document: Document) -> Iterator[Document]:
+    def _of(self, document: Document, shown: Document | None = None) -> Iterator[Document]:
         for field, state in document["state"].items():
             if state.get("generation"):
                 key = _key(document, records.step_of(field))
-                yield from self.database.elements.find(key).sort("index", ASCENDING)
+                yield from self.database.elements.find(key, shown).sort("index", ASCENDING)
 
 
 _WORKING = {"values": 0, "edges": 0, "digests": 0}
