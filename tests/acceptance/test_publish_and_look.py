@@ -269,6 +269,7 @@ def test_names_are_completed(taskmgr: CommandLine, run: dict[str, Any]) -> None:
     assert "measured" in taskmgr.completed("run", "mea")
     assert "words" in taskmgr.completed("test", "wo")
     assert "text=" in taskmgr.completed("run", "measured", "")
+    assert "text=" not in taskmgr.completed("run", "measured", "text=a", "")
     assert run["run_id"][-8:] in taskmgr.completed("show", run["run_id"][-8:-2])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -53,16 +54,37 @@ def worker_ids(
 
 
 def fields(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """``field=`` for each input of what is to be run."""
+    """``field=`` for each input of what is to be run that has no value yet; files behind it."""
     name = ctx.params.get("name") or ctx.params.get("task")
-    if "=" in incomplete or not isinstance(name, str):
-        return []
+    field, equals, begun = incomplete.rpartition("=")
+    if field or begun.startswith("@"):
+        return _files(field + equals, begun)
+    if equals or not isinstance(name, str):  # bash gives what is behind the = as a word of its own
+        return [CompletionItem(begun, type="file")]
+    given = [word.partition("=")[0] for word in ctx.params.get("inputs") or ()]
 
     def inputs(client: Client) -> Iterator[CompletionItem[str]]:
         for each in client.graph(name).inputs:
-            yield CompletionItem(f"{each}=")
+            if each not in given:
+                yield CompletionItem(f"{each}=")
 
-    return _completed(ctx, incomplete, inputs)
+    return _completed(ctx, incomplete, inputs) or [CompletionItem(incomplete, type="file")]
+
+
+def _files(before: str, begun: str) -> list[CompletionItem[str]]:
+    """The files and folders whose path begins so, with what stands before it in the word."""
+    path = begun.removeprefix("@")
+    folder, slash, name = path.rpartition("/")
+    before += begun[: len(begun) - len(path)] + folder + slash
+    try:
+        entries = sorted(Path(folder + slash or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    return [
+        CompletionItem(f"{before}{each.name}{'/' if each.is_dir() else ''}")
+        for each in entries
+        if each.name.startswith(name) and each.name.startswith(".") == name.startswith(".")
+    ]
 
 
 def _completed(
