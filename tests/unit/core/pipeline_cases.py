@@ -21,6 +21,8 @@ TASKS = {
     "t": version_of("t", ANYTHING, (field("r", Any),)),
     "s": attrs.evolve(_LIST, task=attrs.evolve(_LIST.task, streams=True)),
 }
+MADE = "made"
+"""The output of every step that gives one, in a result."""
 HANDLER = {"id": "h", "task": "t", "inputs": {"input_h_a": "failure"}}
 COUNTS = st.sampled_from([0, 0, 1, 2])
 ON_ERROR = st.sampled_from(["fail", "fail", "continue", "default"])
@@ -55,6 +57,20 @@ class Case:
     fates: Mapping[str, Fate]
     elements: int
     graph: Graph
+
+    def stand_in(self, spec: PipelineSpec, step_id: str) -> Any:
+        """What stands for the output of a step that gave none; None where nothing does."""
+        step = next(each for each in spec.steps if each.id == step_id)
+        if step.default:
+            return [] if step.map else step.default["r"]
+        branches = [
+            each for found in spec.switch for each in (*found.cases.values(), found.otherwise)
+        ]
+        chosen = any(step_id in branch for branch in branches)
+        if not step.pipeline or step.when or chosen:
+            return None
+        inner = next(each for each in self.pipelines if each.pipeline == step.pipeline)
+        return self.stand_in(inner, str(inner.result["r"]).split("_")[1])
 
 
 def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[str]) -> Any:
@@ -170,6 +186,11 @@ class Given:
     status: StepStatus
     borne: str
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether what stands for what was not given is taken instead."""
+        return self.status == "skipped" or (self.status == "failed" and self.borne == "default")
+
 
 @attrs.define
 class Scope:
@@ -203,8 +224,7 @@ class Scope:
         given = self.found[producer]
         if given.status == "succeeded":
             return True
-        replaced = given.status == "skipped" or given.borne == "default"
-        return replaced and any(each.default for each in self.spec.steps if each.id == producer)
+        return given.is_replaced and self.case.stand_in(self.spec, producer) is not None
 
     def items(self, port: str) -> Items:
         """The list on a port that steps may be run for."""
@@ -235,16 +255,28 @@ def asked_of(step: StepSpec, spec: PipelineSpec) -> tuple[list[str], bool]:
 
 @attrs.define
 class Interpreter:
-    """Goes through pipelines as they are written."""
+    """Goes through pipelines as they are written.
+
+    Attributes:
+        case: what is gone through.
+        statuses: flat id of a step -> its status.
+        fatal: the steps for which the run has failed.
+        result: what the run shows as its only entry, where it succeeds.
+    """
 
     case: Case
     statuses: dict[str, StepStatus] = attrs.field(factory=dict)
     fatal: set[str] = attrs.field(factory=set)
+    result: Any = None
 
     def run(self) -> None:
         """Go through the whole case."""
         items = Items(there=True, count=self.case.elements)
-        self.pipeline(Scope(self.case, self.case.pipelines[-1], {"n": True, "xs": True}, items))
+        spec = self.case.pipelines[-1]
+        given = self.pipeline(Scope(self.case, spec, {"n": True, "xs": True}, items))
+        shown = str(spec.result["r"]).split("_")[1]
+        stands = self.case.stand_in(spec, shown) if given.is_replaced else None
+        self.result = MADE if given.status == "succeeded" else stands
 
     def pipeline(self, scope: Scope) -> Given:
         """What the result of a pipeline comes to."""

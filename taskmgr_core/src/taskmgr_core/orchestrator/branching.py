@@ -58,6 +58,14 @@ def conditions_of(
     }
 
 
+def switched(spec: PipelineSpec) -> frozenset[str]:
+    """The ids of the steps that a switch decides on."""
+    branches = [
+        each for switch in spec.switch for each in (*switch.cases.values(), switch.otherwise)
+    ]
+    return frozenset(step for branch in branches for step in branch)
+
+
 def _of_switch(
     switch: SwitchSpec, place: str, parts: dict[str, list[str]], ports: Ports
 ) -> Iterator[Problem]:

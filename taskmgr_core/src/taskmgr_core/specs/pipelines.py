@@ -151,6 +151,11 @@ class ResultSpec:
     label: str = ""
 
 
+def ports_of(entry: str | ResultSpec) -> Mapping[str, str]:
+    """The ports of an entry of a result by their names in it, which of a single one is empty."""
+    return {"": entry} if isinstance(entry, str) else entry.ports
+
+
 @attrs.frozen
 class PipelineSpec:
     """A pipeline as written: a graph of steps with explicit mapping between ports.
@@ -290,6 +295,9 @@ class Graph:
         timeout: seconds for the whole run; None for as long as it takes.
         groups: the id of a step whose place other steps have taken -> the pipeline that they
             are of; theirs begin with that id and a dot.
+        fallbacks: entry of the result -> name in it (empty where it is one port) -> the JSON
+            that stands there for an output that its step did not give; None in a run that was
+            submitted before that was kept.
     """
 
     name: str
@@ -300,6 +308,7 @@ class Graph:
     result: Mapping[str, str | ResultSpec]
     timeout: float | None = None
     groups: Mapping[str, str] = attrs.field(factory=dict)
+    fallbacks: Mapping[str, Mapping[str, Any]] | None = None
 
     def step(self, step_id: str) -> GraphStep:
         """The step of that id.
