@@ -87,6 +87,7 @@ def test_switch_runs_one_of_its_cases(taskmgr: CommandLine, tmp_path: Path) -> N
         "switch": [{"on": "kind", "cases": {"one": ["001"], "two": ["002"]}, "otherwise": ["003"]}],
     }
     path.write_text(json.dumps(document))
+    assert "kind: is missing; give kind=<string>" in taskmgr("run", path, code=2).err
     run = taskmgr.json("run", path, "kind=two")
     assert statuses(taskmgr, run) == {"001": "skipped", "002": "succeeded", "003": "skipped"}
 

@@ -73,8 +73,10 @@ class Case:
         return self.stand_in(inner, str(inner.result["r"]).split("_")[1])
 
 
-def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[str]) -> Any:
-    """Any step behind some others."""
+def written_step(
+    draw: st.DrawFn, number: int, earlier: list[Any], inner: Mapping[str, bool]
+) -> Any:
+    """Any step behind some others; ``inner`` says which pipelines there are, and if they need n."""
     name = str(number)
     sources = ["n", {"value": 1}, *(f"output_{each['id']}_r" for each in earlier)]
     streams = [f"output_{each['id']}_r" for each in earlier if each.get("task") == "s"]
@@ -91,8 +93,11 @@ def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[s
         step["default"] = {"r": [7]}  # of a pipeline it may be a list
     if draw(st.booleans()) and inner:
         listed = draw(st.sampled_from(streams if takes else ["xs", *streams]))
-        step |= {"pipeline": draw(st.sampled_from(inner)), "inputs": {f"input_{name}_xs": listed}}
-        if draw(st.booleans()):
+        step |= {
+            "pipeline": draw(st.sampled_from([*inner])),
+            "inputs": {f"input_{name}_xs": listed},
+        }
+        if inner[step["pipeline"]] or draw(st.booleans()):
             others = [each for each in sources if each != listed]
             step["inputs"][f"input_{name}_n"] = draw(st.sampled_from(others))
         return step
@@ -137,9 +142,9 @@ def written_switch(draw: st.DrawFn, steps: list[Any]) -> Any:
 def cases(draw: st.DrawFn) -> Case:
     """Two or three pipelines of up to three steps each, later ones with earlier ones in them."""
     specs: list[PipelineSpec] = []
+    inner: dict[str, bool] = {}
     for index in range(draw(st.integers(2, 3))):
         steps: list[Any] = []
-        inner = [each.pipeline for each in specs]
         for number in range(draw(st.integers(1, 3))):
             steps.append(written_step(draw, number, steps, inner))
         given_result = f"output_{draw(st.sampled_from(steps))['id']}_r"
@@ -149,6 +154,8 @@ def cases(draw: st.DrawFn) -> Case:
             "switch": [written_switch(draw, steps) for _ in range(draw(COUNTS))],
         }  # fmt: skip
         specs.append(structure(document, PipelineSpec))
+        graph = compile_pipeline(specs[-1], TASKS, {each.pipeline: each for each in specs})
+        inner[specs[-1].pipeline] = "n" not in graph.optional
     if draw(st.booleans()):
         specs[-1] = attrs.evolve(specs[-1], on_failure=structure(HANDLER, StepSpec))
     graph = compile_pipeline(specs[-1], TASKS, {each.pipeline: each for each in specs})

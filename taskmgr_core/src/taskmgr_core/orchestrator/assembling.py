@@ -96,14 +96,18 @@ def optional(
     inputs: Mapping[str, Any],
     steps: Sequence[PlacedStep],
     sources: Mapping[str, Mapping[str, Source]],
+    conditions: Mapping[str, Condition],
+    ports: Ports,
 ) -> tuple[str, ...]:
-    """The pipeline inputs of which every use has a default."""
-    needed = {
-        sources[step.id][field.name].port
-        for step in steps
-        for field in step.inputs
-        if field.required
-    }
+    """The pipeline inputs of which every use has a default.
+
+    What a condition, a switch, a key or ``map`` reads has none: that cannot be told without it.
+    """
+    needed: set[str] = set()
+    for step in steps:
+        asked = (*conditions[step.id].reads.values(), *key_reads(step, ports).values())
+        taken = (sources[step.id][field.name] for field in step.inputs if field.required)
+        needed |= {source.port for source in (*asked, *taken)} | {mapped_port(step, ports)}
     return tuple(name for name in inputs if name not in needed)
 
 

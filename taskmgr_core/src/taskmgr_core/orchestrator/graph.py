@@ -251,7 +251,9 @@ class _Compilation:
         graph = Graph(
             name=spec.pipeline,
             inputs={name: schema or {} for name, schema in connected.inputs.items()},
-            optional=optional(connected.inputs, steps, sources),
+            optional=optional(
+                connected.inputs, steps, sources, connected.conditions, connected.ports
+            ),
             schemas=connected.ports.schemas(),
             steps=tuple(
                 graph_step(

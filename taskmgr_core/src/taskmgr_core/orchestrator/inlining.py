@@ -108,7 +108,9 @@ def problems_of_mapped_inputs(step: PlacedStep, sources: Mapping[str, Source]) -
     mapped = {each.map for each in step.inner.steps if each.map in step.inner.inputs}
     for name in sorted(mapped):
         place = step.input_place(input_port(step.id, name))
-        port = sources[name].port if name in sources else ""
+        if name not in sources:  # which is said where inputs are missing
+            continue
+        port = sources[name].port
         if not port:
             yield Problem(
                 place,
