@@ -246,7 +246,7 @@ class Scope:
 
 def asked_of(step: StepSpec, spec: PipelineSpec) -> tuple[list[str], bool]:
     """The ports that the conditions of a step read, and whether they hold: values are null."""
-    words = step.when.split(" ")
+    words = (step.when or "").split(" ")
     reads, asked = ([words[2]] if len(words) > 2 else []), words[0] != "false"
     for switch in spec.switch:
         branches = {each: text for text, found in switch.cases.items() for each in found}

@@ -204,6 +204,7 @@ def graph_step(
         bears=bears((*sources.values(), *condition.reads.values(), *keys.values()), after),
         when=condition.expression,
         reads=dict(condition.reads),
+        texts=condition.texts,
         map=mapped_port(placed, ports),
         parallel=spec.parallel,
         repeat=spec.repeat,

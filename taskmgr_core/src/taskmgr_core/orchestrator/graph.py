@@ -24,7 +24,7 @@ from taskmgr_core.orchestrator.assembling import (
     untaken,
     version_of,
 )
-from taskmgr_core.orchestrator.branching import Condition, conditions_of, switched
+from taskmgr_core.orchestrator.branching import Condition, conditions_of, steps_of
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.feeding import fed
 from taskmgr_core.orchestrator.handling import (
@@ -373,7 +373,7 @@ class _Compilation:
         if not self._spec.steps:
             self._report("steps", "there are none; a pipeline needs at least one")
         found: dict[str, PlacedStep] = {}
-        chosen = switched(self._spec)
+        chosen = {each for switch in self._spec.switch for each in steps_of(switch)}
         written = [PlacedStep(*each, None) for each in enumerate(self._spec.steps)]
         if self._spec.on_failure is not None:
             written.append(PlacedStep(len(written), self._spec.on_failure, None, True))

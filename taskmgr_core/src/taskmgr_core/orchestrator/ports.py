@@ -95,7 +95,7 @@ class PlacedStep:
 
         Of one that may be left out as a whole the step itself has to say what stands for it.
         """
-        if self.inner is None or self.spec.when or self.switched:
+        if self.inner is None or self.spec.when is not None or self.switched:
             return {}
         return (self.inner.fallbacks or {}).get(entry, {})
 

@@ -65,14 +65,14 @@ class LimitSpec:
 
     Attributes:
         key: what is counted apart: a port, or an expression in CEL over ports that gives a
-            text or a number; empty for all together.
+            text or a number; None for all together.
         max: how many run at once; 0 for any number.
         rate: how many begin in a time, as ``10/s``; empty for any number.
         name: what is counted together where the keys are equal; empty for the step of this
             pipeline alone.
     """
 
-    key: str = ""
+    key: str | None = None
     max: int = 0
     rate: str = ""
     name: str = ""
@@ -93,7 +93,8 @@ class StepSpec:
         on_error: what follows when it fails: ``fail`` (the run does), ``continue``
             (without its outputs) or ``default`` (with ``default`` in their place).
         default: output field -> the JSON that stands for it where the step gave none.
-        when: a condition in CEL over ports; where it does not hold the step is skipped.
+        when: a condition in CEL over ports; where it does not hold the step is skipped. None
+            for always.
         map: a port that holds a list: the step is run for each element; empty for once.
         parallel: how many elements at the same time, when ``map``.
         pipeline: the name of a published pipeline whose steps stand in its place.
@@ -109,7 +110,7 @@ class StepSpec:
     timeout: float | None = None
     on_error: str = "fail"
     default: Mapping[str, Any] = attrs.field(factory=dict)
-    when: str = ""
+    when: str | None = None
     map: str = ""
     parallel: int = 100
     pipeline: str = ""
@@ -231,6 +232,7 @@ class GraphStep:
         handles_failure: whether it is run when the run fails, and only then.
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
+        texts: the expressions in it that have to give a text: what its switches look at.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
         repeat: as in ``StepSpec``.
         borne: what follows for the run when it fails, where the step in whose place its
@@ -273,6 +275,7 @@ class GraphStep:
     rate: str = ""
     limit: LimitSpec | None = None
     key_reads: Mapping[str, Source] = attrs.field(factory=dict)
+    texts: tuple[str, ...] = ()
 
     @property
     def sources(self) -> frozenset[str]:
