@@ -8,7 +8,7 @@ from typing import Any
 from taskmgr_core.documents import own
 from taskmgr_core.errors import NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.branching import Condition
-from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
+from taskmgr_core.orchestrator.compatibility import Schema, misfit_of, problems_between, type_name
 from taskmgr_core.orchestrator.handling import bears
 from taskmgr_core.orchestrator.inlining import joined_of
 from taskmgr_core.orchestrator.limiting import key_reads, limit_in
@@ -71,10 +71,8 @@ def misfits(
     problems = problems_between(schema, field.schema)
     if not problems:
         return ()
-    given, wanted = type_name(schema), type_name(field.schema)
-    inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
-    detail = "; ".join(problems[:_SHOWN_MISFITS]) if inside else ""
-    return (Problem(place, f"{source.port} ({given}) does not fit {wanted}{inside}{detail}"),)
+    message = misfit_of(source.port, schema, field.schema, problems, _SHOWN_MISFITS)
+    return (Problem(place, message),)
 
 
 def no_port(port: str, step: PlacedStep, fields: Mapping[str, FieldSpec]) -> str:
