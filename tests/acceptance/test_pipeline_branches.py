@@ -87,5 +87,42 @@ def test_switch_runs_one_of_its_cases(taskmgr: CommandLine, tmp_path: Path) -> N
         "switch": [{"on": "kind", "cases": {"one": ["001"], "two": ["002"]}, "otherwise": ["003"]}],
     }
     path.write_text(json.dumps(document))
+    assert "kind: is missing; give kind=<string>" in taskmgr("run", path, code=2).err
     run = taskmgr.json("run", path, "kind=two")
     assert statuses(taskmgr, run) == {"001": "skipped", "002": "succeeded", "003": "skipped"}
+
+
+def test_default_stands_in_the_result_as_in_a_step(taskmgr: CommandLine, tmp_path: Path) -> None:
+    """Of a pipeline and of a step for each of a list: the result shows what a later step takes."""
+    inner, outer = tmp_path / "one_more.json", tmp_path / "stands.json"
+    document = {
+        "pipeline": "one_more",
+        "inputs": {"number": "integer"},
+        "steps": [step("001", "add", {"left": "number"})],
+        "result": {"sum": "output_001_result"},
+    }
+    inner.write_text(json.dumps(document))
+    taskmgr("publish", inner)
+    left = {"left": "numbers"}
+    whole = {"id": "001", "pipeline": "one_more", "inputs": {"input_001_number": "number"}}
+    document = {
+        "pipeline": "stands",
+        "inputs": {
+            "number": "integer",
+            "numbers": {"type": "array", "items": {"type": "integer"}},
+            "go": "boolean",
+        },
+        "steps": [
+            {**whole, "when": "go", "default": {"sum": 100}},
+            step("002", "add", left, map="numbers", when="go", default={"result": -1}),
+            step("003", "add", {"left": "output_001_sum"}),
+        ],
+        "result": {
+            "sum": "output_001_sum",
+            "all": "output_002_result",
+            "next": "output_003_result",
+        },
+    }
+    outer.write_text(json.dumps(document))
+    result = taskmgr.json("run", outer, "number=1", "numbers=[1]", "go=false")["result"]
+    assert (result["sum"], result["all"], result["next"]) == (100, [], 101)

@@ -102,7 +102,7 @@ class StepReference:
 
     def concurrency(
         self,
-        key: str | PortReference = "",
+        key: str | PortReference | None = None,
         max: int = 0,  # noqa: A002 - as in a file
         rate: str = "",
         name: str = "",
@@ -113,8 +113,9 @@ class StepReference:
             key: a port, or an expression in CEL over ports: what is counted apart.
             max, rate, name: see ``LimitSpec``.
         """
-        counted = key if isinstance(key, str) else self.builder.port(key, "concurrency")
-        return self._said(concurrency=LimitSpec(counted, max, rate, name))
+        if isinstance(key, PortReference):
+            key = self.builder.port(key, "concurrency")
+        return self._said(concurrency=LimitSpec(key, max, rate, name))
 
     def retry(
         self,

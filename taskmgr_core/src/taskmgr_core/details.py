@@ -67,7 +67,7 @@ def _with_result(detail: RunDetail, artifacts: ArtifactStore) -> RunDetail:
             for value in detail.values
             if not value.source
         }
-        result = assemble(run.graph, absent(run.graph, detail.steps) | documents)
+        result = assemble(run.graph, documents, absent(run.graph, detail.steps))
     except (InvalidValueError, ArtifactError) as error:
         return attrs.evolve(detail, problem=f"the result cannot be put together: {error}")
     if run.kind == "pipeline":

@@ -200,10 +200,17 @@ def _strict(scalar: type, *allowed: type) -> Any:
         if not isinstance(document, (scalar, *allowed)) or (
             isinstance(document, bool) and scalar is not bool
         ):
-            raise InvalidValueError(f"{_shown(document)} is not of type {scalar.__name__}")
+            hint = _quoted(document) if scalar is str else ""
+            raise InvalidValueError(f"{_shown(document)} is not of type {scalar.__name__}{hint}")
         return scalar(document)
 
     return structure_scalar
+
+
+def _quoted(document: Any) -> str:
+    """What to write for a text that reads as something else, as a condition ``true`` does."""
+    quotable = isinstance(document, bool | int | float)
+    return f'; write it in quotes: "{json.dumps(document)}"' if quotable else ""
 
 
 def _reference_or(model: type | None) -> Any:

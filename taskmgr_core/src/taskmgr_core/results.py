@@ -8,12 +8,14 @@ import math
 import operator
 import struct
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from taskmgr_core.errors import InvalidValueError, NotFoundError
 from taskmgr_core.orchestrator.declared import SOURCE
+from taskmgr_core.orchestrator.engine import is_replaced, rule_of
 from taskmgr_core.orchestrator.labels import UNKNOWN, render_label
-from taskmgr_core.specs import Graph, ResultSpec, Step, output_port
+from taskmgr_core.specs import Graph, ResultSpec, Step, output_port, ports_of
 
 __all__ = ["UNKNOWN", "absent", "assemble", "present", "render_label"]
 
@@ -36,13 +38,18 @@ _MOST_NUMBERS = 10_000_000
 _ORDERS = {"<": "<", ">": ">", "|": "<", "=": "="}
 
 
-def assemble(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
+def assemble(
+    graph: Graph,
+    values: Mapping[str, Any],
+    stand_ins: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The result that a pipeline declares.
 
     Arguments:
         graph: the compiled pipeline.
         values: output port id -> its JSON document, read from its artifact
             where it was large.
+        stand_ins: what stands for ports without a value; see ``absent``.
 
     Returns:
         Name -> document for each entry of ``graph.result``. A joined entry is a
@@ -50,30 +57,58 @@ def assemble(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
         ports have. A name is absent from an element where its port lacks the key.
 
     Raises:
-        NotFoundError: a port has no value.
+        NotFoundError: a port has no value, and nothing stands for it.
         InvalidValueError: a joined port holds no array of objects with that
             key, or the same key twice.
     """
+    found: dict[str, Any] = {}
+    for name, entry in graph.result.items():
+        instead = stand_ins.get(name, {})
+        documents = {
+            key: instead[key] if port not in values and key in instead else _document(port, values)
+            for key, port in ports_of(entry).items()
+        }
+        found[name] = _joined(entry, documents) if isinstance(entry, ResultSpec) else documents[""]
+    return found
+
+
+def absent(graph: Graph, steps: Sequence[Step]) -> dict[str, dict[str, Any]]:
+    """What stands in a result for the outputs of steps that gave none although their run went on.
+
+    Returns:
+        Entry of the result -> name in it (empty where it is one port) -> the document that a
+        step which takes that output would go on with, None where it would be skipped.
+    """
+    ended = {each.id: each.status for each in steps}
+    made_by = {
+        output_port(step.id, field): step
+        for step in graph.steps
+        if ended.get(step.id) in ("skipped", "failed")
+        for field in step.outputs
+    }
+    fallbacks = _own_defaults(graph) if graph.fallbacks is None else graph.fallbacks
     return {
-        name: _joined(entry, values) if isinstance(entry, ResultSpec) else _document(entry, values)
+        name: {
+            key: fallbacks.get(name, {}).get(key)
+            if is_replaced(rule_of(made_by[port]), ended[made_by[port].id])
+            else None
+            for key, port in ports_of(entry).items()
+            if port in made_by
+        }
         for name, entry in graph.result.items()
     }
 
 
-def absent(graph: Graph, steps: Sequence[Step]) -> dict[str, Any]:
-    """What stands for the outputs of steps that gave none although their run went on.
-
-    Returns:
-        Output port id -> the declared default, or None.
-    """
-    ended = {each.id: each.status for each in steps}
-    return {
-        output_port(step.id, field): step.default.get(field)
-        if ended.get(step.id) == "skipped" or step.on_error == "default"
-        else None
+def _own_defaults(graph: Graph) -> dict[str, dict[str, Any]]:
+    """What the steps themselves say, for a run that does not keep ``Graph.fallbacks``."""
+    defaults = {
+        output_port(step.id, field): [] if step.map else document
         for step in graph.steps
-        if ended.get(step.id) in ("skipped", "failed")
-        for field in step.outputs
+        for field, document in step.default.items()
+    }
+    return {
+        name: {key: defaults[port] for key, port in ports_of(entry).items() if port in defaults}
+        for name, entry in graph.result.items()
     }
 
 
@@ -100,10 +135,10 @@ def _document(port: str, values: Mapping[str, Any]) -> Any:
     return values[port]
 
 
-def _joined(entry: ResultSpec, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _joined(entry: ResultSpec, documents: Mapping[str, Any]) -> list[dict[str, Any]]:
     found: dict[tuple[bool, Any], dict[str, Any]] = {}
     for name, port in entry.ports.items():
-        elements = _document(port, values)
+        elements = documents[name]
         if elements is None:  # of a step that was left out
             continue
         if not isinstance(elements, list):

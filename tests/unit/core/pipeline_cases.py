@@ -21,6 +21,8 @@ TASKS = {
     "t": version_of("t", ANYTHING, (field("r", Any),)),
     "s": attrs.evolve(_LIST, task=attrs.evolve(_LIST.task, streams=True)),
 }
+MADE = "made"
+"""The output of every step that gives one, in a result."""
 HANDLER = {"id": "h", "task": "t", "inputs": {"input_h_a": "failure"}}
 COUNTS = st.sampled_from([0, 0, 1, 2])
 ON_ERROR = st.sampled_from(["fail", "fail", "continue", "default"])
@@ -56,9 +58,25 @@ class Case:
     elements: int
     graph: Graph
 
+    def stand_in(self, spec: PipelineSpec, step_id: str) -> Any:
+        """What stands for the output of a step that gave none; None where nothing does."""
+        step = next(each for each in spec.steps if each.id == step_id)
+        if step.default:
+            return [] if step.map else step.default["r"]
+        branches = [
+            each for found in spec.switch for each in (*found.cases.values(), found.otherwise)
+        ]
+        chosen = any(step_id in branch for branch in branches)
+        if not step.pipeline or step.when or chosen:
+            return None
+        inner = next(each for each in self.pipelines if each.pipeline == step.pipeline)
+        return self.stand_in(inner, str(inner.result["r"]).split("_")[1])
 
-def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[str]) -> Any:
-    """Any step behind some others."""
+
+def written_step(
+    draw: st.DrawFn, number: int, earlier: list[Any], inner: Mapping[str, bool]
+) -> Any:
+    """Any step behind some others; ``inner`` says which pipelines there are, and if they need n."""
     name = str(number)
     sources = ["n", {"value": 1}, *(f"output_{each['id']}_r" for each in earlier)]
     streams = [f"output_{each['id']}_r" for each in earlier if each.get("task") == "s"]
@@ -75,8 +93,11 @@ def written_step(draw: st.DrawFn, number: int, earlier: list[Any], inner: list[s
         step["default"] = {"r": [7]}  # of a pipeline it may be a list
     if draw(st.booleans()) and inner:
         listed = draw(st.sampled_from(streams if takes else ["xs", *streams]))
-        step |= {"pipeline": draw(st.sampled_from(inner)), "inputs": {f"input_{name}_xs": listed}}
-        if draw(st.booleans()):
+        step |= {
+            "pipeline": draw(st.sampled_from([*inner])),
+            "inputs": {f"input_{name}_xs": listed},
+        }
+        if inner[step["pipeline"]] or draw(st.booleans()):
             others = [each for each in sources if each != listed]
             step["inputs"][f"input_{name}_n"] = draw(st.sampled_from(others))
         return step
@@ -121,9 +142,9 @@ def written_switch(draw: st.DrawFn, steps: list[Any]) -> Any:
 def cases(draw: st.DrawFn) -> Case:
     """Two or three pipelines of up to three steps each, later ones with earlier ones in them."""
     specs: list[PipelineSpec] = []
+    inner: dict[str, bool] = {}
     for index in range(draw(st.integers(2, 3))):
         steps: list[Any] = []
-        inner = [each.pipeline for each in specs]
         for number in range(draw(st.integers(1, 3))):
             steps.append(written_step(draw, number, steps, inner))
         given_result = f"output_{draw(st.sampled_from(steps))['id']}_r"
@@ -133,6 +154,8 @@ def cases(draw: st.DrawFn) -> Case:
             "switch": [written_switch(draw, steps) for _ in range(draw(COUNTS))],
         }  # fmt: skip
         specs.append(structure(document, PipelineSpec))
+        graph = compile_pipeline(specs[-1], TASKS, {each.pipeline: each for each in specs})
+        inner[specs[-1].pipeline] = "n" not in graph.optional
     if draw(st.booleans()):
         specs[-1] = attrs.evolve(specs[-1], on_failure=structure(HANDLER, StepSpec))
     graph = compile_pipeline(specs[-1], TASKS, {each.pipeline: each for each in specs})
@@ -170,6 +193,11 @@ class Given:
     status: StepStatus
     borne: str
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether what stands for what was not given is taken instead."""
+        return self.status == "skipped" or (self.status == "failed" and self.borne == "default")
+
 
 @attrs.define
 class Scope:
@@ -203,8 +231,7 @@ class Scope:
         given = self.found[producer]
         if given.status == "succeeded":
             return True
-        replaced = given.status == "skipped" or given.borne == "default"
-        return replaced and any(each.default for each in self.spec.steps if each.id == producer)
+        return given.is_replaced and self.case.stand_in(self.spec, producer) is not None
 
     def items(self, port: str) -> Items:
         """The list on a port that steps may be run for."""
@@ -219,7 +246,7 @@ class Scope:
 
 def asked_of(step: StepSpec, spec: PipelineSpec) -> tuple[list[str], bool]:
     """The ports that the conditions of a step read, and whether they hold: values are null."""
-    words = step.when.split(" ")
+    words = (step.when or "").split(" ")
     reads, asked = ([words[2]] if len(words) > 2 else []), words[0] != "false"
     for switch in spec.switch:
         branches = {each: text for text, found in switch.cases.items() for each in found}
@@ -235,16 +262,28 @@ def asked_of(step: StepSpec, spec: PipelineSpec) -> tuple[list[str], bool]:
 
 @attrs.define
 class Interpreter:
-    """Goes through pipelines as they are written."""
+    """Goes through pipelines as they are written.
+
+    Attributes:
+        case: what is gone through.
+        statuses: flat id of a step -> its status.
+        fatal: the steps for which the run has failed.
+        result: what the run shows as its only entry, where it succeeds.
+    """
 
     case: Case
     statuses: dict[str, StepStatus] = attrs.field(factory=dict)
     fatal: set[str] = attrs.field(factory=set)
+    result: Any = None
 
     def run(self) -> None:
         """Go through the whole case."""
         items = Items(there=True, count=self.case.elements)
-        self.pipeline(Scope(self.case, self.case.pipelines[-1], {"n": True, "xs": True}, items))
+        spec = self.case.pipelines[-1]
+        given = self.pipeline(Scope(self.case, spec, {"n": True, "xs": True}, items))
+        shown = str(spec.result["r"]).split("_")[1]
+        stands = self.case.stand_in(spec, shown) if given.is_replaced else None
+        self.result = MADE if given.status == "succeeded" else stands
 
     def pipeline(self, scope: Scope) -> Given:
         """What the result of a pipeline comes to."""

@@ -148,10 +148,12 @@ def say(found: StepReference, step: StepSpec, pipeline: PipelineBuilder) -> Step
         found = found.repeat(step.repeat.until, step.repeat.max, feed, step.repeat.on_max)
     if step.concurrency is not None:
         limit = attrs.asdict(step.concurrency)
-        if limit["key"].startswith("output_"):  # a port may stand there as it is given
+        if (limit["key"] or "").startswith("output_"):  # a port may stand there as it is given
             limit["key"] = PortReference(limit["key"], pipeline)
         found = found.concurrency(**limit)
-    return found.when(step.when).on_error(step.on_error).default(step.default)
+    if step.when is not None:
+        found = found.when(step.when)
+    return found.on_error(step.on_error).default(step.default)
 
 
 @given(documents())

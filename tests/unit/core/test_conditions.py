@@ -60,6 +60,8 @@ WRONG = {
         "column 30: Syntax error: it ends where a value",
     ),
     "own output": ("output_002_attributes_array.size() > 0", "is made by the step itself"),
+    "empty": ("", "it is empty; write an expression in CEL that gives true or false"),
+    "blank": (" ", "it is empty; write an expression in CEL that gives true or false"),
     "too long": ("true || " * 300 + "true", "characters; allowed are 2000"),
 }
 
@@ -105,6 +107,48 @@ def test_wrong_switch_is_refused_with_its_place() -> None:
     assert "switch[0].cases.a[1]: no step '0003'; did you mean '003'?" in said
     assert "switch[0].otherwise[0]: step '002' is at switch[0].cases.a already" in said
     assert "switch[1].cases: there are none" in said
+
+
+def test_empty_key_and_switch_are_refused_with_their_places() -> None:
+    """An expression that is written and empty is no other way to leave it out."""
+    said = refused({"concurrency": {"key": "", "max": 1}}, switch=[{"on": "", "cases": {}}])
+    assert "steps[1].concurrency.key: it is empty; write an expression" in said
+    assert "switch[0].on: it is empty; write an expression in CEL that gives a text" in said
+    assert compiled({"concurrency": {"max": 1}}).step("002").key_reads == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (3, "it gave 3 (int), not a text"),
+        (None, "it gave null, not a text"),
+        ([1, {"a": "b"}], 'it gave [1, {"a": "b"}] (list), not a text'),
+        ("x" * 9, None),
+        ({"a": "x" * 90}, f'it gave {{"a": "{"x" * 50}... (map), not a text'),
+    ],
+)
+def test_switch_on_what_is_no_text_cannot_be_told(value: Any, told: str | None) -> None:
+    """Neither a case nor otherwise is taken for it; the message has the value and its type."""
+    switch = {"on": "any", "cases": {"image/png": ["002"]}, "otherwise": ["003"]}
+    graph = compiled(inputs={"image": "Image", "any": "any"}, switch=[switch])
+    for step in (graph.step("002"), graph.step("003")):
+        if told is None:
+            assert holds(step.when, {"any": value}, step.texts) == (step.id == "003")
+            continue
+        with pytest.raises(RunnerError) as caught:
+            holds(step.when, {"any": value}, step.texts)
+        assert str(caught.value) == f"the switch 'any' cannot be told: {told}"
+        assert caught.value.code == "condition"
+
+
+def test_step_that_is_left_out_anyway_does_not_ask_what_its_switch_gives() -> None:
+    """A condition of its own, or one around its pipeline, keeps a step from a wrong switch."""
+    switch = {"on": "any", "cases": {"a": ["002"]}}
+    inputs = {"image": "Image", "any": "any"}
+    own = compiled({"when": "any != null"}, inputs=inputs, switch=[switch]).step("002")
+    assert not holds(own.when, {"any": None}, own.texts)
+    with pytest.raises(RunnerError, match="it gave 3"):
+        holds(own.when, {"any": 3}, own.texts)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,19 @@ def test_every_fault_is_told_with_its_place() -> None:
     message = str(caught.value)
     assert message.startswith("the file:\n  ")
     assert "unknown field 'pipelin', did you mean 'pipeline'?" in message
-    assert "steps[0].id: 1 is not of type str" in message
+    assert 'steps[0].id: 1 is not of type str; write it in quotes: "1"' in message
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [(True, '; write it in quotes: "true"'), (1.5, '; write it in quotes: "1.5"'), (["n"], "")],
+)
+def test_text_without_quotes_is_told_how_to_write_it(written: Any, hint: str) -> None:
+    """A condition ``true`` or a version 1.5 is a text only in quotes; a list is none anyway."""
+    step = {"id": "001", "task": "cut", "when": written}
+    with pytest.raises(InvalidDocumentError) as caught:
+        structure({"pipeline": "p", "inputs": {}, "steps": [step]}, PipelineSpec)
+    assert str(caught.value.problems[0]) == f"steps[0].when: {written!r} is not of type str{hint}"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_faults_of_structure_hide_no_fault_of_meaning() -> None:
         "": "unknown field 'colour', " + known(PipelineSpec),
         "steps[0]": "unknown field 'priority', " + known(StepSpec),
         "steps[0].inputs.input_001_threshold": '"high" does not fit number',
-        "steps[1].version": "2 is not of type str",
+        "steps[1].version": '2 is not of type str; write it in quotes: "2"',
         "steps[1].inputs.input_002_image": "there is no 'imgae'; did you mean 'image'?",
         "steps[2].task": "no task 'face_featurs'; did you mean 'face_features'?",
         "result.faces": (

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
-from pipeline_cases import Case, Interpreter, cases
+from pipeline_cases import MADE, Case, Interpreter, cases
 
 from taskmgr_core.orchestrator import conditions
 from taskmgr_core.orchestrator.engine import (
@@ -25,11 +25,13 @@ from taskmgr_core.orchestrator.engine import (
     rule_of,
 )
 from taskmgr_core.orchestrator.repeating import end_of, follows, is_enough
+from taskmgr_core.results import absent, assemble
 from taskmgr_core.specs import (
     FINAL_RUN_STATUSES,
     FINAL_STEP_STATUSES,
     SPLIT_STATUSES,
     GraphStep,
+    Step,
     StepStatus,
 )
 
@@ -338,6 +340,14 @@ def runs_once(world: World) -> None:
             assert done <= attempts <= needed + world.lost[step_id, index]
 
 
+def shown(world: World) -> Any:
+    """What the run shows as its result, of which every step that succeeded has made its part."""
+    graph = world.case.graph
+    made = {f"output_{step}_r": MADE for step, found in world.steps.items() if found == "succeeded"}
+    steps = [Step("run", each, "t", "1.0.0", "", 0, found) for each, found in world.steps.items()]
+    return assemble(graph, made, absent(graph, steps))["r"]
+
+
 def asked(step: GraphStep) -> bool:
     """Whether the condition of a step holds; every value is null."""
     return not step.when or conditions.holds(step.when, dict.fromkeys(step.reads))
@@ -383,6 +393,7 @@ def test_run_comes_to_what_is_written(
             assert status in (plain.statuses[step], "skipped", *ended)
     else:
         assert found == plain.statuses
+        assert shown(world) == plain.result
     runs_once(world)
     if "h" in world.steps:
         assert world.steps["h"] == ("succeeded" if plain.fatal else "skipped")

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import attrs
+import pytest
 from pipeline_examples import (
     defaulted,
     face_document,
@@ -14,6 +15,7 @@ from pipeline_examples import (
 )
 
 from taskmgr_core.documents import dumps, loads, structure
+from taskmgr_core.errors import InvalidPipelineError
 from taskmgr_core.orchestrator.graph import compile_pipeline, compile_task
 from taskmgr_core.specs import (
     Graph,
@@ -161,6 +163,37 @@ def test_pipeline_input_is_optional_where_every_use_has_a_default() -> None:
     )
     graph = compile_pipeline(PipelineSpec("texts", inputs, steps), {"join": task})
     assert graph.optional == ("end", "unused")
+
+
+READ_BY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "when": ({"when": "it != null"}, {}),
+    "when, by an input port": (
+        {"inputs": {"input_001_end": "it"}, "when": "input_001_end > 1"},
+        {},
+    ),
+    "switch": ({}, {"switch": [{"on": "it", "cases": {"x": ["001"]}}]}),
+    "key": ({"concurrency": {"max": 1, "key": "it"}}, {}),
+    "map": ({"inputs": {"input_001_end": "it"}, "map": "it"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", READ_BY)
+def test_pipeline_input_that_is_read_is_not_optional(name: str) -> None:
+    """What a condition, a switch, a key or a map reads has to be given, here and from outside."""
+    step, more = READ_BY[name]
+    tasks = {"cut": version_of("cut", (defaulted("end", Any, 0),), (field("it", Any),))}
+    inputs = {"it": "any", "other": "any"}
+    steps = [{"id": "001", "task": "cut", **step}]
+    spec = structure({"pipeline": "p", "inputs": inputs, "steps": steps, **more}, PipelineSpec)
+    assert compile_pipeline(spec, tasks).optional == ("other",)
+    sub = {"id": "a", "pipeline": "p", "inputs": {"input_a_it": "given"}}
+    outer: Any = {"pipeline": "outer", "inputs": {"given": "any"}, "steps": [sub]}
+    assert compile_pipeline(structure(outer, PipelineSpec), tasks, {"p": spec}).optional == ()
+    sub["inputs"] = {}
+    with pytest.raises(InvalidPipelineError) as caught:
+        compile_pipeline(structure(outer, PipelineSpec), tasks, {"p": spec})
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("missing; p needs any: ")
 
 
 def test_pipeline_input_may_be_a_json_schema() -> None:

@@ -120,6 +120,17 @@ def test_condition_of_the_step_is_that_of_the_first_steps() -> None:
     assert second.when == ""
 
 
+def test_switches_inside_are_asked_by_the_names_outside() -> None:
+    """What has to give a text is kept apart like the condition that it is a part of."""
+    switch = {"on": "string(n)", "cases": {"x": ["1"]}}
+    inner = pipeline("in", add("1", "n"), switch=[switch])
+    choice = {"on": "string(n + 1)", "cases": {"y": ["a"]}}
+    outer = pipeline("outer", add("1", "n"), sub("a", "in", "output_1_result"), switch=[choice])
+    assert compiled(outer, inner).step("a.1").texts == ("string(n + 1)", "string(inner_n)")
+    alone = pipeline("outer", add("1", "n"), sub("a", "in", "output_1_result"))
+    assert compiled(alone, inner).step("a.1").texts == ("string(n)",)
+
+
 def test_condition_reaches_steps_that_bear_others() -> None:
     """A step that has a default for one that is left out asks for itself."""
     inner = pipeline("in", add("1", "n", default={"result": 0}), add("2", "output_1_result"))

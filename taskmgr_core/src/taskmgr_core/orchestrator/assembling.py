@@ -8,14 +8,23 @@ from typing import Any
 from taskmgr_core.documents import own
 from taskmgr_core.errors import NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.branching import Condition
-from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
+from taskmgr_core.orchestrator.compatibility import Schema, misfit_of, problems_between, type_name
 from taskmgr_core.orchestrator.handling import bears
 from taskmgr_core.orchestrator.inlining import joined_of
 from taskmgr_core.orchestrator.limiting import key_reads, limit_in
 from taskmgr_core.orchestrator.mapping import mapped_port
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
 from taskmgr_core.orchestrator.validation import Validator
-from taskmgr_core.specs import FieldSpec, GraphStep, ResultSpec, Source, TaskVersion, input_port
+from taskmgr_core.specs import (
+    FieldSpec,
+    GraphStep,
+    ResultSpec,
+    Source,
+    TaskVersion,
+    input_port,
+    output_port,
+    ports_of,
+)
 
 Versions = Mapping[str, TaskVersion] | Callable[[str, str | None], TaskVersion]
 
@@ -62,10 +71,8 @@ def misfits(
     problems = problems_between(schema, field.schema)
     if not problems:
         return ()
-    given, wanted = type_name(schema), type_name(field.schema)
-    inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
-    detail = "; ".join(problems[:_SHOWN_MISFITS]) if inside else ""
-    return (Problem(place, f"{source.port} ({given}) does not fit {wanted}{inside}{detail}"),)
+    message = misfit_of(source.port, schema, field.schema, problems, _SHOWN_MISFITS)
+    return (Problem(place, message),)
 
 
 def no_port(port: str, step: PlacedStep, fields: Mapping[str, FieldSpec]) -> str:
@@ -87,14 +94,18 @@ def optional(
     inputs: Mapping[str, Any],
     steps: Sequence[PlacedStep],
     sources: Mapping[str, Mapping[str, Source]],
+    conditions: Mapping[str, Condition],
+    ports: Ports,
 ) -> tuple[str, ...]:
-    """The pipeline inputs of which every use has a default."""
-    needed = {
-        sources[step.id][field.name].port
-        for step in steps
-        for field in step.inputs
-        if field.required
-    }
+    """The pipeline inputs of which every use has a default.
+
+    What a condition, a switch, a key or ``map`` reads has none: that cannot be told without it.
+    """
+    needed: set[str] = set()
+    for step in steps:
+        asked = (*conditions[step.id].reads.values(), *key_reads(step, ports).values())
+        taken = (sources[step.id][field.name] for field in step.inputs if field.required)
+        needed |= {source.port for source in (*asked, *taken)} | {mapped_port(step, ports)}
     return tuple(name for name in inputs if name not in needed)
 
 
@@ -106,14 +117,52 @@ def handler_last(order: list[str], steps: Sequence[PlacedStep]) -> list[str]:
 
 def untaken(
     ports: Ports, steps: Sequence[PlacedStep], sources: Mapping[str, Mapping[str, Source]]
-) -> Mapping[str, str | ResultSpec]:
-    """The outputs that no step takes; all of them where each is taken."""
+) -> Mapping[str, str]:
+    """A result of the outputs that no step takes; of all of them where each is taken."""
     taken = {source.port for fields in sources.values() for source in fields.values()}
     handlers = {step.id for step in steps if step.handles_failure}
     made = [port for port in ports.outputs if ports.producer(port) not in handlers]
     left = [port for port in made if port not in taken]
+    joined = [port for step in steps for port in joined_of(step)]
+    return {port: port for port in (*(left or ([] if joined else made)), *joined)}
+
+
+def joined_in(
+    result: Mapping[str, str | ResultSpec], steps: Sequence[PlacedStep]
+) -> dict[str, str | ResultSpec]:
+    """A result in which what a pipeline inside joins stands as it joins it."""
     joined = {port: entry for step in steps for port, entry in joined_of(step).items()}
-    return {port: port for port in left or ([] if joined else made)} | joined
+    return {
+        name: joined.get(entry, entry) if isinstance(entry, str) else entry
+        for name, entry in result.items()
+    }
+
+
+def fallbacks_of(
+    result: Mapping[str, str | ResultSpec], steps: Sequence[PlacedStep], ports: Ports
+) -> dict[str, dict[str, Any]]:
+    """What stands in a result for outputs that were not given; see ``Graph.fallbacks``.
+
+    Arguments:
+        result: name -> a port or ports that are joined, as they are written.
+        steps: the steps of the pipeline.
+        ports: their ports.
+    """
+    joined = {
+        output_port(step.id, name): dict(step.inner_fallbacks(name))
+        for step in steps
+        if step.inner is not None
+        for name, entry in step.inner.result.items()
+        if isinstance(entry, ResultSpec)
+    }
+
+    def found(entry: str | ResultSpec) -> dict[str, Any]:
+        if isinstance(entry, str) and entry in joined:
+            return joined[entry]
+        fallbacks = {name: ports.default_of(port) for name, port in ports_of(entry).items()}
+        return {name: alone[0] for name, alone in fallbacks.items() if alone}
+
+    return {name: fallbacks for name, entry in result.items() if (fallbacks := found(entry))}
 
 
 def graph_step(
@@ -153,6 +202,7 @@ def graph_step(
         bears=bears((*sources.values(), *condition.reads.values(), *keys.values()), after),
         when=condition.expression,
         reads=dict(condition.reads),
+        texts=condition.texts,
         map=mapped_port(placed, ports),
         parallel=spec.parallel,
         repeat=spec.repeat,

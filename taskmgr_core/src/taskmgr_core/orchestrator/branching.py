@@ -22,10 +22,12 @@ class Condition:
     Attributes:
         expression: in CEL; empty for always.
         reads: the names in it -> where their values come from.
+        texts: the expressions in it that have to give a text.
     """
 
     expression: str = ""
     reads: Mapping[str, Source] = attrs.field(factory=dict)
+    texts: tuple[str, ...] = ()
 
 
 ALWAYS = Condition()
@@ -44,7 +46,7 @@ def conditions_of(
     """
     parts: dict[str, list[str]] = {step.id: [] for step in steps}
     for step in steps:
-        if step.spec.when:
+        if step.spec.when is not None:
             place = f"{step.place}.when"
             if step.handles_failure:
                 problems.append(Problem(place, "what is run when the run fails has no condition"))
@@ -53,9 +55,22 @@ def conditions_of(
     for index, switch in enumerate(spec.switch):
         problems.extend(_of_switch(switch, f"switch[{index}]", parts, ports))
     return {
-        step: Condition(conditions.joined(iter(found)), reads_of(found, ports)) if found else ALWAYS
+        step: Condition(
+            conditions.joined(iter(found)),
+            reads_of(found, ports),
+            tuple(each.on for each in spec.switch if step in steps_of(each)),
+        )
+        if found
+        else ALWAYS
         for step, found in parts.items()
     }
+
+
+def steps_of(switch: SwitchSpec) -> frozenset[str]:
+    """The ids of the steps that a switch decides on."""
+    return frozenset(
+        each for branch in (*switch.cases.values(), switch.otherwise) for each in branch
+    )
 
 
 def _of_switch(

@@ -12,7 +12,7 @@ has.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -235,6 +235,24 @@ def _plain(schema: Schema) -> Any:
 
 def _inside(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
+
+
+def misfit_of(
+    port: str, source: Schema, target: Schema, problems: Sequence[str], most: int = 1
+) -> str:
+    """Why what comes from a port does not fit, with what is wrong inside of it.
+
+    Arguments:
+        port: where it comes from.
+        source: the schema of what comes from there.
+        target: the schema that is wanted.
+        problems: between the two, at least one.
+        most: how many of them are told.
+    """
+    given, wanted = type_name(source), type_name(target)
+    inside = "" if problems[0] == f"{given} does not fit {wanted}" else ": "
+    detail = "; ".join(problems[:most]) if inside else ""
+    return f"{port} ({given}) does not fit {wanted}{inside}{detail}"
 
 
 def _misfit(source: Schema, target: Schema, place: str) -> str:

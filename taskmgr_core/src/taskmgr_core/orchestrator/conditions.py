@@ -7,8 +7,9 @@ out; the library stops an expression after 10,000 elements. So one always ends, 
 from __future__ import annotations
 
 import functools
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cel_expr_python import cel
 
 MOST_CHARACTERS = 2000
+_LONGEST_SHOWN = 60
 
 KEY = "KEY"
 _KEYS = ("STRING", "INT", "UINT", "DOUBLE", "BOOL")
@@ -65,6 +67,10 @@ def problems_of(
         schemas: the ports that it may name, each with its JSON Schema where that is known.
         wanted: what it must give: ``BOOL``, ``STRING`` or ``KEY`` (any of what can be a key).
     """
+    words = {"BOOL": "true or false", "STRING": "a text", KEY: "a text or a number"}
+    if not expression.strip():
+        yield f"it is empty; write an expression in CEL that gives {words[wanted]}"
+        return
     if len(expression) > MOST_CHARACTERS:
         yield f"it has {len(expression)} characters; allowed are {MOST_CHARACTERS}"
         return
@@ -76,7 +82,6 @@ def problems_of(
         return
     given = compiled.return_type().name()
     if given not in (*_KEYS, "DYN") if wanted == KEY else given not in (wanted, "DYN"):
-        words = {"BOOL": "true or false", "STRING": "a text", KEY: "a text or a number"}
         yield f"it gives {given.lower()}, and must give {words[wanted]}"
 
 
@@ -86,12 +91,13 @@ def unknown_name(problem: str) -> str | None:
     return found[1] if found else None
 
 
-def holds(expression: str, values: Mapping[str, Any]) -> bool:
+def holds(expression: str, values: Mapping[str, Any], texts: Sequence[str] = ()) -> bool:
     """Whether a condition holds.
 
     Arguments:
         expression: one in which nothing was found wrong.
         values: the JSON value of each port that it names.
+        texts: the expressions in it that have to give a text.
 
     Raises:
         RunnerError: with the code ``condition``: it cannot be told, or took too long.
@@ -102,10 +108,22 @@ def holds(expression: str, values: Mapping[str, Any]) -> bool:
         raise _failed(expression, str(error)) from error
     kind = found.type().name()
     if kind == "ERROR":
+        for each in texts:
+            _check_text(each, values)
         raise _failed(expression, str(found.value()))
     if kind != "BOOL":
         raise _failed(expression, f"it gave {kind.lower()}, not true or false")
     return bool(found.value())
+
+
+def _check_text(expression: str, values: Mapping[str, Any]) -> None:
+    """Refuse what a switch looks at where that is no text."""
+    found = _compiled(expression, tuple(sorted(values))).eval(data=dict(values))
+    kind = found.type().name()
+    if kind not in ("STRING", "ERROR"):
+        given = _shown(values[expression] if expression in values else found.value())
+        of_type = "" if kind == "NULL" else f" ({kind.partition('<')[0].lower()})"
+        raise _failed(expression, f"it gave {given}{of_type}, not a text", "switch")
 
 
 def key_of(expression: str, values: Mapping[str, Any]) -> Any:
@@ -140,12 +158,17 @@ def joined(expressions: Iterator[str]) -> str:
 
 def case_of(expression: str, case: str) -> str:
     """The condition that an expression gives a text."""
-    return f"({expression}) == {_literal(case)}"
+    return f"{_as_text(expression)} == {_literal(case)}"
 
 
 def no_case_of(expression: str, cases: Mapping[str, Any]) -> str:
     """The condition that an expression gives none of some texts."""
-    return f"!(({expression}) in [{', '.join(map(_literal, cases))}])"
+    return f"!({_as_text(expression)} in [{', '.join(map(_literal, cases))}])"
+
+
+def _as_text(expression: str) -> str:
+    """An expression that cannot be told where another gives no text: CEL adds text to text only."""
+    return f'({expression} + "")' if expression.isidentifier() else f'(({expression}) + "")'
 
 
 @attrs.frozen
@@ -213,6 +236,11 @@ def _literal(text: str) -> str:
         f"\\U{ord(each):08x}" if each in '"\\' or not each.isprintable() else each for each in text
     )
     return f'"{"".join(plain)}"'
+
+
+def _shown(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 3]}..."
 
 
 def _failed(expression: str, why: str, what: str = "condition") -> RunnerError:

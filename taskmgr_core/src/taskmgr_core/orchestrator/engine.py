@@ -175,6 +175,11 @@ def is_fatal(rule: Rule, status: StepStatus) -> bool:
     return status == "failed" and rule.on_error == "fail" and not rule.handles_failure
 
 
+def is_replaced(rule: Rule, status: StepStatus) -> bool:
+    """Whether what has a value for the outputs of such a step goes on with that."""
+    return status == "skipped" or (status == "failed" and rule.on_error == "default")
+
+
 def _moves(state: RunState) -> Iterator[MoveStep | DropElements]:
     if state.cancel_requested:
         yield from _mapped(state, "cancelled")
@@ -239,7 +244,7 @@ def _given(state: RunState, rule: Rule, earlier: str, status: StepStatus) -> str
         return "waits"
     if status == "succeeded":
         return "outputs"
-    replaced = status == "skipped" or state.rule(earlier).on_error == "default"
+    replaced = is_replaced(state.rule(earlier), status)
     return "outputs" if replaced and earlier in rule.bears else "nothing"
 
 

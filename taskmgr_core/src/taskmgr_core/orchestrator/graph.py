@@ -13,8 +13,10 @@ from taskmgr_core.drafts import is_inside
 from taskmgr_core.errors import InvalidPipelineError, NotFoundError, Problem, nearest
 from taskmgr_core.orchestrator.assembling import (
     Versions,
+    fallbacks_of,
     graph_step,
     handler_last,
+    joined_in,
     misfits,
     missing,
     no_port,
@@ -22,7 +24,7 @@ from taskmgr_core.orchestrator.assembling import (
     untaken,
     version_of,
 )
-from taskmgr_core.orchestrator.branching import Condition, conditions_of
+from taskmgr_core.orchestrator.branching import Condition, conditions_of, steps_of
 from taskmgr_core.orchestrator.declared import problems_of_result
 from taskmgr_core.orchestrator.feeding import fed
 from taskmgr_core.orchestrator.handling import (
@@ -245,10 +247,13 @@ class _Compilation:
             raise InvalidPipelineError(spec.pipeline, self._problems)
         steps, sources = connected.steps, connected.sources
         placed = {step.id: step for step in steps}
+        result = spec.result or untaken(connected.ports, steps, sources)
         graph = Graph(
             name=spec.pipeline,
             inputs={name: schema or {} for name, schema in connected.inputs.items()},
-            optional=optional(connected.inputs, steps, sources),
+            optional=optional(
+                connected.inputs, steps, sources, connected.conditions, connected.ports
+            ),
             schemas=connected.ports.schemas(),
             steps=tuple(
                 graph_step(
@@ -261,8 +266,9 @@ class _Compilation:
                 )
                 for each in connected.order
             ),
-            result=self._result(steps) or untaken(connected.ports, steps, sources),
+            result=joined_in(result, steps),
             timeout=spec.timeout,
+            fallbacks=fallbacks_of(result, steps, connected.ports),
         )
         inner = {step.id: step.inner for step in steps if step.inner is not None}
         yielding = {step.id for step in steps if step.task is not None and step.task.streams}
@@ -320,14 +326,6 @@ class _Compilation:
         """Whether it cannot be read which step stands in a place."""
         return self._is_open(f"{step_place}.id")
 
-    def _result(self, steps: Sequence[PlacedStep]) -> dict[str, str | ResultSpec]:
-        """The declared result, what a pipeline inside joins as it joins it."""
-        joined = {port: entry for step in steps for port, entry in joined_of(step).items()}
-        return {
-            name: joined.get(entry, entry) if isinstance(entry, str) else entry
-            for name, entry in self._spec.result.items()
-        }
-
     def _checked_result(self, steps: Sequence[PlacedStep]) -> dict[str, str | ResultSpec]:
         """What is to be checked of it; of an entry that cannot be read whole its ports alone."""
         joined = {port for step in steps for port in joined_of(step)}
@@ -375,12 +373,13 @@ class _Compilation:
         if not self._spec.steps:
             self._report("steps", "there are none; a pipeline needs at least one")
         found: dict[str, PlacedStep] = {}
+        chosen = {each for switch in self._spec.switch for each in steps_of(switch)}
         written = [PlacedStep(*each, None) for each in enumerate(self._spec.steps)]
         if self._spec.on_failure is not None:
             written.append(PlacedStep(len(written), self._spec.on_failure, None, True))
         for bare in written:
             step = bare.spec
-            placed = self._found(bare)
+            placed = attrs.evolve(self._found(bare), switched=step.id in chosen)
             if self._is_lost(placed.place):
                 continue
             if not _STEP_ID.match(step.id):

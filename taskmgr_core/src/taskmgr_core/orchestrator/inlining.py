@@ -108,7 +108,9 @@ def problems_of_mapped_inputs(step: PlacedStep, sources: Mapping[str, Source]) -
     mapped = {each.map for each in step.inner.steps if each.map in step.inner.inputs}
     for name in sorted(mapped):
         place = step.input_place(input_port(step.id, name))
-        port = sources[name].port if name in sources else ""
+        if name not in sources:  # which is said where inputs are missing
+            continue
+        port = sources[name].port
         if not port:
             yield Problem(
                 place,
@@ -212,10 +214,10 @@ def _placed(outer: GraphStep, step: GraphStep, graph: Graph) -> GraphStep:
         {name: _carried(outer, source, graph) or Source() for name, source in sources.items()}
         for sources in (step.reads, step.key_reads)
     )
-    when = step.when
+    when, texts = step.when, step.texts
     # What waits for a step that is left out is left out with it, and need not ask again.
     if outer.when and set(step.after) <= set(step.bears):
-        when, reads = _both(outer, when, reads)
+        when, reads, texts = _both(outer, step, reads)
     mapped = step.map and (_carried(outer, Source(step.map), graph) or Source()).port
     return attrs.evolve(
         step,
@@ -224,6 +226,7 @@ def _placed(outer: GraphStep, step: GraphStep, graph: Graph) -> GraphStep:
         reads=reads,
         key_reads=keys,
         when=when,
+        texts=texts,
         map=mapped,
         repeat=_renamed_repeat(outer.id, step),
         borne=step.borne or ("" if step.on_error != "fail" else _borne(outer)),
@@ -235,8 +238,8 @@ def _borne(outer: GraphStep) -> str:
 
 
 def _both(
-    outer: GraphStep, when: str, reads: Mapping[str, Source]
-) -> tuple[str, dict[str, Source]]:
+    outer: GraphStep, step: GraphStep, reads: Mapping[str, Source]
+) -> tuple[str, dict[str, Source], tuple[str, ...]]:
     """The condition that those of a step and of the pipeline in its place hold."""
     taken = {*outer.reads, *reads}
     names: dict[str, str] = {}
@@ -247,8 +250,9 @@ def _both(
                 names[name] += "_"
             taken.add(names[name])
     own = {names.get(name, name): source for name, source in reads.items()}
-    parts = [outer.when, *([conditions.renamed(when, names)] if when else [])]
-    return conditions.joined(iter(parts)), {**outer.reads, **own}
+    parts = [outer.when, *([conditions.renamed(step.when, names)] if step.when else [])]
+    texts = (*outer.texts, *(conditions.renamed(each, names) for each in step.texts))
+    return conditions.joined(iter(parts)), {**outer.reads, **own}, texts
 
 
 def _carried(outer: GraphStep, source: Source, graph: Graph) -> Source | None:

@@ -134,7 +134,7 @@ def demands_of(step: GraphStep, rules: Mapping[str, Limit], key: Any = None) -> 
     if step.limit is not None:
         label = (
             f"key:{step.limit.name}:{_key_text(key)}"
-            if step.limit.key
+            if step.limit.key is not None
             else (f"key:{step.limit.name}")
         )
         found.append(Limit(label, step.limit.max, step.limit.rate))
@@ -155,7 +155,7 @@ def limit_in(step: PlacedStep, pipeline: str) -> LimitSpec | None:
 def key_reads(step: PlacedStep, ports: Ports) -> dict[str, Source]:
     """The names in the key of a step's limit -> where their values come from."""
     limit = step.spec.concurrency
-    return reads_of([limit.key], ports) if limit is not None and limit.key else {}
+    return reads_of([limit.key], ports) if limit is not None and limit.key is not None else {}
 
 
 def problems_of_limit(step: PlacedStep, ports: Ports) -> Iterator[Problem]:
@@ -175,7 +175,7 @@ def problems_of_limit(step: PlacedStep, ports: Ports) -> Iterator[Problem]:
             f"{place}.name",
             f"{limit.name!r}: allowed are letters, digits, '_', '-' and '.', 64 at most",
         )
-    if limit.key:
+    if limit.key is not None:
         own = {
             name: mapped_schema(step, source, ports)
             for name, source in key_reads(step, ports).items()

@@ -40,6 +40,7 @@ class PlacedStep:
         handles_failure: whether it is the step that is run when the run fails.
         inner: the graph of the pipeline that it names; None where it names a task.
         interface: what that pipeline takes and gives.
+        switched: whether a switch decides on it.
     """
 
     index: int
@@ -48,6 +49,7 @@ class PlacedStep:
     handles_failure: bool = False
     inner: Graph | None = None
     interface: TaskSpec | None = None
+    switched: bool = False
 
     @property
     def id(self) -> str:
@@ -87,6 +89,15 @@ class PlacedStep:
     def outputs(self) -> tuple[FieldSpec, ...]:
         """The outputs that its task declares."""
         return self.task.outputs if self.task else ()
+
+    def inner_fallbacks(self, entry: str) -> Mapping[str, Any]:
+        """What its pipeline has in an entry of its result for outputs that were not given.
+
+        Of one that may be left out as a whole the step itself has to say what stands for it.
+        """
+        if self.inner is None or self.spec.when is not None or self.switched:
+            return {}
+        return (self.inner.fallbacks or {}).get(entry, {})
 
 
 def port_step(name: str) -> str | None:
@@ -168,10 +179,10 @@ class Ports:
         if step is None:
             return ()
         field = port.removeprefix(output_port(step.id, ""))
-        if field not in step.spec.default:
-            return ()
-        # A default of a step that is run for each element is that of an element.
-        return ([],) if step.spec.map else (own(step.spec.default[field]),)
+        if field in step.spec.default:
+            # A default of a step that is run for each element is that of an element.
+            return ([],) if step.spec.map else (own(step.spec.default[field]),)
+        return tuple(own(each) for each in step.inner_fallbacks(field).values())
 
     def has_step(self, step_id: str) -> bool:
         """Whether it is one of the steps."""

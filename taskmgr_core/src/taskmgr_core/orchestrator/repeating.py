@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from taskmgr_core.errors import Problem, nearest
 from taskmgr_core.orchestrator import conditions
-from taskmgr_core.orchestrator.compatibility import Schema, problems_between, type_name
+from taskmgr_core.orchestrator.compatibility import Schema, misfit_of, problems_between
 from taskmgr_core.orchestrator.ports import PlacedStep, Ports
 from taskmgr_core.specs import FieldSpec, GraphStep, RepeatSpec, input_port, output_port
 
@@ -159,5 +159,4 @@ def _problems_of_feed(repeat: RepeatSpec, step: PlacedStep) -> Iterator[Problem]
 def _misfits(output: FieldSpec, wanted: FieldSpec, source: str, place: str) -> Iterator[Problem]:
     problems = problems_between(output.schema, wanted.schema)
     if problems:
-        given, needed = type_name(output.schema), type_name(wanted.schema)
-        yield Problem(place, f"{source} ({given}) does not fit {needed}: {problems[0]}")
+        yield Problem(place, misfit_of(source, output.schema, wanted.schema, problems))

@@ -27,6 +27,7 @@ from taskmgr_core.specs.pipelines import (
     iteration_step,
     output_port,
     port_field,
+    ports_of,
     refreshed,
     until_port,
 )
@@ -161,6 +162,7 @@ __all__ = [
     "iteration_step",
     "output_port",
     "port_field",
+    "ports_of",
     "refreshed",
     "until_port",
 ]

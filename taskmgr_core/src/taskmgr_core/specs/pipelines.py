@@ -65,14 +65,14 @@ class LimitSpec:
 
     Attributes:
         key: what is counted apart: a port, or an expression in CEL over ports that gives a
-            text or a number; empty for all together.
+            text or a number; None for all together.
         max: how many run at once; 0 for any number.
         rate: how many begin in a time, as ``10/s``; empty for any number.
         name: what is counted together where the keys are equal; empty for the step of this
             pipeline alone.
     """
 
-    key: str = ""
+    key: str | None = None
     max: int = 0
     rate: str = ""
     name: str = ""
@@ -93,7 +93,8 @@ class StepSpec:
         on_error: what follows when it fails: ``fail`` (the run does), ``continue``
             (without its outputs) or ``default`` (with ``default`` in their place).
         default: output field -> the JSON that stands for it where the step gave none.
-        when: a condition in CEL over ports; where it does not hold the step is skipped.
+        when: a condition in CEL over ports; where it does not hold the step is skipped. None
+            for always.
         map: a port that holds a list: the step is run for each element; empty for once.
         parallel: how many elements at the same time, when ``map``.
         pipeline: the name of a published pipeline whose steps stand in its place.
@@ -109,7 +110,7 @@ class StepSpec:
     timeout: float | None = None
     on_error: str = "fail"
     default: Mapping[str, Any] = attrs.field(factory=dict)
-    when: str = ""
+    when: str | None = None
     map: str = ""
     parallel: int = 100
     pipeline: str = ""
@@ -149,6 +150,11 @@ class ResultSpec:
     ports: Mapping[str, str]
     join: str
     label: str = ""
+
+
+def ports_of(entry: str | ResultSpec) -> Mapping[str, str]:
+    """The ports of an entry of a result by their names in it, which of a single one is empty."""
+    return {"": entry} if isinstance(entry, str) else entry.ports
 
 
 @attrs.frozen
@@ -226,6 +232,7 @@ class GraphStep:
         handles_failure: whether it is run when the run fails, and only then.
         when: the condition; empty for always.
         reads: the names in it -> where their values come from.
+        texts: the expressions in it that have to give a text: what its switches look at.
         map, parallel: as in ``StepSpec``; the port as it is led back to its source.
         map_of: what the step that makes that list has itself, ``map`` or ``repeat``; empty for
             neither.
@@ -270,6 +277,7 @@ class GraphStep:
     rate: str = ""
     limit: LimitSpec | None = None
     key_reads: Mapping[str, Source] = attrs.field(factory=dict)
+    texts: tuple[str, ...] = ()
     map_of: str = ""
 
     @property
@@ -302,6 +310,9 @@ class Graph:
         timeout: seconds for the whole run; None for as long as it takes.
         groups: the id of a step whose place other steps have taken -> the pipeline that they
             are of; theirs begin with that id and a dot.
+        fallbacks: entry of the result -> name in it (empty where it is one port) -> the JSON
+            that stands there for an output that its step did not give; None in a run that was
+            submitted before that was kept.
     """
 
     name: str
@@ -312,6 +323,7 @@ class Graph:
     result: Mapping[str, str | ResultSpec]
     timeout: float | None = None
     groups: Mapping[str, str] = attrs.field(factory=dict)
+    fallbacks: Mapping[str, Mapping[str, Any]] | None = None
 
     def step(self, step_id: str) -> GraphStep:
         """The step of that id.

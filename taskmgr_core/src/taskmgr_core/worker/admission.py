@@ -123,7 +123,7 @@ class Admissions:
             # What was changed since the last beat must hold nobody back: nothing would wake it.
             self.refresh()
         key = None
-        if step.limit is not None and step.limit.key:
+        if step.limit is not None and step.limit.key is not None:
             values = {
                 name: fetched(document_of(claim, source), self._artifacts)
                 for name, source in step.key_reads.items()

@@ -40,7 +40,7 @@ def decided(claim: Claim, artifacts: ArtifactStore) -> Decision | None:
     documents = {
         name: fetched(document_of(claim, source), artifacts) for name, source in step.reads.items()
     }
-    found = holds(step.when, documents)
+    found = holds(step.when, documents, step.texts)
     port = condition_port(step.id)
     read = [source.port for source in step.reads.values() if source.port in claim.values]
     return Decision(
