@@ -213,7 +213,8 @@ def branch_of(expression: str) -> Branch | None:
     found = (_NO_CASE if otherwise else _CASE).fullmatch(expression, end + 1)
     if found is None:
         return None
-    return Branch(expression[begin + 1 : end], tuple(_LITERAL.findall(found[0])), otherwise)
+    on = _not_as_text(expression[begin + 1 : end])
+    return Branch(on, tuple(_LITERAL.findall(found[0])), otherwise)
 
 
 def _without_texts(expression: str) -> str:
@@ -229,6 +230,13 @@ def _closing(plain: str, begin: int) -> int:
         if depth == 0:
             return index
     return len(plain)
+
+
+def _not_as_text(expression: str) -> str:
+    """What ``_as_text`` was given; itself where an earlier taskmgr has recorded it without."""
+    plain = expression.removesuffix(' + ""')
+    closed = plain.startswith("(") and _closing(_without_texts(plain), 0) == len(plain) - 1
+    return plain[1:-1] if closed and plain != expression else plain
 
 
 def _literal(text: str) -> str:
