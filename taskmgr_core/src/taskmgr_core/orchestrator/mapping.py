@@ -69,5 +69,8 @@ def with_makers(graph: Graph) -> Graph:
         if step.map or step.repeat
         for name in step.outputs
     }
-    steps = (attrs.evolve(each, map_of=makers.get(each.map, "")) for each in graph.steps)
+    steps = (
+        attrs.evolve(each, map_of=makers.get(each.map, "")) if each.map else each
+        for each in graph.steps
+    )
     return attrs.evolve(graph, steps=tuple(steps))
