@@ -35,6 +35,14 @@ def test_equal_inputs_are_computed_once(taskmgr: CommandLine) -> None:
     assert "cached" in taskmgr("graph", again["run_id"]).out
 
 
+def test_retry_from_a_step_computes_it(taskmgr: CommandLine) -> None:
+    """Who names a step wants it done again, also where what it gave is kept."""
+    first = taskmgr.json("run", "stamp", "number=3")
+    again = taskmgr.json("retry", first["run_id"], "--from", "001")
+    assert again["result"] != first["result"]
+    assert taskmgr.json("run", "stamp", "number=3")["result"] == again["result"]
+
+
 @pytest.mark.embedded("on servers the files here are copies")
 def test_file_that_is_gone_is_computed_anew(alone: CommandLine) -> None:
     """A hit gives the same file; where that is not stored any more the step is run."""

@@ -18,6 +18,7 @@ from taskmgr_core.specs import (
     Step,
     input_port,
     output_port,
+    refreshed,
 )
 from taskmgr_core.stores.metadata import MetadataStore
 
@@ -33,7 +34,7 @@ def rerun(
         metadata: where the run is recorded.
         run_id: the run, named as for ``MetadataStore.run``.
         first: a step, or one in whose place a pipeline stands, that is done again although it
-            succeeded, with all behind it; None for those alone that did not succeed.
+            succeeded or is cached, with all behind it; None for those alone that did not succeed.
         new_id: the new run's id.
         now: UTC seconds.
 
@@ -56,11 +57,13 @@ def rerun(
             f"run {old.id} {old.status}: every step of it has what it is to give; "
             "name the step that is to be done again: --from STEP"
         )
+    graph = with_makers(old.graph)  # an earlier taskmgr did not note how lists are made
     run = Run(
         id=new_id,
         name=old.name,
         kind=old.kind,
-        graph=with_makers(old.graph),  # an earlier taskmgr did not note how lists are made
+        # Who names a step wants it computed; what is behind may find the same again.
+        graph=refreshed(graph, lambda step: _is_in(step, first)),
         status="running",
         created_at=now,
         retry_of=old.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -337,9 +337,17 @@ class Graph:
         raise KeyError(step_id)
 
 
-def refreshed(graph: Graph) -> Graph:
-    """A graph whose steps take nothing from the cache; what they make replaces what is there."""
-    steps = tuple(attrs.evolve(each, cache=REFRESH) if each.cache else each for each in graph.steps)
+def refreshed(graph: Graph, wanted: Callable[[str], bool] = lambda _: True) -> Graph:
+    """A graph whose steps take nothing from the cache; what they make replaces what is there.
+
+    Arguments:
+        graph: as it was compiled.
+        wanted: whether that holds for the step of an id; the others stay as they are.
+    """
+    steps = tuple(
+        attrs.evolve(each, cache=REFRESH) if each.cache and wanted(each.id) else each
+        for each in graph.steps
+    )
     return attrs.evolve(graph, steps=steps)
 
 

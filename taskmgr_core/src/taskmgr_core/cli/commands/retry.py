@@ -25,7 +25,7 @@ from taskmgr_core.run_ids import new_run_id
     "--from",
     "first",
     metavar="STEP",
-    help="Do this step again too, with all that is made from its outputs.",
+    help="Do this step again too, cached or not, with all that is made from its outputs.",
 )
 @click.option("--no-wait", is_flag=True, help="Submit only, and print the new run's id.")
 @json_option
