@@ -89,10 +89,7 @@ def _ended(session: Session, client: RemoteClient, run_id: str, given: Parameter
     from taskmgr_core.client import RunTimeoutError
 
     if given["no_wait"]:
-        if given["as_json"]:
-            session.screen.json({"run_id": run_id, "status": "running"})
-        else:
-            session.screen.line(run_id)
+        session.screen.submitted(run_id, as_json=given["as_json"])
         return OK
     click.echo(f"run {run_id}", err=True)
     try:

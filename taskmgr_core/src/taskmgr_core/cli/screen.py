@@ -82,6 +82,13 @@ class Screen:
         self.answered = True
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
 
+    def submitted(self, run_id: str, *, as_json: bool) -> None:
+        """The id of a run that is not waited for."""
+        if as_json:
+            self.json({"run_id": run_id, "status": "running"})
+        else:
+            self.line(run_id)
+
     def status(self, status: str) -> Text:
         """A status with its sign and colour."""
         sign, plain, style = _LOOKS.get(status, ("?", "?", ""))

@@ -43,10 +43,7 @@ def retry_command(
         with interruptible(client, run_id):
             client.retry(run, first, run_id)
             if no_wait:
-                if as_json:
-                    session.screen.json({"run_id": run_id, "status": "running"})
-                else:
-                    session.screen.line(run_id)
+                session.screen.submitted(run_id, as_json=as_json)
                 return OK
         code = waited(client, session.screen, run_id)
         detail = client.detail(run_id)

@@ -80,10 +80,7 @@ def run_command(
         with interruptible(client, run_id):
             submitted(client, run_id, name, inputs, version, no_cache=no_cache)
             if no_wait:
-                if as_json:
-                    session.screen.json({"run_id": run_id, "status": "running"})
-                else:
-                    session.screen.line(run_id)
+                session.screen.submitted(run_id, as_json=as_json)
                 return OK
             # A worker has the step by now, and starts its process while this is imported.
             from taskmgr_core.cli.pictures import write_files
